@@ -1,0 +1,122 @@
+"""Facts about one shard that several checks share, each computed once."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Self, TypeVar, final
+
+import torch
+from torch import Tensor
+
+from auditkit.data.dataset import Dataset, Relevance
+from auditkit.models.classifier import Classifier, ImageClassifier, Inputs, TextClassifier
+from auditkit.randomness import key_of, keys_of
+from auditkit.result import Execution
+from auditkit.types import Ints, Keys
+
+
+class Artifact(ABC):
+    """A fact computed from a shard: declare it as a dataclass with a `compute`."""
+
+    @classmethod
+    @abstractmethod
+    def compute(cls, shard: Artifacts) -> Self:
+        """Return the fact for one shard."""
+
+
+A = TypeVar("A", bound=Artifact)
+
+
+@final
+class Artifacts:
+    """One shard of inputs, the model, and the facts already computed about the two.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        The model under audit.
+    data : Dataset
+        The whole sample; the shard is `data` at `positions`.
+    positions : ndarray
+        (n,) positions of the shard's inputs.
+    seed : int
+        The run's seed.
+    execution : Execution
+        Batch size, precision and layout.
+    """
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        data: Dataset,
+        positions: Ints,
+        *,
+        seed: int = 0,
+        execution: Execution | None = None,
+    ) -> None:
+        self.classifier = classifier
+        self.data = data
+        self.positions = positions
+        self.seed = seed
+        self.execution = execution or Execution()
+        self.ids = tuple(data.ids[i] for i in positions)
+        self.labels = torch.from_numpy(data.labels[positions].copy()).long()  # (n,)
+        self._inputs: Inputs | None = None
+        self._facts: dict[type[Artifact], Any] = {}
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, kind: type[A]) -> A:
+        if kind not in self._facts:
+            self._facts[kind] = kind.compute(self)
+        return self._facts[kind]
+
+    @property
+    def inputs(self) -> Inputs:
+        """The raw inputs: images (n, c, h, w) float32 or n texts, read on first use."""
+        if self._inputs is None:
+            batch = self.data.read(self.positions)
+            self._inputs = batch if isinstance(batch, list) else torch.from_numpy(batch)
+        return self._inputs
+
+    @property
+    def images(self) -> Tensor:
+        """The raw images (n, c, h, w); only checks whose modality is image may ask."""
+        assert isinstance(self.inputs, Tensor)
+        return self.inputs
+
+    @property
+    def texts(self) -> list[str]:
+        """The raw texts; only checks whose modality is text may ask."""
+        assert isinstance(self.inputs, list)
+        return self.inputs
+
+    @property
+    def image_model(self) -> ImageClassifier:
+        """The classifier, known to read images."""
+        assert isinstance(self.classifier, ImageClassifier)
+        return self.classifier
+
+    @property
+    def text_model(self) -> TextClassifier:
+        """The classifier, known to read texts."""
+        assert isinstance(self.classifier, TextClassifier)
+        return self.classifier
+
+    @property
+    def relevance(self) -> Relevance | None:
+        """Which parts of the inputs truly matter, or None where nobody knows."""
+        return self.data.relevance(self.positions)
+
+    def keys(self, purpose: str) -> Keys:
+        """Return one 64-bit key per input (n,), the same whatever the shard or worker."""
+        return keys_of(self.seed, purpose, self.ids)
+
+    def key(self, *purpose: object) -> int:
+        """Return one 64-bit key for the whole run, the same in every shard."""
+        return key_of(self.seed, *purpose)
+
+    def forget_inputs(self) -> None:
+        """Let the inputs go; they are read again when asked for."""
+        self._inputs = None

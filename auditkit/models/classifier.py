@@ -1,0 +1,323 @@
+"""The model under audit: raw inputs in, logits out, preprocessing inside."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias, final, runtime_checkable
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from auditkit.errors import ModelError
+from auditkit.result import Execution
+from auditkit.types import Modality
+
+Inputs: TypeAlias = Tensor | list[str]  # images (n, c, h, w) in raw units, or n texts
+Logits: TypeAlias = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """Where a classifier came from; nothing here changes what it computes.
+
+    Parameters
+    ----------
+    name : str
+        Short name, used for the report folder.
+    architecture : str
+        Name of the built-in architecture or of the factory.
+    sha256 : str
+        Hash of the file, or of the weights where there is no file.
+    data : str, optional
+        Name of the data set it is audited on when none is given.
+    card : dict
+        What its author says of it: training data, recipe, accuracy, known limits.
+    notes : tuple of str
+        What was detected or assumed while loading.
+    """
+
+    name: str
+    architecture: str
+    sha256: str = ""
+    data: str | None = None
+    card: dict[str, str] = field(default_factory=dict[str, str])
+    notes: tuple[str, ...] = ()
+
+
+class Classifier(ABC):
+    """A trained classifier as the checks see it.
+
+    `logits` maps n raw inputs to (n, k) float32 logits on the CPU or the classifier's device. The
+    module is in evaluation mode, its parameters never require gradients, and no check changes it.
+    """
+
+    modality: Modality
+    module: nn.Module
+    classes: tuple[str, ...]
+    identity: Identity
+    differentiable: bool = True
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters live."""
+        return next((p.device for p in self.module.parameters()), torch.device("cpu"))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The model's own precision, in which every success is judged."""
+        return next((p.dtype for p in self.module.parameters()), torch.float32)
+
+    @property
+    def parameters(self) -> int:
+        """Number of trained numbers."""
+        return sum(p.numel() for p in self.module.parameters())
+
+    @abstractmethod
+    def logits(self, inputs: Inputs) -> Tensor:
+        """Return logits (n, k) of n raw inputs, float32."""
+
+    @torch.no_grad()
+    def predict(self, inputs: Inputs, *, batch_size: int = 128) -> Tensor:
+        """Return logits (n, k) computed batch by batch, without gradients, on the CPU."""
+        n = len(inputs)
+        rows = [self.logits(inputs[i : i + batch_size]).cpu() for i in range(0, n, batch_size)]
+        return torch.cat(rows) if rows else torch.empty(0, len(self.classes))
+
+    def _as_logits(self, output: object, n: int) -> Tensor:
+        """Check the output and return (n, k) float32 logits; one logit z becomes [0, z]."""
+        if not isinstance(output, Tensor):
+            raise ModelError(
+                f"{self.identity.name} returned {type(output).__name__}, expected a tensor (n, k).",
+                hint="Wrap the model so that forward returns its logits alone.",
+            )
+        if output.ndim == 1 and len(output) == n:
+            output = output[:, None]
+        k = len(self.classes)
+        if output.ndim == 2 and output.shape == (n, 1) and k == 2:
+            output = torch.cat([torch.zeros_like(output), output], dim=1)
+        if output.shape != (n, k):
+            raise ModelError(
+                f"{self.identity.name} returned shape {tuple(output.shape)} for {n} inputs and {k}"
+                f" classes, expected ({n}, {k}).",
+                hint="Pass the right class names with --classes a,b,c.",
+            )
+        return output.float()
+
+
+@final
+class ImageClassifier(Classifier):
+    """A classifier of images.
+
+    Parameters
+    ----------
+    module : Module
+        Maps normalised images (n, c, h, w) to logits (n, k), or (n, 1) for two classes.
+    classes : sequence of str
+        Class names in the order of the logits.
+    input_shape : (c, h, w)
+        Shape of one raw image.
+    bounds : (low, high)
+        Range of a raw pixel, before normalisation.
+    mean, std : sequence of float, optional
+        Normalisation per channel, applied inside `logits`.
+
+    Examples
+    --------
+    >>> module = nn.Sequential(nn.Flatten(), nn.Linear(12, 2))
+    >>> model = ImageClassifier(module, classes=["no", "yes"], input_shape=(3, 2, 2))
+    >>> tuple(model.logits(torch.rand(5, 3, 2, 2)).shape)
+    (5, 2)
+    """
+
+    modality = "image"
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        classes: Sequence[str],
+        input_shape: tuple[int, int, int],
+        bounds: tuple[float, float] = (0.0, 1.0),
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        identity: Identity | None = None,
+    ) -> None:
+        if not bounds[0] < bounds[1]:
+            raise ModelError(f"The bounds {bounds} are empty, expected low < high.")
+        channels = input_shape[0]
+        for name, values in (("mean", mean), ("std", std)):
+            if values is not None and len(values) not in (1, channels):
+                raise ModelError(
+                    f"{name} has {len(values)} values, expected 1 or {channels} (one per channel)."
+                )
+        if std is not None and not all(s > 0 for s in std):
+            raise ModelError(f"std is {list(std)}, expected positive values.")
+        self.module = module.eval().requires_grad_(False)
+        self.classes = tuple(classes)
+        self.input_shape = input_shape
+        self.bounds = bounds
+        self.mean = tuple(mean) if mean is not None else None
+        self.std = tuple(std) if std is not None else None
+        self.identity = identity or Identity(name="model", architecture=type(module).__name__)
+        self._search_dtype = torch.float32
+        self._memory_format = torch.contiguous_format
+
+    def configure(self, execution: Execution) -> None:
+        """Use the layout and search precision that were chosen for this run."""
+        layout = execution.layout == "channels_last"
+        self._memory_format = torch.channels_last if layout else torch.contiguous_format
+        self.module.to(memory_format=self._memory_format)  # pyright: ignore[reportCallIssue]
+        self._search_dtype = getattr(torch, execution.search_dtype)
+
+    def logits(self, inputs: Inputs) -> Tensor:
+        """Return logits (n, k) of raw images (n, c, h, w) within `bounds`."""
+        assert isinstance(inputs, Tensor)
+        images = inputs.to(self.device, self.dtype)
+        if self.mean is not None:
+            images = images - _per_channel(self.mean, images)
+        if self.std is not None:
+            images = images / _per_channel(self.std, images)
+        return self._as_logits(
+            self.module(images.contiguous(memory_format=self._memory_format)), len(inputs)
+        )
+
+    def search_logits(self, inputs: Tensor) -> Tensor:
+        """Return logits for *searching*: possibly in lower precision, never used to judge."""
+        if self._search_dtype == torch.float32:
+            return self.logits(inputs)
+        with torch.autocast(self.device.type, self._search_dtype):
+            return self.logits(inputs)
+
+
+@runtime_checkable
+class TextModule(Protocol):
+    """A text network in two steps, so that gradients with respect to embeddings exist."""
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Map token ids (n, t) to embeddings (n, t, d), before positions are added."""
+        ...
+
+    def forward_embeddings(self, embeddings: Tensor, mask: Tensor) -> Tensor:
+        """Map embeddings (n, t, d) and mask (n, t), True at real tokens, to logits (n, k)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Texts as the network reads them."""
+
+    ids: Tensor  # (n, t) int64
+    mask: Tensor  # (n, t) bool, True at real tokens
+    offsets: list[list[tuple[int, int]]]  # character span of each token; (0, 0) for special ones
+    special: Tensor  # (n, t) bool, True at tokens that stand for no text, padding included
+
+
+@final
+class TextClassifier(Classifier):
+    """A classifier of texts.
+
+    Parameters
+    ----------
+    module : TextModule and Module
+        `embed` and `forward_embeddings`, see `TextModule`.
+    tokenizer : tokenizers.Tokenizer
+        Its post-processor adds the special tokens; a "[PAD]" and an "[UNK]" token must exist.
+    classes : sequence of str
+        Class names in the order of the logits.
+    max_length : int
+        Tokens the network can read; longer texts are cut, and the report says so.
+    """
+
+    modality = "text"
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        tokenizer: Tokenizer,
+        classes: Sequence[str],
+        max_length: int,
+        identity: Identity | None = None,
+    ) -> None:
+        if not isinstance(module, TextModule):
+            raise ModelError(
+                f"{type(module).__name__} has no embed and forward_embeddings, which a text"
+                " model needs.",
+                hint="See the docs, how-to 'Audit your own text model'.",
+            )
+        pad, unk = tokenizer.token_to_id("[PAD]"), tokenizer.token_to_id("[UNK]")
+        if pad is None or unk is None:
+            raise ModelError("The tokenizer has no [PAD] or no [UNK] token; both are needed.")
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(max_length)
+        self.module = module.eval().requires_grad_(False)
+        self._text_module: TextModule = module
+        self.tokenizer = tokenizer
+        self.classes = tuple(classes)
+        self.max_length = max_length
+        self.pad_id: int = pad
+        self.unk_id: int = unk
+        self.identity = identity or Identity(name="model", architecture=type(module).__name__)
+
+    def encode(self, texts: Sequence[str]) -> Encoded:
+        """Return ids, mask and character offsets, padded to a multiple of 8 tokens."""
+        rows = self.tokenizer.encode_batch(list(texts))
+        longest = max((len(row.ids) for row in rows), default=1)
+        width = min(self.max_length, -(-longest // 8) * 8)
+        ids = torch.full((len(rows), width), self.pad_id, dtype=torch.int64)
+        mask = torch.zeros(len(rows), width, dtype=torch.bool)
+        special = torch.ones(len(rows), width, dtype=torch.bool)
+        for i, row in enumerate(rows):
+            size = len(row.ids)
+            ids[i, :size] = torch.tensor(row.ids, dtype=torch.int64)
+            mask[i, :size] = True
+            special[i, :size] = torch.tensor(row.special_tokens_mask, dtype=torch.bool)
+        offsets = [list(row.offsets) for row in rows]
+        return Encoded(ids.to(self.device), mask.to(self.device), offsets, special.to(self.device))
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Return embeddings (n, t, d) of token ids (n, t)."""
+        return self._text_module.embed(ids)
+
+    def logits_from_embeddings(self, embeddings: Tensor, mask: Tensor) -> Tensor:
+        """Return logits (n, k) of embeddings (n, t, d) under mask (n, t)."""
+        output = self._text_module.forward_embeddings(embeddings, mask)
+        return self._as_logits(output, len(embeddings))
+
+    def logits_from_ids(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Return logits (n, k) of token ids (n, t) under mask (n, t)."""
+        return self.logits_from_embeddings(self.embed(ids), mask)
+
+    def logits(self, inputs: Inputs) -> Tensor:
+        """Return logits (n, k) of n texts."""
+        assert isinstance(inputs, list)
+        encoded = self.encode(inputs)
+        return self.logits_from_ids(encoded.ids, encoded.mask)
+
+
+@contextmanager
+def randomised(module: nn.Module, seed: int) -> Generator[None]:
+    """Within the block every weight of `module` is drawn anew; afterwards it is bit-identical.
+
+    Each weight tensor gets random numbers of its own mean and spread, so that activations keep
+    their scale (full model-parameter randomisation; Adebayo et al., 2018, arXiv:1810.03292).
+    """
+    kept = {name: value.clone() for name, value in module.state_dict().items()}
+    rng = torch.Generator().manual_seed(seed % (1 << 63))
+    try:
+        with torch.no_grad():
+            for value in module.parameters():
+                fresh = torch.randn(value.shape, generator=rng).to(value.device, value.dtype)
+                spread = value.std() if value.numel() > 1 else value.abs().mean()
+                value.copy_(fresh * spread + value.mean())
+        yield
+    finally:
+        module.load_state_dict(kept)
+
+
+def _per_channel(values: tuple[float, ...], images: Tensor) -> Tensor:
+    return torch.tensor(values, device=images.device, dtype=images.dtype).view(1, -1, 1, 1)

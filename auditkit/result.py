@@ -1,0 +1,214 @@
+"""The versioned JSON that an audit leaves behind: the only thing that crosses to rendering."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from pydantic import Field, ValidationError
+
+from auditkit.errors import ResultError
+from auditkit.findings import Frozen, Outcome
+from auditkit.types import Modality
+
+SCHEMA = 1
+
+
+class ModelFacts(Frozen):
+    """What was audited."""
+
+    name: str
+    sha256: str
+    modality: Modality
+    architecture: str
+    parameters: int
+    classes: list[str]
+    input_shape: list[int] | None = None  # images: [c, h, w]
+    bounds: list[float] | None = None
+    card: dict[str, str] = {}
+    notes: list[str] = []  # what was detected or assumed while loading
+
+
+class SliceFacts(Frozen):
+    """A column that divides the inputs into groups."""
+
+    name: str
+    sensitive: bool
+    derived: bool  # computed from the inputs themselves, not given by the data
+    groups: dict[str, int]
+
+
+class DataFacts(Frozen):
+    """What it was audited on."""
+
+    name: str
+    split: str
+    sha256: str
+    n: int
+    available: int  # inputs there were before --max-inputs
+    classes: dict[str, int]
+    slices: list[SliceFacts]
+    notes: list[str] = []
+
+
+class RecordsFile(Frozen):
+    """Per-input records beside the result."""
+
+    file: str
+    sha256: str
+
+
+VerdictStatus: TypeAlias = Literal["pass", "fail", "incomplete", "not_judged"]
+LimitStatus: TypeAlias = Literal["pass", "fail", "incomplete"]
+
+
+class Judgement(Frozen):
+    """One limit held against one finding, or a required check that left nothing to judge."""
+
+    limit: str  # as a sentence: "robust_accuracy >= 0.3"
+    finding: str
+    status: LimitStatus
+    reason: str
+    low: float | None = None  # the interval that was judged
+    high: float | None = None
+    needs_n: int | None = None  # an extrapolation; None when unknown or above one million
+
+
+class Waived(Frozen):
+    """A judgement that the policy sets aside, with its reason."""
+
+    judgement: Judgement
+    reason: str
+    owner: str
+    expires: str
+
+
+class Verdict(Frozen):
+    """The policy's answer."""
+
+    status: VerdictStatus
+    exit_code: int
+    sentence: str
+    decided_by: list[Judgement]
+    passed: list[Judgement] = []
+    waived: list[Waived] = []
+    notes: list[str] = []
+
+
+class Execution(Frozen):
+    """How the numbers were computed; "same result" means under the same settings.
+
+    Parameters
+    ----------
+    threads : int
+        Threads inside one operation. Work is spread over processes instead, so that the number of
+        workers cannot change a number.
+    batch_size : int
+        Inputs per forward pass.
+    shard_size : int
+        Inputs per step of the plan.
+    layout : {"contiguous", "channels_last"}
+        Memory layout of image batches.
+    search_dtype : {"float32", "bfloat16"}
+        Precision in which attacks search; success is judged in the model's own.
+    """
+
+    threads: int = Field(default=1, ge=1)
+    batch_size: int = Field(default=128, ge=1)
+    shard_size: int = Field(default=100, ge=1)
+    layout: Literal["contiguous", "channels_last"] = "contiguous"
+    search_dtype: Literal["float32", "bfloat16"] = "float32"
+
+
+class Provenance(Frozen):
+    """How to make this result again."""
+
+    command: str
+    policy: dict[str, object]
+    suite: str
+    seed: int
+    started: str
+    seconds: float
+    python: str
+    platform: str
+    packages: dict[str, str]
+    device: str
+    dtype: str
+    workers: int
+    execution: Execution
+    git: str | None = None
+    partial: bool = False  # interrupted: some checks had not run
+
+
+class Result(Frozen):
+    """A whole audit."""
+
+    schema_: Literal[1] = Field(default=SCHEMA, alias="schema")
+    auditkit: str
+    model: ModelFacts
+    data: DataFacts
+    outcomes: list[Outcome]
+    records: RecordsFile | None = None
+    verdict: Verdict
+    provenance: Provenance
+
+
+def to_json(result: Result) -> str:
+    """Return the result as JSON text; the same result always gives the same text."""
+    return (
+        json.dumps(result.model_dump(mode="json", by_alias=True), indent=1, ensure_ascii=False)
+        + "\n"
+    )
+
+
+def json_schema() -> dict[str, object]:
+    """Return the published JSON Schema of `result.json`."""
+    return Result.model_json_schema(by_alias=True)
+
+
+def read_result(path: Path) -> Result:
+    """Read `result.json`, or the one inside a report folder.
+
+    Raises
+    ------
+    ResultError
+        If the file is missing, is not a result, or has a version this auditkit cannot read.
+    """
+    file = path / "result.json" if path.is_dir() else path
+    try:
+        raw = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ResultError(
+            f"There is no result at {file}.", hint="Make one: audit run MODEL"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise ResultError(f"{file} is not readable JSON: {error}") from error
+    version = raw.get("schema") if isinstance(raw, dict) else None
+    if version != SCHEMA:
+        raise ResultError(
+            f"{file} has result version {version!r}; this auditkit reads version {SCHEMA}.",
+            hint="Run the audit again, or install the auditkit that wrote the file.",
+        )
+    try:
+        return Result.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ResultError(f"{file} is not an auditkit result: {where}: {first['msg']}.") from error
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file so that a reader sees the old content or the new, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

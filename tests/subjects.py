@@ -1,0 +1,131 @@
+"""Small models and data whose true answers are known, and short ways to run a check on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from auditkit.artifacts.base import Artifacts
+from auditkit.checks.base import Check, Context, Measured, NotApplicable, Records
+from auditkit.data.dataset import Dataset, InMemory
+from auditkit.models.classifier import Classifier, ImageClassifier
+from auditkit.result import Execution
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model and the data it is audited on."""
+
+    model: Classifier
+    data: Dataset
+
+    @property
+    def artifacts(self) -> Artifacts:
+        return Artifacts(self.model, self.data, np.arange(len(self.data)))
+
+
+def image_data(
+    images: Tensor,
+    labels: Sequence[int] | Tensor,
+    *,
+    classes: Sequence[str] = ("0", "1"),
+    attributes: dict[str, Sequence[str]] | None = None,
+    sensitive: Sequence[str] = (),
+    masks: np.ndarray | None = None,
+) -> Dataset:
+    """Images (n, c, h, w) float32 with labels (n,) as a data set."""
+    n = len(images)
+    return Dataset(
+        name="made-up",
+        split="test",
+        modality="image",
+        classes=tuple(classes),
+        ids=tuple(f"{i:05d}" for i in range(n)),
+        labels=np.asarray(labels, dtype=np.int64),
+        attributes=pd.DataFrame(attributes) if attributes else pd.DataFrame(index=range(n)),
+        sensitive=tuple(sensitive),
+        reader=InMemory(images.numpy().astype(np.float32), masks),
+        input_shape=tuple(images.shape[1:]),  # type: ignore[arg-type]
+        sha256="0" * 64,
+    )
+
+
+@dataclass(frozen=True)
+class LinearSubject(Subject):
+    """Two classes, logits [0, w.x + b]: every distance to the boundary has a closed form."""
+
+    weight: Tensor  # (d,)
+    bias: float
+    margins: Tensor  # (n,) signed score in favour of the true label
+
+
+def linear_subject(
+    seed: int, *, n: int = 40, shape: tuple[int, int, int] = (1, 4, 4), wrong: int = 3
+) -> LinearSubject:
+    """Inputs well inside the box [0, 1], `wrong` of them labelled against the model."""
+    rng = torch.Generator().manual_seed(seed)
+    d = int(np.prod(shape))
+    weight = torch.randn(d, generator=rng)
+    images = 0.3 + 0.4 * torch.rand(n, *shape, generator=rng)
+    scores = images.flatten(1) @ weight
+    bias = -float(scores.median())
+    labels = (scores + bias > 0).long()
+    labels[:wrong] = 1 - labels[:wrong]
+    layer = nn.Linear(d, 1)
+    with torch.no_grad():
+        layer.weight.copy_(weight[None])
+        layer.bias.fill_(bias)
+    model = ImageClassifier(
+        nn.Sequential(nn.Flatten(), layer), classes=("0", "1"), input_shape=shape
+    )
+    data = image_data(images, labels)
+    margins = (scores + bias) * (2 * labels - 1)
+    return LinearSubject(model, data, weight, bias, margins)
+
+
+def run_check(
+    check: Check,
+    subject: Subject,
+    *,
+    seed: int = 0,
+    shard_size: int | None = None,
+    execution: Execution | None = None,
+) -> Measured | NotApplicable:
+    """Run a check as an audit does: measure every shard, merge, summarise."""
+    n = len(subject.data)
+    parts: list[Records] = []
+    for start in range(0, n, shard_size or n):
+        positions = np.arange(start, min(n, start + (shard_size or n)))
+        part = check.measure(
+            Artifacts(subject.model, subject.data, positions, seed=seed, execution=execution)
+        )
+        if isinstance(part, NotApplicable):
+            return part
+        parts.append(part)
+    return check.summarise(Records.merged(parts), Context(data=subject.data, seed=seed))
+
+
+def measured(check: Check, subject: Subject, **kwargs: object) -> Measured:
+    """Run a check that must apply."""
+    outcome = run_check(check, subject, **kwargs)  # type: ignore[arg-type]
+    assert isinstance(outcome, Measured), outcome
+    return outcome
+
+
+def values(outcome: Measured) -> dict[str, float | None]:
+    """Map finding ids to values: without the check, and without the slice when it is `all`.
+
+    `pgd-linf/robust_accuracy/all/epsilon=0.1` becomes `robust_accuracy/epsilon=0.1`.
+    """
+    found: dict[str, float | None] = {}
+    for finding in outcome.findings:
+        parts = finding.id.split("/")[1:]
+        found["/".join(part for i, part in enumerate(parts) if i != 1 or part != "all")] = (
+            finding.value
+        )
+    return found
