@@ -48,9 +48,9 @@ def uniform(keys: Keys, shape: tuple[int, ...]) -> Floats:
     with np.errstate(over="ignore"):
         steps = np.arange(1, count + 1, dtype=np.uint64) * _GOLDEN  # (count,)
         z = _mixed(_mixed(keys)[:, None] + steps[None, :])  # (n, count)
-    draws = (z >> np.uint64(11)).astype(np.float64)
+    draws = (z >> np.uint64(12)).astype(np.float64)
     draws += 0.5
-    draws *= 2.0**-53
+    draws *= 2.0**-52
     return draws.reshape(len(keys), *shape)
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import betainc, betaincinv, erf, erfinv
+from scipy.special import betainc, betaincinv, erfc, ndtri
 
 from auditkit.types import Bools, Floats, Ints
 
@@ -66,21 +66,53 @@ def binomial_p_above(count: int, n: int, share: float) -> float:
 
 def normal_quantile(p: float) -> float:
     """Return z with P(Z <= z) = p for a standard normal Z."""
-    return float(math.sqrt(2) * erfinv(2 * p - 1))
+    return float(ndtri(p))
 
 
 def normal_tail(z: float) -> float:
     """Return P(Z >= z) for a standard normal Z."""
-    return float(0.5 * (1 - erf(z / math.sqrt(2))))
+    return float(0.5 * erfc(z / math.sqrt(2)))
 
 
 def wilson(count: int, n: int, *, level: float = LEVEL) -> Interval:
     """Return Wilson's score interval of a share (Wilson, 1927, JASA 22)."""
+    if not 0 <= count <= n or n < 1:
+        raise ValueError(f"a share of {count} in {n} is undefined")
     z = normal_quantile(0.5 + level / 2)
     share = count / n
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return Interval(max(0.0, centre - half), min(1.0, centre + half))
+    # Exact ends: rounding must not push the share itself out of its interval.
+    low = 0.0 if count == 0 else centre - half
+    high = 1.0 if count == n else centre + half
+    return Interval(low, high)
+
+
+def newcombe(count1: int, n1: int, count2: int, n2: int, *, level: float = LEVEL) -> Interval:
+    """Return the interval of share one minus share two of two independent groups.
+
+    Parameters
+    ----------
+    count1, count2 : int
+        Successes in each group.
+    n1, n2 : int
+        Inputs in each group, at least 1.
+
+    References
+    ----------
+    Newcombe, 1998, Statistics in Medicine 17, 873-890, method 10.
+
+    Examples
+    --------
+    >>> [round(x, 4) for x in newcombe(56, 70, 48, 80)]
+    [0.0524, 0.3339]
+    """
+    p1, p2 = count1 / n1, count2 / n2
+    l1, u1 = wilson(count1, n1, level=level)
+    l2, u2 = wilson(count2, n2, level=level)
+    low = p1 - p2 - math.hypot(p1 - l1, u2 - p2)
+    high = p1 - p2 + math.hypot(u1 - p1, p2 - l2)
+    return Interval(max(-1.0, low), min(1.0, high))
 
 
 def newcombe_paired(
@@ -116,6 +148,148 @@ def newcombe_paired(
     return Interval(max(-1.0, p1 - p2 - low), min(1.0, p1 - p2 + high))
 
 
+def mean_of_shares(counts: Ints, totals: Ints, *, level: float = LEVEL) -> Interval:
+    """Return the interval of the unweighted mean of independent shares.
+
+    A normal interval whose variance counts two more successes and two more failures in each group,
+    so that it keeps its width where every share is 0 or 1, which a bootstrap does not.
+
+    Parameters
+    ----------
+    counts, totals : ndarray
+        Successes and inputs of each group (g,); every total at least 1.
+
+    References
+    ----------
+    Agresti and Coull, 1998, The American Statistician 52, 119-126 (the added counts).
+
+    Examples
+    --------
+    >>> [round(x, 3) for x in mean_of_shares(np.array([10, 10]), np.array([10, 10]))]
+    [0.847, 1.0]
+    """
+    mean = float((counts / totals).mean())
+    moved = (counts + 2) / (totals + 4)
+    error = math.sqrt(float((moved * (1 - moved) / totals).sum())) / len(counts)
+    half = normal_quantile(0.5 + level / 2) * error
+    return Interval(max(0.0, mean - half), min(1.0, mean + half))
+
+
+def mean_minus_share(values: Floats, hits: Bools, *, level: float = LEVEL) -> Interval:
+    """Return the interval of a mean minus a share, both of the same inputs.
+
+    A normal interval of the mean and Wilson's of the share, combined by square-and-add with their
+    correlation. Unlike a bootstrap it keeps its width where every input is a hit.
+
+    Parameters
+    ----------
+    values : ndarray
+        (n,) numbers.
+    hits : ndarray
+        (n,) bool.
+
+    References
+    ----------
+    Zou, 2007, Psychological Methods 12, 399-413, equation 15.
+    """
+    n, mean, share = len(values), float(values.mean()), float(hits.mean())
+    spread = float(values.std())
+    half = normal_quantile(0.5 + level / 2) * spread / math.sqrt(n)
+    low, high = wilson(int(hits.sum()), n, level=level)
+    together = float(((values - mean) * (hits - share)).mean())
+    product = spread * math.sqrt(share * (1 - share))
+    rho = max(-1.0, min(1.0, together / product)) if product > 0 else 0.0
+
+    def added(a: float, b: float) -> float:
+        return math.sqrt(max(0.0, a * a + b * b - 2 * rho * a * b))
+
+    difference = mean - share
+    return Interval(difference - added(half, high - share), difference + added(half, share - low))
+
+
+def gap_of_shares(
+    counts: Ints, totals: Ints, *, level: float = LEVEL, families: int = 1
+) -> Interval:
+    """Return the interval of the largest minus the smallest share of independent groups.
+
+    Two groups: Newcombe's interval, folded at zero. More: differences of Clopper-Pearson limits,
+    with coverage at least nominal. The low end belongs to whichever groups came out as extremes, so
+    all groups' limits must hold at once (Bonferroni). The high end need not pay for that: the truly
+    extreme groups are fixed, whatever was observed. A percentile bootstrap of a maximum minus a
+    minimum would never reach zero.
+
+    Parameters
+    ----------
+    counts, totals : ndarray
+        Successes and inputs of each group (g,), at least two groups, every total at least 1.
+    families : int
+        Gaps of which only the widest is reported. The largest of their low and the largest of their
+        high ends then make an interval of the widest true gap; the argument above holds for them
+        as well.
+
+    Examples
+    --------
+    >>> low, high = gap_of_shares(np.array([40, 40, 10]), np.array([50, 50, 50]))
+    >>> low > 0.2
+    True
+    """
+    groups, alpha = len(counts), 1 - level
+    if groups < 2:
+        raise ValueError(f"a gap needs at least two groups, got {groups}")
+    if groups == 2:
+        order = np.argsort(-(counts / totals), kind="stable")
+        (count1, count2), (n1, n2) = counts[order].tolist(), totals[order].tolist()
+        low, _ = newcombe(count1, n1, count2, n2, level=1 - alpha / families)
+        below, high = newcombe(count1, n1, count2, n2, level=level)
+        return Interval(max(0.0, low), max(high, -below))
+    # Half of alpha for each end; at the low end over all 2 g limits, at the high end over two.
+    lows, highs = _exact_limits(counts, totals, 1 - alpha / (2 * groups * families))
+    wide_lows, wide_highs = _exact_limits(counts, totals, 1 - alpha / 2)
+    reach = wide_highs[:, None] - wide_lows[None, :]
+    np.fill_diagonal(reach, 0.0)  # a group is no gap to itself
+    return Interval(max(0.0, float(lows.max() - highs.min())), float(reach.max()))
+
+
+def _exact_limits(counts: Ints, totals: Ints, level: float) -> tuple[Floats, Floats]:
+    cells = zip(counts.tolist(), totals.tolist(), strict=True)
+    each = np.array([clopper_pearson(count, total, level=level) for count, total in cells])
+    return each[:, 0], each[:, 1]
+
+
+def gap_p(counts: Ints, totals: Ints, *, seed: int, permutations: int = 2000) -> float:
+    """Return the permutation p-value of "all groups have the same share".
+
+    Permuting which input belongs to which group spreads the successes over the groups like a
+    multivariate hypergeometric draw, so counts are drawn instead of rows. The statistic is the
+    largest minus the smallest share.
+
+    Parameters
+    ----------
+    counts, totals : ndarray
+        Successes and inputs of each group (g,), every total at least 1.
+
+    Returns
+    -------
+    float
+        (1 + permutations with at least the observed gap) / (1 + permutations).
+
+    References
+    ----------
+    Phipson and Smyth, 2010, Stat. Appl. Genet. Mol. Biol. 9(1), 39 (why p is never 0).
+    """
+    rng = np.random.Generator(np.random.PCG64(seed))
+    spread = rng.multivariate_hypergeometric(
+        totals, int(counts.sum()), size=permutations, method="marginals"
+    )
+    hits = np.count_nonzero(np.ptp(spread / totals, axis=1) >= np.ptp(counts / totals) - 1e-12)
+    return (1 + int(hits)) / (1 + permutations)
+
+
+def bonferroni(p_values: Sequence[float]) -> float:
+    """Return one p-value for "none of these hypotheses is false"; valid under any dependence."""
+    return min(1.0, len(p_values) * min(p_values))
+
+
 def bootstrap(
     statistic: Callable[[Ints], Floats],
     n: int,
@@ -148,9 +322,10 @@ def bootstrap(
     Efron and Tibshirani, 1993, An Introduction to the Bootstrap, chapter 13.
     """
     rng = np.random.Generator(np.random.PCG64(seed))
+    piece = max(1, min(250, 4_000_000 // n))  # at most 32 MB of drawn rows at a time
     values = [
-        statistic(_resampled(rng, n, min(250, replicates - start), strata))
-        for start in range(0, replicates, 250)  # in pieces: memory does not grow with replicates
+        statistic(_resampled(rng, n, min(piece, replicates - start), strata))
+        for start in range(0, replicates, piece)
     ]
     drawn = np.concatenate(values)
     usable = drawn[~np.isnan(drawn)]
@@ -219,7 +394,7 @@ def n_needed_for_share(share: float, limit: float, n: int, *, level: float = LEV
 
     An extrapolation: it supposes that the share stays what it is. None above one million.
     """
-    cap = 1_000_000
+    cap = max(n, 1_000_000)
 
     def decided(size: int) -> bool:
         low, high = clopper_pearson(round(share * size), size, level=level)
@@ -227,9 +402,9 @@ def n_needed_for_share(share: float, limit: float, n: int, *, level: float = LEV
 
     size = n
     while not decided(size):
-        size *= 2
-        if size > cap:
+        if size == cap:
             return None
+        size = min(2 * size, cap)
     low, high = size // 2, size
     while high - low > max(1, high // 100):
         middle = (low + high) // 2
@@ -248,6 +423,18 @@ def n_needed_for_mean(value: float, low: float, high: float, limit: float, n: in
     half = (high - value) if limit > value else (value - low)
     needed = math.ceil(n * (half / distance) ** 2)
     return needed if needed <= 1_000_000 else None
+
+
+def n_for_half_width(share: float, half: float, *, level: float = LEVEL) -> int:
+    """Return about how many inputs give a share an interval of plus or minus `half`.
+
+    Examples
+    --------
+    >>> n_for_half_width(0.9, 0.05)
+    139
+    """
+    z = normal_quantile(0.5 + level / 2)
+    return math.ceil(share * (1 - share) * (z / half) ** 2)
 
 
 def shares_of(hits: Bools, rows: Ints) -> Floats:

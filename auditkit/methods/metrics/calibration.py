@@ -1,0 +1,138 @@
+"""Expected calibration error, what chance alone would show of it, and how sure it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from auditkit.statistics import LEVEL, Interval
+from auditkit.types import Bools, Floats, Ints
+
+BINS = 15
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reliability:
+    """Inputs gathered by confidence into the bins that hold any, b of them."""
+
+    bin: Ints  # (b,) bin i holds confidences in [i/bins, (i+1)/bins), the last one 1.0 as well
+    count: Ints  # (b,)
+    hits: Ints  # (b,) correct predictions
+    confidence: Floats  # (b,) mean confidence
+
+    @property
+    def accuracy(self) -> Floats:
+        """Share of correct predictions per bin (b,)."""
+        return self.hits / self.count
+
+    @property
+    def error(self) -> float:
+        """Expected calibration error: mean over inputs of |accuracy - confidence| of their bin.
+
+        Its expectation lies above the calibration error of the population, most so for few inputs.
+
+        References
+        ----------
+        Guo et al., 2017, arXiv:1706.04599, section 2.
+        """
+        return float(np.average(np.abs(self.accuracy - self.confidence), weights=self.count))
+
+
+def reliability(confidence: Floats, correct: Bools, *, bins: int = BINS) -> Reliability:
+    """Return accuracy and mean confidence in bins of equal width.
+
+    Parameters
+    ----------
+    confidence : ndarray
+        (n,) highest probability of each input, in [0, 1].
+    correct : ndarray
+        (n,) whether the prediction was right.
+
+    Examples
+    --------
+    >>> both = reliability(np.array([0.95, 1.0]), np.array([True, False]))
+    >>> both.count.tolist(), round(both.error, 3)
+    ([2], 0.475)
+    """
+    index = _bin_of(confidence, bins)
+    count = np.bincount(index, minlength=bins)
+    filled = np.flatnonzero(count)
+    stated = np.bincount(index, weights=confidence, minlength=bins)
+    hits = np.bincount(index[correct], minlength=bins)
+    return Reliability(
+        bin=filled,
+        count=count[filled],
+        hits=hits[filled],
+        confidence=stated[filled] / count[filled],
+    )
+
+
+def null_errors(
+    confidence: Floats, *, bins: int = BINS, seed: int, simulations: int = 1000
+) -> Floats:
+    """Return calibration errors that a perfectly calibrated model would show, (simulations,).
+
+    Every input is right with a probability equal to its own confidence; everything else stays as it
+    is, so the spread is what chance alone does at this n and with these confidences.
+
+    Parameters
+    ----------
+    confidence : ndarray
+        (n,) highest probability of each input.
+
+    References
+    ----------
+    Broecker and Smith, 2007, doi:10.1175/WAF993.1 (consistency bars of a reliability diagram).
+    """
+    rng = np.random.Generator(np.random.PCG64(seed))
+    index = _bin_of(confidence, bins)
+    order = np.argsort(index, kind="stable")
+    chance = confidence[order]  # (n,) inputs of one bin side by side
+    starts = np.flatnonzero(np.diff(index[order], prepend=-1))
+    stated = np.add.reduceat(chance, starts)  # (b,)
+    n, errors = len(chance), np.empty(simulations)
+    piece = max(1, 2_000_000 // n)  # at most 16 MB at a time
+    for start in range(0, simulations, piece):
+        stop = min(simulations, start + piece)
+        right = rng.random((stop - start, n)) < chance
+        hits = np.add.reduceat(right, starts, axis=1, dtype=np.int64)  # (r, b)
+        errors[start:stop] = np.abs(hits - stated).sum(axis=1) / n
+    return errors
+
+
+def error_interval(
+    table: Reliability, *, seed: int, level: float = LEVEL, simulations: int = 2000
+) -> Interval:
+    """Return an interval for the binned calibration error of the population, at least `level`.
+
+    Write e for the noise of the signed gaps, weighted by bin. Then the observed error exceeds the
+    true one by at most sum |e| (triangle inequality), and falls short of it by at most a signed sum
+    of e, whose mean is zero. The low end subtracts a quantile of the first, the high end adds a
+    quantile of the second. Both come from redrawing the cells (bin, right or wrong); shares are
+    moved towards one half by two successes and two failures, so that a bin without a single error
+    still has noise.
+
+    A percentile bootstrap would instead keep the upward bias and add its own.
+
+    Parameters
+    ----------
+    table : Reliability
+        What was observed.
+    """
+    rng = np.random.Generator(np.random.PCG64(seed))
+    tail = (1 - level) / 2
+    count, n = table.count, int(table.count.sum())
+    share = (table.hits + 2) / (count + 4)
+    cells = np.concatenate([count * share, count * (1 - share)]) / n  # (2b,)
+    drawn = rng.multinomial(n, cells, size=simulations).reshape(simulations, 2, -1)
+    right, size = drawn[:, 0], drawn.sum(axis=1)  # (r, b)
+    noise = (right - table.confidence * size - count * (share - table.confidence)) / n
+    signed = noise @ np.where(table.accuracy < table.confidence, -1.0, 1.0)  # (r,)
+    below = np.quantile(np.abs(noise).sum(axis=1), 1 - tail)
+    above = max(np.quantile(signed, 1 - tail), -np.quantile(signed, tail))
+    return Interval(max(0.0, table.error - float(below)), min(1.0, table.error + float(above)))
+
+
+def _bin_of(confidence: Floats, bins: int) -> Ints:
+    return np.minimum((confidence * bins).astype(np.int64), bins - 1)

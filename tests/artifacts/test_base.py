@@ -1,0 +1,86 @@
+"""Mirrors auditkit/artifacts/base.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import pytest
+import torch
+
+from auditkit.artifacts.base import Artifact, Artifacts
+from auditkit.models.classifier import TextClassifier
+from tests.subjects import LinearSubject, linear_subject
+
+
+@dataclass(frozen=True)
+class Counted(Artifact):
+    """A fact that remembers how often it was computed."""
+
+    total: float
+
+    @classmethod
+    def compute(cls, shard: Artifacts) -> Self:
+        calls.append(len(shard))
+        return cls(float(shard.images.sum()))
+
+
+calls: list[int] = []
+
+
+@pytest.fixture
+def subject() -> LinearSubject:
+    calls.clear()
+    return linear_subject(0, n=10)
+
+
+def test_a_fact_is_computed_once_per_shard(subject: LinearSubject) -> None:
+    artifacts = subject.artifacts
+    assert artifacts[Counted] is artifacts[Counted]
+    assert calls == [10]
+    _ = subject.artifacts[Counted]
+    assert calls == [10, 10]
+
+
+def test_a_shard_holds_the_inputs_at_its_positions(subject: LinearSubject) -> None:
+    shard = Artifacts(subject.model, subject.data, np.array([7, 2]))
+    assert len(shard) == 2
+    assert shard.ids == ("00007", "00002")
+    whole = subject.artifacts
+    assert torch.equal(shard.images, whole.images[[7, 2]])
+    assert torch.equal(shard.labels, whole.labels[[7, 2]])
+    assert shard.labels.dtype == torch.int64
+
+
+def test_forgotten_inputs_are_read_again(subject: LinearSubject) -> None:
+    artifacts = subject.artifacts
+    first = artifacts.images
+    artifacts.forget_inputs()
+    assert artifacts.images is not first
+    assert torch.equal(artifacts.images, first)
+
+
+def test_keys_do_not_depend_on_the_shard(subject: LinearSubject) -> None:
+    whole = subject.artifacts
+    part = Artifacts(subject.model, subject.data, np.array([3, 4]))
+    assert (part.keys("noise") == whole.keys("noise")[3:5]).all()
+    assert part.key("noise", 1) == whole.key("noise", 1)
+    other = Artifacts(subject.model, subject.data, np.array([3, 4]), seed=1)
+    assert (part.keys("noise") != other.keys("noise")).all()
+
+
+def test_labels_of_a_shard_are_its_own(subject: LinearSubject) -> None:
+    artifacts = subject.artifacts
+    artifacts.labels.fill_(9)
+    assert (subject.data.labels < 2).all()
+
+
+def test_an_image_shard_is_not_taken_for_text(subject: LinearSubject) -> None:
+    artifacts = subject.artifacts
+    assert artifacts.image_model is subject.model
+    assert not isinstance(artifacts.classifier, TextClassifier)
+    with pytest.raises(AssertionError):
+        _ = artifacts.texts
+    with pytest.raises(AssertionError):
+        _ = artifacts.text_model

@@ -1,0 +1,371 @@
+"""Mirrors auditkit/checks/bias/group_gap.py."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from fairlearn import metrics as fairlearn
+from scipy import stats
+from sklearn import metrics as sklearn
+from torch import Tensor, nn
+
+from auditkit.checks.base import Measured, NotApplicable
+from auditkit.checks.bias.group_gap import GroupGap
+from auditkit.errors import ConfigError
+from auditkit.findings import Finding, Note, Table
+from auditkit.models.classifier import ImageClassifier
+from auditkit.statistics import clopper_pearson, newcombe
+from tests.subjects import Subject, image_data, linear_subject, measured, run_check, values
+
+CHECK = GroupGap(permutations=500)
+REVEALS = "accuracy_gap"
+
+
+class ByPixels(nn.Module):
+    """The logits are the pixels: predictions can be written down."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images.flatten(1)
+
+
+def written(
+    labels: np.ndarray,
+    predicted: np.ndarray,
+    *,
+    classes: tuple[str, ...] = ("no", "yes"),
+    sensitive: bool = True,
+    **columns: list[str] | np.ndarray,
+) -> Subject:
+    k = len(classes)
+    images = torch.nn.functional.one_hot(torch.from_numpy(predicted), k).float()[:, None, None]
+    model = ImageClassifier(ByPixels(), classes=classes, input_shape=(1, 1, k))
+    data = image_data(
+        images,
+        torch.from_numpy(labels),
+        classes=classes,
+        attributes={name: list(column) for name, column in columns.items()},
+        sensitive=tuple(columns) if sensitive else (),
+    )
+    return Subject(model, data)
+
+
+def split(error_rates: tuple[float, ...], *, n: int = 60, seed: int = 0) -> Subject:
+    """Groups of n inputs with these error rates, half of each labelled yes."""
+    rng = np.random.default_rng(seed)
+    groups = np.repeat([f"g{i}" for i in range(len(error_rates))], n)
+    labels = np.tile([0, 1], len(groups) // 2)
+    wrong = rng.random(len(groups)) < np.repeat(error_rates, n)
+    return written(labels, np.where(wrong, 1 - labels, labels), group=groups)
+
+
+def broken() -> Subject:
+    """Wrong on 40 % of one group and 5 % of the other."""
+    return split((0.05, 0.4), n=120)
+
+
+def sound() -> Subject:
+    return split((0.1, 0.1), n=120)
+
+
+def by_id(outcome: Measured) -> dict[str, Finding]:
+    return {one.id.removeprefix("group-gap/"): one for one in outcome.findings}
+
+
+def interval(finding: Finding) -> tuple[float, float]:
+    assert finding.low is not None
+    assert finding.high is not None
+    return finding.low, finding.high
+
+
+def three_groups(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    groups = rng.choice(["a", "b", "c"], size=300, p=[0.5, 0.3, 0.2])
+    labels = (rng.random(300) < np.where(groups == "a", 0.6, 0.4)).astype(np.int64)
+    wrong = rng.random(300) < np.where(groups == "c", 0.3, 0.1)
+    return groups, labels, np.where(wrong, 1 - labels, labels)
+
+
+# --- two classes ---------------------------------------------------------------------------------
+
+
+def test_rates_and_gaps_equal_fairlearn_where_definitions_agree() -> None:
+    groups, labels, predicted = three_groups()
+    found = values(measured(CHECK, written(labels, predicted, group=groups)))
+    frame = fairlearn.MetricFrame(
+        metrics={
+            "accuracy": sklearn.accuracy_score,
+            "selection_rate": fairlearn.selection_rate,
+            "tpr": fairlearn.true_positive_rate,
+            "fpr": fairlearn.false_positive_rate,
+        },
+        y_true=labels,
+        y_pred=predicted,
+        sensitive_features=groups,
+    )
+    for metric in ("accuracy", "selection_rate", "tpr", "fpr"):
+        for group in "abc":
+            assert found[f"{metric}/group={group}"] == pytest.approx(
+                frame.by_group.loc[group, metric]
+            )
+        assert found[f"{metric}_gap/group"] == pytest.approx(frame.difference()[metric])
+
+
+def test_a_group_without_positives_is_undefined_where_fairlearn_says_zero() -> None:
+    """The peer's zero turns into an equalised-odds difference of 1 that nobody observed."""
+    groups = np.repeat(["a", "b", "c"], 30)
+    labels = np.tile([0, 1], 45)
+    labels[groups == "c"] = 0
+    peer = fairlearn.equalized_odds_difference(labels, labels, sensitive_features=groups)
+    assert peer == 1.0
+    found = by_id(measured(GroupGap(minimum_n=10), written(labels, labels, group=groups)))
+    cell = found["tpr/group=c"]
+    assert cell.value is None
+    assert cell.undefined == "the group has no inputs labelled positive"
+    assert found["tpr_gap/group"].value == 0  # of the two groups that have a rate
+    assert found["tpr_gap/group"].n == 30
+    assert found["fpr/group=c"].n == 30
+
+
+def test_rates_have_exact_intervals_of_their_own_denominators() -> None:
+    groups, labels, predicted = three_groups()
+    found = by_id(measured(CHECK, written(labels, predicted, group=groups)))
+    among = (groups == "b") & (labels == 1)
+    hits = int((predicted[among] == 1).sum())
+    tpr = found["tpr/group=b"]
+    assert tpr.n == among.sum()
+    assert interval(tpr) == clopper_pearson(hits, int(among.sum()))
+
+
+def test_two_groups_get_newcombes_interval() -> None:
+    subject = broken()
+    found = by_id(measured(CHECK, subject))
+    gap = found["accuracy_gap/group"]
+    right = (
+        subject.artifacts.labels.numpy()
+        == subject.model.predict(subject.artifacts.inputs).argmax(dim=1).numpy()
+    )
+    low, high = newcombe(int(right[:120].sum()), 120, int(right[120:].sum()), 120)
+    assert low > 0
+    assert interval(gap) == pytest.approx((low, high))
+    assert gap.interval == "newcombe"
+    assert gap.n == 240
+
+
+def test_a_planted_gap_is_found_and_none_is_not() -> None:
+    bad, good = by_id(measured(CHECK, broken())), by_id(measured(CHECK, sound()))
+    assert bad["accuracy_gap_p/group"].value == 1 / 501
+    assert interval(bad["accuracy_gap/group"])[0] > 0.1
+    assert good["accuracy_gap_p/group"].value > 0.05  # type: ignore[operator]
+    assert interval(good["accuracy_gap/group"])[0] == 0
+
+
+def test_the_rate_of_each_gap_is_told_apart() -> None:
+    """Group b is never said yes: selection and TPR differ, FPR does not (nobody is accused)."""
+    groups = np.repeat(["a", "b"], 100)
+    labels = np.tile([0, 1], 100)
+    predicted = np.where(groups == "b", 0, labels)
+    found = values(measured(CHECK, written(labels, predicted, group=groups)))
+    assert found["tpr_gap/group"] == 1
+    assert found["selection_rate_gap/group"] == 0.5
+    assert found["fpr_gap/group"] == 0
+    assert found["fpr_gap_p/group"] == 1
+    assert found["tpr_gap_p/group"] == 1 / 501
+
+
+def test_base_rates_that_differ_are_no_gap_in_tpr() -> None:
+    """TPR is permuted among positives only: unequal shares of positives must not look like bias."""
+    rng = np.random.default_rng(0)
+    groups = np.repeat(["a", "b"], 500)
+    labels = (rng.random(1000) < np.where(groups == "a", 0.8, 0.2)).astype(np.int64)
+    predicted = np.where(rng.random(1000) < 0.2, 1 - labels, labels)
+    found = values(measured(CHECK, written(labels, predicted, group=groups)))
+    assert found["selection_rate_gap_p/group"] == 1 / 501
+    assert found["tpr_gap_p/group"] > 0.02  # type: ignore[operator]
+    assert found["fpr_gap_p/group"] > 0.02  # type: ignore[operator]
+
+
+def test_the_test_keeps_its_level_without_a_gap() -> None:
+    check, runs = GroupGap(permutations=199), 60
+    p = [
+        values(measured(check, split((0.2, 0.2, 0.2), n=40, seed=seed)))["accuracy_gap_p/group"]
+        for seed in range(runs)
+    ]
+    assert stats.binom.sf(sum(one <= 0.05 for one in p) - 1, runs, 0.05) >= 0.01  # type: ignore[operator]
+
+
+# --- more classes --------------------------------------------------------------------------------
+
+
+def test_many_classes_are_each_held_against_the_rest() -> None:
+    rng = np.random.default_rng(1)
+    groups = rng.choice(["a", "b"], size=600)
+    labels = rng.integers(0, 3, size=600)
+    predicted = np.where(rng.random(600) < 0.8, labels, rng.integers(0, 3, size=600))
+    predicted = np.where((groups == "b") & (labels == 2), 0, predicted)
+    outcome = measured(CHECK, written(labels, predicted, classes=("x", "y", "z"), group=groups))
+    found = by_id(outcome)
+    gaps = [
+        fairlearn.MetricFrame(
+            metrics=fairlearn.true_positive_rate,
+            y_true=labels == c,
+            y_pred=predicted == c,
+            sensitive_features=groups,
+        ).difference()
+        for c in range(3)
+    ]
+    assert found["tpr_gap/group"].value == pytest.approx(max(gaps))
+    assert found["tpr_gap_p/group"].value == pytest.approx(3 / 501)  # Bonferroni over 3 classes
+    assert "tpr/group=a" not in found
+    table = outcome.evidence["classes-1"]
+    assert isinstance(table, Table)
+    assert len(table.rows) == 3 * 3 * 2
+    assert table.rows[0][0] == "z"  # the widest gap first
+    shares = [np.bincount(predicted[groups == g], minlength=3) / (groups == g).sum() for g in "ab"]
+    distance = found["prediction_distance/group"]
+    assert distance.value == pytest.approx(np.abs(shares[0] - shares[1]).sum() / 2)
+    low, high = interval(distance)
+    assert 0 < low < distance.value < high  # type: ignore[operator]
+    assert found["prediction_distance_p/group"].value == 1 / 501
+
+
+def test_intervals_of_many_classes_hold_together() -> None:
+    """The low end allows for having picked the widest of three; the true widest is fixed."""
+    rng = np.random.default_rng(2)
+    groups = np.repeat(["a", "b"], 300)
+    labels = rng.integers(0, 3, size=600)
+    predicted = np.where(rng.random(600) < 0.9, labels, rng.integers(0, 3, size=600))
+    predicted[300:400] = 0  # a planted gap, so that the low end is not cut off at zero
+    found = by_id(
+        measured(CHECK, written(labels, predicted, classes=("x", "y", "z"), group=groups))
+    )
+    counts = [[int(((predicted == c) & (groups == g)).sum()) for g in "ab"] for c in range(3)]
+    level = 1 - 0.05 / 3
+    lows = [newcombe(max(pair), 300, min(pair), 300, level=level).low for pair in counts]
+    highs = [newcombe(max(pair), 300, min(pair), 300).high for pair in counts]
+    assert interval(found["selection_rate_gap/group"]) == pytest.approx((max(lows), max(highs)))
+
+
+# --- groups that are odd -------------------------------------------------------------------------
+
+
+def test_small_groups_are_shown_and_listed_but_leave_the_gap() -> None:
+    groups = np.array(["a"] * 50 + ["b"] * 50 + ["tiny"] * 3)
+    labels = np.zeros(103, dtype=np.int64)
+    predicted = np.where(groups == "tiny", 1, 0)
+    outcome = measured(CHECK, written(labels, predicted, group=groups))
+    found = by_id(outcome)
+    assert found["accuracy/group=tiny"].value == 0
+    assert found["accuracy/group=tiny"].n == 3
+    assert found["accuracy_gap/group"].value == 0
+    assert found["accuracy_gap/group"].n == 100
+    small = outcome.evidence["small-groups"]
+    assert isinstance(small, Table)
+    assert ["group", "tiny", "accuracy", 3, 314] in small.rows  # z^2 (2/7)(5/7) / .05^2
+    gaps = outcome.evidence["gaps-1"]
+    assert isinstance(gaps, Table)
+    assert dict(zip(gaps.columns, gaps.rows[0], strict=True))["left out (small)"] == "tiny"
+
+
+def test_a_gap_of_fewer_than_two_large_groups_is_undefined() -> None:
+    groups = np.array(["a"] * 50 + ["b"] * 5)
+    labels = np.zeros(55, dtype=np.int64)
+    found = by_id(measured(CHECK, written(labels, labels, group=groups)))
+    gap = found["accuracy_gap/group"]
+    assert gap.value is None
+    assert gap.undefined == "fewer than two groups have 20 inputs (minimum_n)"
+    assert found["tpr_gap/group"].undefined is not None
+    assert "labelled positive" in found["tpr_gap/group"].undefined
+    assert found["accuracy_gap_p/group"].value is None
+
+
+def test_missing_values_are_a_group_of_their_own() -> None:
+    subject = split((0.1, 0.1))
+    column = pd.Series(["a"] * 60 + [None] * 30 + [float("nan")] * 30, dtype=object)
+    data = dataclasses.replace(subject.data, attributes=pd.DataFrame({"group": column}))
+    found = by_id(measured(CHECK, Subject(subject.model, data)))
+    assert found["accuracy/group=%28missing%29"].n == 60
+    assert found["accuracy_gap/group"].n == 120
+
+
+def test_one_group_only_does_not_apply() -> None:
+    subject = split((0.1,))
+    outcome = run_check(CHECK, subject)
+    assert isinstance(outcome, NotApplicable)
+    assert "one group (group)" in outcome.reason
+    assert CHECK.applies(subject.model, subject.data) == outcome
+    assert CHECK.applies(broken().model, broken().data) is None
+
+
+def test_data_without_columns_does_not_apply() -> None:
+    outcome = run_check(CHECK, linear_subject(0))
+    assert isinstance(outcome, NotApplicable)
+    assert "no column" in outcome.reason
+
+
+def test_a_column_with_one_group_is_named_beside_one_with_two() -> None:
+    groups, labels, predicted = three_groups()
+    outcome = measured(CHECK, written(labels, predicted, group=groups, site=["here"] * 300))
+    assert not any("site" in one.id for one in outcome.findings)
+    note = outcome.evidence["definitions"]
+    assert isinstance(note, Note)
+    assert "one group: site" in note.text
+
+
+def test_sensitive_columns_come_before_derived_ones_before_others() -> None:
+    groups, labels, predicted = three_groups()
+    plain = written(labels, predicted, sensitive=False, group=groups, brightness=groups).data
+    model = written(labels, predicted).model
+    for data, compared, word in (
+        (plain, {"group", "brightness"}, "every column"),
+        (dataclasses.replace(plain, derived=("brightness",)), {"brightness"}, "derived"),
+        (
+            dataclasses.replace(plain, derived=("brightness",), sensitive=("group",)),
+            {"group"},
+            "sensitive columns",
+        ),
+    ):
+        outcome = measured(CHECK, Subject(model, data))
+        slices = {one.slice for one in outcome.findings if one.metric == "accuracy_gap"}
+        assert slices == compared
+        note = outcome.evidence["definitions"]
+        assert isinstance(note, Note)
+        assert word in note.text
+        assert "positive class is 'yes'" in note.text
+
+
+def test_names_of_groups_may_be_anything() -> None:
+    names = ['<b>& "x"</b>', "a/b=c", "é 语"]
+    groups = np.repeat(names, 30)
+    labels = np.tile([0, 1], 45)
+    outcome = measured(CHECK, written(labels, labels, group=groups))
+    slices = {one.slice for one in outcome.findings if one.metric == "accuracy"}
+    assert slices == {f"group={name}" for name in names}
+    assert len({one.id for one in outcome.findings}) == len(outcome.findings)
+
+
+# --- the contract --------------------------------------------------------------------------------
+
+
+def test_neither_shards_nor_order_change_findings() -> None:
+    groups, labels, predicted = three_groups()
+    whole = run_check(CHECK, written(labels, predicted, group=groups))
+    assert whole == run_check(CHECK, written(labels, predicted, group=groups), shard_size=7)
+    order = np.random.default_rng(0).permutation(300)
+    turned = written(labels[order], predicted[order], group=groups[order])
+    assert whole == run_check(CHECK, turned)
+
+
+def test_findings_rest_on_evidence_that_exists() -> None:
+    outcome = measured(CHECK, broken())
+    assert {key for one in outcome.findings for key in one.evidence} <= outcome.evidence.keys()
+
+
+@pytest.mark.parametrize("parameters", [{"minimum_n": 0}, {"permutations": 99}])
+def test_senseless_parameters_are_refused(parameters: dict[str, int]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(parameters))) as error:
+        GroupGap(**parameters)
+    assert error.value.hint
