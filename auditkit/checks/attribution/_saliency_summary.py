@@ -1,0 +1,224 @@
+"""What the records of the saliency check come to: findings, curves, a table with controls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import final
+
+import numpy as np
+
+from auditkit.checks.base import Check, Context, Measured, Records
+from auditkit.findings import (
+    Curve,
+    Evidence,
+    Finding,
+    ImageExhibit,
+    ImageRow,
+    Selection,
+    Series,
+    Table,
+    TextExhibit,
+    TextRow,
+    finding_id,
+)
+from auditkit.methods.saliency.exhibits import words
+from auditkit.methods.saliency.probes import COMPLETE, METHODS
+from auditkit.statistics import Interval, bootstrap, bootstrap_mean
+from auditkit.types import Floats, Params, Scalar
+
+CONTROLS = ("modelless", "random")  # maps that know nothing of the model
+CHANCE = "chance"  # the mean curve of a few random orders of removal
+CURVES = {
+    "deletion": ("Probability of the predicted class as parts are removed", "removed"),
+    "insertion": ("Probability of the predicted class as parts are put back", "put back"),
+}
+QUANTITIES = (
+    "deletion_gain",
+    "insertion_gain",
+    "randomisation_similarity",
+    "completeness_error",
+    "relevance_mass",
+    "relevance_rank_accuracy",
+    "rationale_hit_rate",
+)
+_GAINS = {"relevance_gain": "relevance_rank_accuracy", "rationale_gain": "rationale_hit_rate"}
+_ONLY_IMAGES = ("relevance_mass", "relevance_rank_accuracy", "relevance_gain")
+_ONLY_TEXTS = ("rationale_hit_rate", "rationale_gain")
+_CONTROLLED = ("deletion_gain", "insertion_gain", *_GAINS)
+_SHOWN_BY = {
+    "deletion_gain": ("deletion", "scores", "worst"),
+    "insertion_gain": ("insertion", "scores"),
+    "randomisation_similarity": ("scores",),
+    "completeness_error": ("scores",),
+    "relevance_mass": ("scores", "random"),
+    "relevance_rank_accuracy": ("scores", "random"),
+    "relevance_gain": ("scores", "random"),
+    "rationale_hit_rate": ("scores", "random"),
+    "rationale_gain": ("scores", "random"),
+}
+_WHY_UNDEFINED = {
+    "deletion_gain": "the map is zero everywhere or not finite",
+    "insertion_gain": "the map is zero everywhere or not finite",
+    "randomisation_similarity": "the map, or that of the random model, has no order",
+    "completeness_error": "the class score changes by less than 0.01 from the reference",
+}
+
+
+@final
+class Summary:
+    """Findings and evidence from the merged records.
+
+    Columns are `<quantity>/<map>` and `<curve>/<map>/<step>`, NaN where undefined.
+    """
+
+    def __init__(self, check: Check, records: Records, context: Context, *, steps: int) -> None:
+        self._check, self._records, self._context = check, records, context
+        self._steps = steps
+        self._is_text = context.data.modality == "text"
+        self._truth_known = bool(records["truth_known"].any())
+        self._methods = [one for one in METHODS if f"deletion_gain/{one}" in records.columns]
+        self._metrics = [one for one in check.meta.metrics if self._applies(one)]
+
+    def measured(self) -> Measured:
+        """Return everything that can be said."""
+        evidence = self._evidence()
+        findings = [
+            self._finding(metric, method, [key for key in _SHOWN_BY[metric] if key in evidence])
+            for metric in self._metrics
+            for method in self._methods
+            if metric != "completeness_error" or method in COMPLETE
+        ]
+        return Measured(findings=findings, evidence=evidence)
+
+    def _applies(self, metric: str) -> bool:
+        if metric in _ONLY_TEXTS:
+            return self._is_text and self._truth_known
+        if metric in _ONLY_IMAGES:
+            return not self._is_text and self._truth_known
+        return True
+
+    def _values(self, metric: str, name: str) -> Floats:
+        """Return the numbers of the explained inputs on which the metric is defined."""
+        values = self._records[f"{_GAINS.get(metric, metric)}/{name}"]
+        if metric in _GAINS:
+            values = values - self._records["relevant_share"]
+        return values[np.isfinite(values)]
+
+    def _finding(self, metric: str, method: str, evidence: Sequence[str]) -> Finding:
+        values, eligible = self._values(metric, method), self._eligible(metric)
+        swept: Params = {"method": method}
+        if len(values) < max(2, eligible / 2):
+            why = _WHY_UNDEFINED.get(metric, "the map is zero or the truth leaves nothing out")
+            left = f"only {len(values)} of {eligible} explained inputs can be used: {why}"
+            return self._check.undefined(metric, left, n=eligible, swept=swept)
+        controls = [
+            finding_id("saliency", "randomisation_similarity", "all", swept)
+            for _ in range(metric in _CONTROLLED)
+        ]
+        if metric == "rationale_hit_rate":
+            return self._check.share(
+                metric, int(values.sum()), n=len(values),
+                swept=swept, evidence=evidence, controls=controls, level=self._context.level,
+            )  # fmt: skip
+        value, interval = self._estimate(metric, method, values)
+        return self._check.value(
+            metric, value, n=len(values), interval=interval, method="bootstrap",
+            swept=swept, evidence=evidence, controls=controls, level=self._context.level,
+        )  # fmt: skip
+
+    def _eligible(self, metric: str) -> int:
+        """Return how many explained inputs could have had a number."""
+        if metric in _ONLY_IMAGES or metric in _ONLY_TEXTS:
+            return int(np.isfinite(self._records["relevant_share"]).sum())
+        return self._records.count("drawn")
+
+    def _estimate(self, metric: str, name: str, values: Floats) -> tuple[float, Interval]:
+        seed, level = self._context.key("saliency", metric, name), self._context.level
+        if metric == "completeness_error":
+            middle = bootstrap(
+                lambda rows: np.median(values[rows], axis=1), len(values), seed=seed, level=level
+            )
+            return float(np.median(values)), middle
+        return float(values.mean()), bootstrap_mean(values, seed=seed, level=level)
+
+    def _evidence(self) -> dict[str, Evidence]:
+        evidence: dict[str, Evidence] = {curve: self._curve(curve) for curve in CURVES}
+        evidence["scores"] = self._table()
+        if worst := self._records.gallery("worst"):
+            evidence["worst"] = _exhibit("Least faithful maps", "worst", worst)
+        if drawn := self._records.gallery("random"):
+            evidence["random"] = _exhibit("Maps of inputs drawn at random", "random", drawn)
+        return evidence
+
+    def _curve(self, curve: str) -> Curve:
+        title, done = CURVES[curve]
+        return Curve(
+            title=title,
+            x_label=f"share of parts {done}",
+            y_label="mean probability",
+            series=[self._series(curve, name) for name in (*self._methods, "modelless", CHANCE)],
+        )
+
+    def _series(self, curve: str, name: str) -> Series:
+        middle: list[float | None] = []
+        low: list[float | None] = []
+        high: list[float | None] = []
+        for step in range(self._steps + 1):
+            values = self._values(curve, f"{name}/{step}")
+            if len(values) < 2:
+                interval, mean = Interval(np.nan, np.nan), np.nan
+            else:
+                mean, interval = self._estimate(curve, f"{name}/{step}", values)
+            for line, number in ((middle, mean), (low, interval.low), (high, interval.high)):
+                line.append(round(number, 5) if np.isfinite(number) else None)
+        shares = [step / self._steps for step in range(self._steps + 1)]
+        return Series(name=self._label(name), x=shares, y=middle, low=low, high=high)
+
+    def _table(self) -> Table:
+        """Return every metric of every map, controls below the methods and chance at the end."""
+        metrics = [one for one in self._metrics if one not in _GAINS]
+        rows: list[list[Scalar]] = [
+            [self._label(name), *(self._cell(metric, name) for metric in metrics)]
+            for name in (*self._methods, *CONTROLS)
+        ]
+        by_chance = dict.fromkeys(
+            ("deletion_gain", "insertion_gain", "randomisation_similarity"), 0.0
+        )
+        for metric in (*_ONLY_IMAGES, *_ONLY_TEXTS):
+            by_chance[metric] = _mean(self._records["relevant_share"])
+        rows.append(["expected by chance", *(_plain(by_chance.get(one)) for one in metrics)])
+        labels = [self._check.meta.metrics[one].label for one in metrics]
+        return Table(
+            title="Maps beside maps that ignore the model", columns=["map", *labels], rows=rows
+        )
+
+    def _cell(self, metric: str, name: str) -> Scalar:
+        values = self._values(metric, name)
+        if len(values) == 0:
+            return None
+        middle = np.median(values) if metric == "completeness_error" else values.mean()
+        return _plain(float(middle))
+
+    def _label(self, name: str) -> str:
+        if name == "modelless":
+            return "token length (no model)" if self._is_text else "edges (no model)"
+        return {"random": "random scores (no model)", CHANCE: "random order"}.get(name, words(name))
+
+
+def _exhibit(
+    title: str, selection: Selection, rows: Sequence[ImageRow | TextRow]
+) -> ImageExhibit | TextExhibit:
+    images = [row for row in rows if isinstance(row, ImageRow)]
+    if images:
+        return ImageExhibit(title=title, selection=selection, rows=images)
+    texts = [row for row in rows if isinstance(row, TextRow)]
+    return TextExhibit(title=title, selection=selection, rows=texts)
+
+
+def _mean(values: Floats) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def _plain(value: float | None) -> float | None:
+    return round(value, 4) if value is not None and np.isfinite(value) else None

@@ -1,0 +1,396 @@
+"""Maps of linear models are faithful, those of rippled ones are not, and controls score chance."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import Tensor, nn
+
+from auditkit.checks.attribution import saliency as module
+from auditkit.checks.attribution.saliency import Saliency
+from auditkit.checks.base import Measured, NotApplicable
+from auditkit.data.dataset import Dataset, InMemory, Span
+from auditkit.errors import ConfigError
+from auditkit.findings import Curve, Finding, ImageExhibit, Table, TextExhibit
+from auditkit.methods.saliency.probes import METHODS, ImageProbe, Map
+from auditkit.models.classifier import ImageClassifier, TextClassifier
+from auditkit.result import Execution
+from tests.methods.saliency.nets import (
+    Attentive,
+    assert_untouched,
+    noise,
+    small_cnn,
+    state_of,
+    word_model,
+)
+from tests.subjects import Subject, image_data, linear_subject, measured, values
+
+CHECK = Saliency(max_inputs=24, steps=8, deletion_steps=6)
+REVEALS = "deletion_gain"
+
+
+class Rippled(nn.Module):
+    """The left half decides; fine ripples on the right half dominate every slope."""
+
+    def __init__(self, weight: Tensor, bias: float, *, ripple: float) -> None:
+        super().__init__()
+        left = torch.zeros(4, 4)
+        left[:, :2] = 1
+        self.weight = nn.Parameter(weight * left.flatten())
+        self.waves = nn.Parameter(400 * weight * (1 - left.flatten()))
+        self.bias, self.ripple = bias, ripple
+
+    def forward(self, images: Tensor) -> Tensor:
+        flat = images.flatten(1)
+        return (flat @ self.weight + self.bias + self.ripple * (flat @ self.waves).sin())[:, None]
+
+
+def rippled(ripple: float) -> Subject:
+    linear = linear_subject(3, n=40, wrong=0)
+    images = linear.data.read(slice(None))
+    assert not isinstance(images, list)
+    flat = torch.from_numpy(images).flatten(1)
+    net = Rippled(6 * linear.weight, 0.0, ripple=ripple)
+    net.bias = -float((flat @ net.weight).median().detach())
+    model = ImageClassifier(net, classes=("0", "1"), input_shape=(1, 4, 4))
+    labels = model.predict(torch.from_numpy(images)).argmax(dim=1)
+    return Subject(model, image_data(torch.from_numpy(images), labels))
+
+
+def broken() -> Subject:
+    """Slopes point at pixels that decide nothing."""
+    return rippled(0.3)
+
+
+def sound() -> Subject:
+    """The same model without ripples is linear."""
+    return rippled(0.0)
+
+
+def text_data(
+    texts: list[str], labels: list[int], spans: list[list[Span]] | None = None
+) -> Dataset:
+    return Dataset(
+        name="made-up", split="test", modality="text", classes=("no", "yes"),
+        ids=tuple(f"t{i}" for i in range(len(texts))),
+        labels=np.asarray(labels, dtype=np.int64),
+        attributes=pd.DataFrame(index=range(len(texts))),
+        reader=InMemory(texts, spans), sha256="0" * 64,
+    )  # fmt: skip
+
+
+def opinions(*, reads_rationale: bool, n: int = 30) -> Subject:
+    """Texts with one opinion word, the rationale, and a colour that gives the label away."""
+    rng = np.random.default_rng(0)
+    fillers = ["the", "film", "was", "and", "seen"]
+    texts: list[str] = []
+    spans: list[list[Span]] = []
+    labels = [i % 2 for i in range(n)]
+    for label in labels:
+        opinion, colour = (("bad", "red"), ("good", "blue"))[label]
+        words = [opinion, colour, *rng.choice(fillers, 4)]
+        texts.append(" ".join(rng.permutation(words)))
+        start = f" {texts[-1]} ".index(f" {opinion} ")
+        spans.append([(start, start + len(opinion))])
+    voters = {"good": 3.0, "bad": -3.0} if reads_rationale else {"blue": 3.0, "red": -3.0}
+    names = ["good", "bad", "blue", "red", *fillers]
+    model = word_model(names, votes=voters)
+    return Subject(model, text_data(texts, labels, spans))
+
+
+def finding(outcome: Measured, metric: str, method: str = "integrated-gradients") -> Finding:
+    wanted = f"saliency/{metric}/all/method={method}"
+    return next(one for one in outcome.findings if one.id == wanted)
+
+
+def table(outcome: Measured) -> dict[str, dict[str, object]]:
+    shown = outcome.evidence["scores"]
+    assert isinstance(shown, Table)
+    return {str(row[0]): dict(zip(shown.columns[1:], row[1:], strict=True)) for row in shown.rows}
+
+
+def test_a_linear_model_is_explained_and_a_rippled_one_is_not():
+    good, bad = measured(CHECK, sound()), measured(CHECK, broken())
+    assert finding(good, "completeness_error").value == pytest.approx(0, abs=1e-5)
+    completeness = finding(bad, "completeness_error").value
+    assert completeness is not None
+    assert completeness > 0.1
+    for method in ("integrated-gradients", "gradient"):
+        high, low = (finding(one, "deletion_gain", method) for one in (good, bad))
+        assert high.low is not None
+        assert low.high is not None
+        assert high.low > low.high
+    assert finding(good, "deletion_gain").low == pytest.approx(0.2, abs=0.2)
+    unfooled = finding(bad, "deletion_gain", "occlusion").low
+    assert unfooled is not None
+    assert unfooled > 0  # occlusion takes whole steps, ripples do not mislead it much
+
+
+def test_gain_is_the_difference_of_the_areas_of_the_curves():
+    outcome = measured(CHECK, sound())
+    for name, sign in (("deletion", -1), ("insertion", 1)):
+        curve = outcome.evidence[name]
+        assert isinstance(curve, Curve)
+        area = {
+            line.name: np.trapezoid([y for y in line.y if y is not None], line.x)
+            for line in curve.series
+        }
+        for method in METHODS:
+            expected = sign * (area[method.replace("-", " ")] - area["random order"])
+            gain = finding(outcome, f"{name}_gain", method).value
+            assert gain == pytest.approx(expected, abs=1e-4)
+
+
+def test_insertion_starts_where_deletion_ends_and_beats_chance_on_a_linear_model():
+    outcome = measured(CHECK, sound())
+    falling, rising = outcome.evidence["deletion"], outcome.evidence["insertion"]
+    assert isinstance(falling, Curve)
+    assert isinstance(rising, Curve)
+    for fall, rise in zip(falling.series, rising.series, strict=True):
+        assert fall.y[0] == pytest.approx(rise.y[-1], abs=1e-5), "everything is there"
+        assert fall.y[-1] == pytest.approx(rise.y[0], abs=1e-5), "nothing is there"
+    gain = finding(outcome, "insertion_gain")
+    assert gain.low is not None
+    assert gain.low > 0  # for a linear model the order of the scores is the best there is
+    assert gain.controls == finding(outcome, "deletion_gain").controls
+
+
+def test_controls_score_as_they_must():
+    subject = Subject(small_cnn(), image_data(noise(40, 1, 8, 8), [0] * 40, classes="012"))
+    rows = table(measured(Saliency(steps=4, grid=4), subject))
+    similarity = "similarity to the map of a random model"
+    assert rows["edges (no model)"][similarity] == 1.0
+    assert rows["random scores (no model)"][similarity] == pytest.approx(0, abs=0.1)
+    assert rows["random scores (no model)"]["deletion gain"] == pytest.approx(0, abs=0.01)
+    assert float(str(rows["integrated gradients"]["deletion gain"])) > 0
+    assert float(str(rows["integrated gradients"][similarity])) < 0.6  # it sees the weights
+
+
+def test_a_random_map_has_no_gain(monkeypatch: pytest.MonkeyPatch):
+    """Where maps are replaced by noise, the findings fall to chance."""
+    rng = np.random.default_rng(0)
+
+    def meaningless(probe: ImageProbe, method: str) -> Map:
+        return Map(rng.random(probe.shape), False)
+
+    monkeypatch.setattr(ImageProbe, "map", meaningless)
+    for method in METHODS:
+        one = finding(measured(Saliency(max_inputs=40), sound()), "deletion_gain", method)
+        assert one.low is not None
+        assert one.high is not None
+        assert one.low < 0 < one.high
+
+
+def test_region_that_decides_gets_all_mass_and_the_rest_none():
+    subject = sound()
+    decides = np.zeros((40, 4, 4), dtype=bool)
+    decides[:, :, :2] = True
+    images = torch.from_numpy(np.asarray(subject.data.read(slice(None))))
+    for masks, expected in ((decides, 1.0), (~decides, 0.0)):
+        data = image_data(images, subject.data.labels.tolist(), masks=masks)
+        outcome = measured(CHECK, Subject(subject.model, data))
+        for method in METHODS:
+            for metric in ("relevance_mass", "relevance_rank_accuracy"):
+                assert finding(outcome, metric, method).value == pytest.approx(expected, abs=1e-5)
+            gain = finding(outcome, "relevance_gain", method)
+            assert gain.value == pytest.approx(expected - 0.5, abs=1e-5)
+            assert gain.controls == [f"saliency/randomisation_similarity/all/method={method}"]
+        rows = table(outcome)
+        assert rows["expected by chance"]["relevance mass"] == 0.5
+        random = rows["random scores (no model)"]["relevance rank accuracy"]
+        assert random == pytest.approx(0.5, abs=0.15)
+
+
+def test_regions_that_leave_nothing_out_are_undefined():
+    subject = sound()
+    images = torch.from_numpy(np.asarray(subject.data.read(slice(None))))
+    masks = np.ones((40, 4, 4), dtype=bool)
+    data = image_data(images, subject.data.labels.tolist(), masks=masks)
+    one = finding(measured(CHECK, Subject(subject.model, data)), "relevance_mass")
+    assert one.value is None
+    assert one.undefined is not None
+
+
+def test_texts_whose_rationale_decides_are_hits_and_others_are_not():
+    for reads, rate in ((True, 1.0), (False, 0.0)):
+        outcome = measured(CHECK, opinions(reads_rationale=reads))
+        for method in ("integrated-gradients", "occlusion"):
+            hit, gain = (
+                finding(outcome, m, method) for m in ("rationale_hit_rate", "rationale_gain")
+            )
+            assert (hit.value, hit.n, hit.interval) == (rate, 24, "clopper-pearson")
+            assert gain.value == pytest.approx(rate - 1 / 6, abs=1e-9)
+        assert not any("relevance" in one.metric for one in outcome.findings)
+        assert table(outcome)["token length (no model)"][
+            "similarity to the map of a random model"
+        ] in (1.0, None)
+        high = finding(outcome, "deletion_gain").low
+        assert high is not None
+        assert high > 0
+        shown = outcome.evidence["random"]
+        assert isinstance(shown, TextExhibit)
+        tokens = shown.rows[0].tokens
+        assert sum(token.gold for token in tokens) == 1
+        top = max(tokens, key=lambda token: token.weight or 0)
+        assert top.gold == reads
+
+
+def test_texts_without_rationale_or_tokens_are_left_out():
+    subject = opinions(reads_rationale=True)
+    texts = subject.data.read(slice(None))
+    assert isinstance(texts, list)
+    labels = subject.data.labels.tolist()
+    assert subject.data.relevance(slice(0, 1)) is not None
+    plain = Subject(subject.model, text_data(["", *texts], [0, *labels]))
+    outcome = measured(Saliency(max_inputs=31, steps=2), plain)
+    assert {one.metric for one in outcome.findings} == {
+        "deletion_gain", "insertion_gain", "randomisation_similarity", "completeness_error",
+    }  # fmt: skip
+    assert finding(outcome, "deletion_gain").n == 30
+
+
+@pytest.mark.parametrize("make", [broken, lambda: opinions(reads_rationale=True)])
+def test_shards_do_not_matter(make):
+    whole, parts = measured(CHECK, make()), measured(CHECK, make(), shard_size=7)
+    assert whole.findings == parts.findings
+    assert whole.evidence == parts.evidence
+
+
+def test_it_explains_at_most_so_many_inputs_and_says_so():
+    subject = sound()
+    outcome = measured(Saliency(max_inputs=11, steps=2), subject)
+    assert {one.n for one in outcome.findings} == {11}
+    everything = measured(Saliency(max_inputs=1000, steps=2), subject)
+    assert {one.n for one in everything.findings} == {40}
+    other = measured(Saliency(max_inputs=11, steps=2), subject, seed=1)
+    assert values(other) != values(outcome)  # another seed draws other inputs
+
+
+def test_findings_name_controls_and_evidence_that_exist():
+    for subject in (sound(), opinions(reads_rationale=True)):
+        outcome = measured(CHECK, subject)
+        ids = {one.id for one in outcome.findings}
+        assert len(ids) == len(outcome.findings)
+        for one in outcome.findings:
+            assert set(one.controls) <= ids
+            assert set(one.evidence) <= outcome.evidence.keys()
+        assert finding(outcome, "deletion_gain").controls == [
+            "saliency/randomisation_similarity/all/method=integrated-gradients"
+        ]
+
+
+def test_galleries_show_the_least_faithful_maps_first():
+    shown = measured(CHECK, sound()).evidence["worst"]
+    assert isinstance(shown, ImageExhibit)
+    assert len(shown.rows) == 6
+    gains = [float(row.caption.split(": ")[-1].rstrip(".")) for row in shown.rows]
+    assert gains == sorted(gains)
+    assert [panel.label for panel in shown.rows[0].panels] == [
+        "input", "integrated gradients", "occlusion", "gradient",
+    ]  # fmt: skip
+
+
+class Constant(nn.Module):
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.zeros(len(images), 2)
+
+
+class Stepped(nn.Module):
+    """Its slope is zero everywhere, its predictions are not constant."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        bright = (images > 0.5).float().flatten(1).mean(dim=1)
+        return torch.stack([1 - bright, bright], dim=1) * 9
+
+
+class Cornered(nn.Module):
+    """The slope of the root is infinite at zero."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        score = (images * 0).flatten(1).sum(dim=1).sqrt()
+        return torch.stack([score, -score], dim=1)
+
+
+@pytest.mark.parametrize("kind", [Constant, Cornered])
+def test_maps_that_rank_nothing_are_undefined(kind: type[nn.Module]):
+    model = ImageClassifier(kind(), classes=("0", "1"), input_shape=(1, 4, 4))
+    outcome = measured(CHECK, Subject(model, image_data(noise(12, 1, 4, 4), [0] * 12)))
+    for one in outcome.findings:
+        assert one.value is None
+        assert one.undefined is not None
+        assert "only 0 of 12" in one.undefined
+        assert one.n == 12
+    assert "worst" not in outcome.evidence
+
+
+def test_a_model_without_slope_is_explained_by_occlusion_alone():
+    model = ImageClassifier(Stepped(), classes=("0", "1"), input_shape=(1, 4, 4))
+    subject = Subject(model, image_data(noise(20, 1, 4, 4), [0] * 20))
+    outcome = measured(CHECK, subject)
+    assert finding(outcome, "deletion_gain", "gradient").value is None
+    assert (finding(outcome, "deletion_gain", "occlusion").value or 0) > 0
+
+    model.differentiable = False
+    assert {one.params["method"] for one in measured(CHECK, subject).findings} == {"occlusion"}
+    only_slopes = Saliency(methods=("gradient",))
+    assert isinstance(only_slopes.applies(model, subject.data), NotApplicable)
+    assert CHECK.applies(model, subject.data) is None
+
+
+def test_one_class_has_nothing_to_decide():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(16, 1))
+    model = ImageClassifier(net, classes=("only",), input_shape=(1, 4, 4))
+    data = image_data(noise(8, 1, 4, 4), [0] * 8, classes=("only",))
+    assert finding(measured(CHECK, Subject(model, data)), "deletion_gain").value is None
+
+
+@pytest.mark.parametrize("modality", ["image", "text"])
+def test_the_model_is_left_as_it_was(modality: str, monkeypatch: pytest.MonkeyPatch):
+    subject = opinions(reads_rationale=True)
+    if modality == "image":
+        images = noise(6, 1, 8, 8)
+        subject = Subject(small_cnn(), image_data(images, [0] * 6, classes="012"))
+    elif isinstance(subject.model, TextClassifier):
+        model = word_model(["good", "bad"], kind=Attentive)
+        subject = Subject(model, subject.data)
+    before = state_of(subject.model.module)
+    measured(Saliency(max_inputs=4, steps=2), subject)
+    assert_untouched(subject.model.module, before)
+
+    def breaks(*_: object) -> None:
+        raise RuntimeError("in the middle")
+
+    monkeypatch.setattr(module, "_curves", breaks)
+    with pytest.raises(RuntimeError, match="in the middle"):
+        measured(Saliency(max_inputs=4, steps=2), subject)
+    assert_untouched(subject.model.module, before)
+
+
+def test_batches_are_bounded():
+    seen: list[int] = []
+    subject = sound()
+    subject.model.module.register_forward_pre_hook(lambda _, args: seen.append(len(args[0])))
+    execution = Execution(batch_size=5, shard_size=5)
+    measured(Saliency(max_inputs=6), subject, execution=execution, shard_size=5)
+    assert max(seen) == 5
+
+
+@pytest.mark.parametrize(
+    ("parameters", "seen"),
+    [
+        ({"max_inputs": 1}, "max_inputs is 1"),
+        ({"steps": 0}, "steps is 0"),
+        ({"grid": 1}, "grid is 1"),
+        ({"deletion_steps": 1}, "deletion_steps is 1"),
+        ({"reference": "blackish"}, "reference is 'blackish'"),
+        ({"methods": ()}, "methods is ()"),
+        ({"methods": ("gradient", "gradient")}, "once"),
+        ({"methods": ("gradients",)}, "Did you mean 'gradient'"),
+    ],
+)
+def test_parameters_outside_their_range_are_refused(parameters: dict, seen: str):
+    with pytest.raises(ConfigError) as error:
+        Saliency(**parameters)
+    assert seen in str(error.value)
