@@ -188,7 +188,7 @@ class Finding(Frozen):
     low: float | None
     high: float | None
     level: float
-    interval: str  # clopper-pearson, bootstrap, newcombe-paired, null-band, exact
+    interval: str  # how it was made: clopper-pearson, bootstrap, newcombe-paired, ..., exact, none
     better: Better
     slice: str = "all"
     params: Params = {}

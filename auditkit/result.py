@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -15,6 +16,8 @@ from auditkit.findings import Frozen, Outcome
 from auditkit.types import Modality
 
 SCHEMA = 1
+_NUMBERS = re.compile(r"\[\s+(?:-?\d[\d.eE+-]*|null)(?:,\s+(?:-?\d[\d.eE+-]*|null))*\s+\]")
+_SPACE = re.compile(r"\s+")
 
 
 class ModelFacts(Frozen):
@@ -158,10 +161,10 @@ class Result(Frozen):
 
 def to_json(result: Result) -> str:
     """Return the result as JSON text; the same result always gives the same text."""
-    return (
-        json.dumps(result.model_dump(mode="json", by_alias=True), indent=1, ensure_ascii=False)
-        + "\n"
-    )
+    content = result.model_dump(mode="json", by_alias=True)
+    text = json.dumps(content, indent=1, ensure_ascii=False)
+    # Lists of numbers stand on one line: shorter, and a diff still shows what changed.
+    return _NUMBERS.sub(lambda found: _SPACE.sub(" ", found[0]), text) + "\n"
 
 
 def json_schema() -> dict[str, object]:
@@ -212,3 +215,24 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def read_execution(path: Path) -> Execution:
+    """Read execution settings from a result, or from a JSON object that holds just them.
+
+    Raises
+    ------
+    ResultError
+        If the file holds neither.
+    """
+    file = path / "result.json" if path.is_dir() else path
+    try:
+        raw = json.loads(file.read_text(encoding="utf-8"))
+        if "provenance" in raw:
+            return read_result(file).provenance.execution
+        return Execution.model_validate(raw)
+    except (OSError, ValueError) as error:  # a validation error is a ValueError too
+        raise ResultError(
+            f"{file} holds no execution settings: {error}",
+            hint="Pass the result.json of an earlier run.",
+        ) from error

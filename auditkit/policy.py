@@ -1,0 +1,227 @@
+"""Limits, controls, waivers, selection and presets, from `audit.toml` or `[tool.audit]`."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from datetime import date
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from auditkit.errors import ConfigError, near_miss
+from auditkit.statistics import LEVEL
+from auditkit.types import Modality
+
+SUITES = ("quick", "standard", "deep")
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def seconds_of(text: object) -> object:
+    """Return seconds of `90`, `"90s"`, `"10m"` or `"1h"`; anything else is left for validation.
+
+    Examples
+    --------
+    >>> seconds_of("10m")
+    600.0
+    """
+    if isinstance(text, str) and text[-1:] in _UNITS:
+        try:
+            return float(text[:-1]) * _UNITS[text[-1]]
+        except ValueError as error:
+            raise ValueError(f"{text!r} is no duration, expected 90s, 10m or 1h") from error
+    return text
+
+
+Duration = Annotated[float, BeforeValidator(seconds_of), Field(gt=0)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Limit(_Strict):
+    """A bound on every finding whose id matches a pattern.
+
+    Parameters
+    ----------
+    finding : str
+        Finding id; `*` matches anything.
+    min, max : float, optional
+        The cautious end of the interval must reach it.
+    modality : Modality, optional
+        Hold this limit only in audits of such models.
+    reason : str
+        Why this limit; shown in the report.
+    """
+
+    finding: str
+    min: float | None = None
+    max: float | None = None
+    modality: Modality | None = None
+    reason: str = ""
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> Self:
+        if (self.min is None) == (self.max is None):
+            raise ValueError("give either min or max")
+        return self
+
+
+class Waiver(_Strict):
+    """A failed or incomplete judgement that is set aside for a while.
+
+    Parameters
+    ----------
+    finding : str
+        Finding id or check id; `*` matches anything.
+    reason, owner : str
+        Why, and who answers for it.
+    expires : date
+        The last day on which it holds.
+    """
+
+    finding: str
+    reason: str = Field(min_length=1)
+    owner: str = Field(min_length=1)
+    expires: date
+
+
+class Policy(_Strict):
+    """What to run and what to hold it against."""
+
+    suite: str = "quick"
+    checks: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    controls: tuple[Limit, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
+    parameters: dict[str, dict[str, Any]] = {}
+    max_inputs: int | None = Field(default=None, ge=1)
+    aim: Duration | None = None
+    budget: Duration | None = None
+    seed: int = 0
+    level: float = Field(default=LEVEL, gt=0.5, lt=1)
+    minimum_n: int = Field(default=20, ge=1)
+
+    def judging_nothing(self) -> Policy:
+        """Return the same selection without limits and required checks."""
+        return self.model_copy(update={"limits": (), "required": ()})
+
+
+def load_policy(
+    source: str | Path | None = None, *, suite: str | None = None, checks: Iterable[str] = ()
+) -> Policy:
+    """Return the policy that a run follows.
+
+    A suite says which checks run on how many inputs and recommends limits. A policy file names its
+    suite and overrides it key by key; its own `limits` replace the recommended ones.
+
+    Parameters
+    ----------
+    source : str or Path, optional
+        A TOML file; "none" judges nothing. Without it, `audit.toml` or `[tool.audit]` of
+        `pyproject.toml` in the current folder are used where they exist.
+    suite : str, optional
+        Overrides the file's suite.
+    checks : iterable of str
+        Run only these. Recommended limits on other checks are dropped; limits written in a policy
+        file are not, so that what they name stays required.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing, is not TOML, or has an unknown key or a wrong value.
+    """
+    judge = source != "none"
+    own, where, text = _own_settings(source) if judge else ({}, "", "")
+    name = suite or own.get("suite") or "quick"
+    preset = read_suite(str(name))
+    selected = tuple(checks)
+    if selected:
+        preset["limits"] = [
+            limit for limit in preset["limits"] if _check_of(limit["finding"]) in selected
+        ]
+        preset["required"] = []
+    merged = {**preset, **own, "suite": name}
+    parameters = {**preset.get("parameters", {})}
+    for check, values in own.get("parameters", {}).items():
+        parameters[check] = {**parameters.get(check, {}), **values}
+    merged["parameters"] = parameters
+    if selected:
+        merged["checks"] = selected
+    policy = _validated(merged, where=where or f"suite {name}", text=text)
+    return policy if judge else policy.judging_nothing()
+
+
+def read_suite(name: str) -> dict[str, Any]:
+    """Return a preset as it ships with the package."""
+    if name not in SUITES:
+        raise ConfigError(
+            f"There is no suite {name!r}; there are {', '.join(SUITES)}.{near_miss(name, SUITES)}",
+            hint="See them with: audit list suites",
+        )
+    file = resources.files("auditkit").joinpath("suites", f"{name}.toml")
+    return {"limits": [], "required": [], **tomllib.loads(file.read_text(encoding="utf-8"))}
+
+
+def _own_settings(source: str | Path | None) -> tuple[dict[str, Any], str, str]:
+    if source is not None:
+        file = Path(source)
+        if not file.is_file():
+            raise ConfigError(
+                f"There is no policy file {file}.",
+                hint="Write one with: audit init   (or pass --policy none to judge nothing)",
+            )
+        return _tables(file)
+    for file in (Path("audit.toml"), Path("pyproject.toml")):
+        if file.is_file():
+            settings, where, text = _tables(file)
+            if settings:
+                return settings, where, text
+    return {}, "", ""
+
+
+def _tables(file: Path) -> tuple[dict[str, Any], str, str]:
+    text = file.read_text(encoding="utf-8")
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file} is not TOML: {error}.") from error
+    if file.name == "pyproject.toml":
+        content = content.get("tool", {}).get("audit", {})
+    return content, str(file), text
+
+
+def _validated(settings: Mapping[str, Any], *, where: str, text: str) -> Policy:
+    try:
+        return Policy.model_validate(settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = [str(part) for part in first["loc"]]
+        key = path[-1] if path else ""
+        line = _line_of(text, key)
+        place = f"{where}:{line}" if line else where
+        if first["type"] == "extra_forbidden":
+            known = [*Policy.model_fields, *Limit.model_fields, *Waiver.model_fields]
+            raise ConfigError(
+                f"{place}: unknown key {'.'.join(path)!r}.{near_miss(key, known)}",
+                hint="All keys are described in the docs, reference 'Policy file'.",
+            ) from error
+        said = first["msg"].removeprefix("Value error, ")
+        got = "" if first["type"] == "missing" else f", got {first['input']!r}"
+        raise ConfigError(f"{place}: {'.'.join(path) or 'policy'}: {said}{got}.") from error
+
+
+def _line_of(text: str, key: str) -> int | None:
+    if key:
+        for number, line in enumerate(text.splitlines(), start=1):
+            if line.strip().startswith(key):
+                return number
+    return None
+
+
+def _check_of(pattern: str) -> str:
+    return pattern.split("/", 1)[0]
