@@ -73,7 +73,8 @@ def linear_subject(
     weight = torch.randn(d, generator=rng)
     images = 0.3 + 0.4 * torch.rand(n, *shape, generator=rng)
     scores = images.flatten(1) @ weight
-    bias = -float(scores.median())
+    middle = scores.sort().values[n // 2 - 1 : n // 2 + 1]  # the boundary runs between two inputs
+    bias = -float(middle.mean())
     labels = (scores + bias > 0).long()
     labels[:wrong] = 1 - labels[:wrong]
     layer = nn.Linear(d, 1)

@@ -1,0 +1,170 @@
+"""What the robustness checks share: findings, curve and galleries from the budget of each flip.
+
+The flip budget of an input is the smallest change at which its answer became wrong: 0 where it is
+wrong as it stands, infinity where no attack changed it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from auditkit.checks.base import GALLERY_SIZE, Check, Records
+from auditkit.errors import ConfigError
+from auditkit.findings import (
+    Curve,
+    Evidence,
+    Finding,
+    ImageExhibit,
+    ImageRow,
+    Metric,
+    Selection,
+    Series,
+    TextExhibit,
+    TextRow,
+)
+from auditkit.statistics import clopper_pearson
+from auditkit.types import Bools, Floats
+
+ROBUST_ACCURACY = Metric(
+    label="robust accuracy",
+    definition="Share of all inputs that are classified correctly and that no attack within the"
+    " budget changed. An upper bound: a stronger attack can only lower it.",
+    unit="share",
+    better="higher",
+)
+ATTACK_SUCCESS_RATE = Metric(
+    label="attack success rate",
+    definition="Share of the correctly classified inputs whose answer an attack within the budget"
+    " made wrong.",
+    unit="share",
+    better="lower",
+)
+ZERO_GRADIENT_SHARE = Metric(
+    label="share of zero gradients",
+    definition="Share of the correctly classified inputs whose loss gradient is zero everywhere or"
+    " not finite, so that a gradient attack is blind there. A control of the attack, not a"
+    " strength of the model.",
+    unit="share",
+    better="lower",
+)
+
+
+def ascending(check: str, name: str, values: Sequence[float], *, most: float) -> None:
+    """Raise ConfigError unless the values are increasing, above 0 and at most `most`."""
+    if not values or list(values) != sorted(set(values)) or not 0 < values[0] <= values[-1] <= most:
+        limit = f"in (0, {most:g}]" if np.isfinite(most) else "above 0"
+        raise ConfigError(
+            f"{check}: {name} is {list(values)}, expected increasing values {limit}.",
+            hint=f"Write for example {name} = [0.01, 0.05]: shares of the input range, 8/255 is"
+            " 0.0314.",
+        )
+
+
+def zero_gradients(check: Check, records: Records, *, level: float) -> Finding:
+    """Return the control that counts the correct inputs on which a gradient attack is blind."""
+    blind = records["correct"] & ~records["usable_gradient"]
+    return check.share(
+        "zero_gradient_share", int(blind.sum()), n=records.count("correct"), level=level
+    )
+
+
+def robustness(
+    check: Check,
+    flips: Floats,
+    budgets: Sequence[float],
+    *,
+    name: str,
+    evidence: Sequence[str],
+    controls: Sequence[str],
+    level: float,
+) -> list[Finding]:
+    """Return robust accuracy and attack success rate at every budget.
+
+    The middle budget comes first, because the first finding stands for the check in summaries.
+    """
+    n, right = len(flips), int((flips > 0).sum())
+    middle = budgets[len(budgets) // 2]
+    findings: list[Finding] = []
+    for budget in [middle, *(one for one in budgets if one != middle)]:
+        kept = int((flips > budget).sum())
+        for metric, count, total in (
+            ("robust_accuracy", kept, n),
+            ("attack_success_rate", right - kept, right),
+        ):
+            finding = check.share(
+                metric,
+                count,
+                n=total,
+                swept={name: budget},
+                evidence=evidence,
+                controls=controls,
+                level=level,
+            )
+            findings.append(finding)
+    return findings
+
+
+def robustness_curve(
+    flips: Floats, budgets: Sequence[float], *, title: str, x_label: str, level: float
+) -> Curve:
+    """Return robust accuracy over the budget, from 0, which is clean accuracy."""
+    x = [0.0, *(float(one) for one in budgets)]
+    kept = [int((flips > budget).sum()) for budget in x]
+    ends = [clopper_pearson(count, len(flips), level=level) for count in kept]
+    series = Series(
+        name="robust accuracy",
+        x=x,
+        y=[count / len(flips) for count in kept],
+        low=[one.low for one in ends],
+        high=[one.high for one in ends],
+    )
+    return Curve(title=title, x_label=x_label, y_label="robust accuracy", series=[series])
+
+
+def stepwise_scores(
+    flips: Floats, budgets: Sequence[float], confidence: Floats, draws: Floats
+) -> dict[str, Floats]:
+    """Return a score per gallery and input (n,) where flips happen at few budgets.
+
+    Worst is flipped by the smallest budget, most confidently; boundary by the largest, barely.
+    """
+    rank = np.searchsorted(np.asarray(budgets), flips)  # (n,)
+    return {
+        "worst": confidence - 2.0 * rank,
+        "random": draws,
+        "boundary": 2.0 * rank - confidence,
+    }
+
+
+def shown(
+    ids: Sequence[str], scores: Mapping[str, Floats], eligible: Bools
+) -> Iterator[tuple[str, int, float]]:
+    """Yield (gallery, position, score) of the inputs that this shard offers for showing."""
+    for gallery, score in scores.items():
+        candidates = [(-float(score[i]), ids[i], i) for i in np.flatnonzero(eligible).tolist()]
+        for negative, _, i in sorted(candidates)[:GALLERY_SIZE]:
+            yield gallery, i, -negative
+
+
+def galleries(records: Records, titles: Mapping[Selection, str]) -> dict[str, Evidence]:
+    """Return the galleries that have rows."""
+    found: dict[str, Evidence] = {}
+    for selection, title in titles.items():
+        rows = records.gallery(selection)
+        images = [row for row in rows if isinstance(row, ImageRow)]
+        texts = [row for row in rows if isinstance(row, TextRow)]
+        if images:
+            found[selection] = ImageExhibit(title=title, selection=selection, rows=images)
+        if texts:
+            found[selection] = TextExhibit(title=title, selection=selection, rows=texts)
+    return found
+
+
+def answer(classes: Sequence[str], logits: Tensor) -> str:
+    """Return the winning class and its probability in words."""
+    probability, winner = torch.softmax(logits, dim=0).max(dim=0)
+    return f"{classes[int(winner)]} ({100 * float(probability):.1f} %)"

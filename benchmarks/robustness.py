@@ -1,0 +1,193 @@
+"""Time projected gradient descent here and in foolbox, side by side in one process.
+
+Run on a quiet machine: ``python benchmarks/robustness.py [--model digits-cnn] [--epsilons 0.05]``.
+Same model, inputs, epsilon and number of steps; robust accuracy, judged by the same function,
+stands beside every time, because an attack that gives up early is fast. foolbox runs with its own
+step (epsilon / 30) and with ours (epsilon / 4). Random starts move robust accuracy by one or two
+inputs.
+``resnet20-random`` is a ResNet-20 with random weights: its times mean something, its accuracies do
+not, so that none is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from auditkit.data.load import DataSpec, load_data
+from auditkit.methods.attacks.active_set import judged
+from auditkit.methods.attacks.pgd_linf import pgd_linf
+from auditkit.models.classifier import ImageClassifier
+from auditkit.models.load import ModelSpec, load_model
+from auditkit.randomness import keys_of, uniform
+from auditkit.result import Execution
+
+RANDOM = "resnet20-random"
+LAYOUTS = (
+    Execution(),
+    Execution(layout="channels_last"),
+    Execution(layout="channels_last", search_dtype="bfloat16"),
+)
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What is attacked; random weights have a speed but no robustness."""
+
+    model: ImageClassifier
+    images: Tensor
+    labels: Tensor
+    start: Tensor
+    meaningful: bool
+
+
+class Block(nn.Module):
+    """Two convolutions and a shortcut."""
+
+    def __init__(self, inside: int, outside: int) -> None:
+        super().__init__()
+        stride = outside // inside
+        self.body = nn.Sequential(
+            nn.Conv2d(inside, outside, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(outside),
+            nn.ReLU(),
+            nn.Conv2d(outside, outside, 3, 1, 1, bias=False),
+            nn.BatchNorm2d(outside),
+        )
+        same = inside == outside
+        self.skip = nn.Identity() if same else nn.Conv2d(inside, outside, 1, stride, bias=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map (n, c, h, w) to (n, c', h / stride, w / stride)."""
+        return (self.body(images) + self.skip(images)).relu()
+
+
+def resnet20() -> nn.Module:
+    torch.manual_seed(0)
+    widths = [16] * 4 + [32] * 3 + [64] * 3
+    blocks = [Block(a, b) for a, b in pairwise(widths)]
+    stem = [nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU()]
+    return nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
+
+
+def workload(name: str, inputs: int) -> Workload:
+    """Load a model with its own data; with random weights, random images as it labels them."""
+    if name == RANDOM:
+        classes = [str(i) for i in range(10)]
+        model = ImageClassifier(resnet20(), classes=classes, input_shape=(3, 32, 32))
+        images = torch.rand(inputs, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+        ids = [str(i) for i in range(inputs)]
+        labels = model.predict(images).argmax(dim=1)
+    else:
+        loaded = load_model(ModelSpec(source=name, device="cpu"))
+        if not isinstance(loaded, ImageClassifier):
+            raise SystemExit(f"{name} reads no images; try digits-cnn.")
+        model = loaded
+        data = load_data(DataSpec(source=loaded.identity.data or "digits"), loaded)
+        data = data.sample(inputs, seed=0)
+        images, labels = torch.as_tensor(data.read(slice(None))), torch.as_tensor(data.labels)
+        ids = list(data.ids)
+    draws = 2 * uniform(keys_of(0, "pgd-linf", ids), tuple(images.shape[1:])) - 1
+    return Workload(model, images, labels, torch.as_tensor(draws).float(), name != RANDOM)
+
+
+def ours(work: Workload, execution: Execution, *, epsilon: float, steps: int) -> Tensor:
+    model = work.model
+    return pgd_linf(
+        model.logits,
+        work.images,
+        work.labels,
+        epsilon=epsilon,
+        steps=steps,
+        start=work.start,
+        bounds=model.bounds,
+        search=None if execution.search_dtype == "float32" else model.search_logits,
+    )
+
+
+def theirs(work: Workload, step: float, *, epsilon: float, steps: int) -> Tensor:
+    """Run foolbox as its documentation shows: all inputs at once."""
+    with warnings.catch_warnings():  # it imports a deprecated name of scipy
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from foolbox.attacks.projected_gradient_descent import (
+            LinfProjectedGradientDescentAttack,
+        )
+        from foolbox.models.pytorch import PyTorchModel
+
+    torch.manual_seed(0)
+    model = PyTorchModel(_Module(work.model).eval(), bounds=work.model.bounds, device="cpu")
+    attack = LinfProjectedGradientDescentAttack(steps=steps, rel_stepsize=step)
+    return attack(model, work.images, work.labels, epsilons=epsilon)[1]
+
+
+class _Module(nn.Module):
+    def __init__(self, model: ImageClassifier) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.model.logits(images)
+
+
+def timed(attack: Callable[[], Tensor], repeats: int) -> tuple[float, Tensor]:
+    attack()  # warm up, imports included
+    seconds: list[float] = []
+    points = torch.empty(0)
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        points = attack()
+        seconds.append(time.perf_counter() - begin)
+    return statistics.median(seconds), points
+
+
+def compare(work: Workload, *, epsilon: float, steps: int, repeats: int) -> None:
+    width = work.model.bounds[1] - work.model.bounds[0]
+    rows: list[tuple[str, float, Tensor]] = []
+    for execution in LAYOUTS:
+        work.model.configure(execution)
+        attack = partial(ours, work, execution, epsilon=epsilon * width, steps=steps)
+        name = f"auditkit, {execution.layout}, {execution.search_dtype}"
+        rows.append((name, *timed(attack, repeats)))
+    work.model.configure(Execution())
+    for step in (1 / 30, 1 / 4):
+        attack = partial(theirs, work, step, epsilon=epsilon * width, steps=steps)
+        rows.append((f"foolbox, step epsilon / {1 / step:.0f}", *timed(attack, repeats)))
+    fastest_peer = min(seconds for name, seconds, _ in rows if name.startswith("foolbox"))
+    for name, seconds, points in rows:
+        kept = ~judged(work.model.logits, points, work.labels)
+        accuracy = f"{float(kept.float().mean()):.4f}" if work.meaningful else "(random weights)"
+        ratio = fastest_peer / seconds
+        print(f"  {name:<38} {seconds:8.3f} s {ratio:7.1f} x   robust accuracy {accuracy}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--model", nargs="+", default=["digits-cnn", RANDOM])
+    parser.add_argument("--epsilons", default="0.05,0.1", help="shares of the input range")
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--inputs", type=int, default=200)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    for name in options.model:
+        work = workload(name, options.inputs)
+        for epsilon in map(float, options.epsilons.split(",")):
+            print(f"{name}, {len(work.images)} images, epsilon {epsilon}, {options.steps} steps,")
+            print(
+                f"  {options.threads} threads, median of {options.repeats}; x: the fastest peer = 1"
+            )
+            compare(work, epsilon=epsilon, steps=options.steps, repeats=options.repeats)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""Mirrors auditkit/methods/attacks/active_set.py."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn import functional
+
+from auditkit.methods.attacks.active_set import (
+    first_successes,
+    log_odds_against,
+    loss_gradients,
+    misclassified,
+)
+
+
+@given(seed=st.integers(0, 999), k=st.integers(2, 6))
+def test_the_loss_is_the_log_odds_and_points_where_cross_entropy_does(seed: int, k: int) -> None:
+    rng = torch.Generator().manual_seed(seed)
+    logits = 3 * torch.randn(5, k, generator=rng, dtype=torch.float64)
+    labels = torch.randint(k, (5,), generator=rng)
+    p = logits.softmax(dim=1).gather(1, labels[:, None])[:, 0]
+    assert torch.allclose(log_odds_against(logits, labels), ((1 - p) / p).log())
+    leaf = logits.clone().requires_grad_()
+    (ours,) = torch.autograd.grad(log_odds_against(leaf, labels).sum(), leaf)
+    (theirs,) = torch.autograd.grad(functional.cross_entropy(leaf, labels, reduction="sum"), leaf)
+    assert torch.allclose(ours * (1 - p)[:, None], theirs)
+
+
+def test_the_gradient_survives_a_model_that_is_certain() -> None:
+    """Cross-entropy's gradient underflows to zero here; this one does not."""
+    logits, labels = torch.tensor([[2000.0, 0.0, -5.0]], requires_grad=True), torch.tensor([0])
+    (lost,) = torch.autograd.grad(functional.cross_entropy(logits, labels), logits)
+    (kept,) = torch.autograd.grad(log_odds_against(logits, labels).sum(), logits)
+    assert (lost == 0).all()
+    assert kept[0, :2].tolist() == pytest.approx([-1, 1], abs=0.01)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+def test_broken_logits_are_no_success(bad: float) -> None:
+    logits = torch.tensor([[0.0, 1.0], [bad, 1.0], [0.0, bad]])
+    assert misclassified(logits, torch.tensor([0, 0, 0])).tolist() == [True, False, False]
+
+
+def test_gradients_in_batches_equal_those_of_one_piece_and_of_no_graph_are_zero() -> None:
+    rng = torch.Generator().manual_seed(0)
+    points, labels = torch.randn(7, 4, generator=rng), torch.tensor([0, 1, 2, 0, 1, 2, 0])
+    network = nn.Linear(4, 3).requires_grad_(False)
+    whole = loss_gradients(network, points, labels)
+    assert torch.allclose(loss_gradients(network, points, labels, batch_size=3), whole)
+    assert (whole != 0).any()
+    assert (loss_gradients(lambda x: network(x.detach()), points, labels) == 0).all()
+    assert (loss_gradients(lambda x: network(x.round()), points, labels) == 0).all()
+
+
+def walker(visits: list[int], *, threshold: float = 3.0):
+    """A model on numbers that calls everything from `threshold` on class 1, and counts visits."""
+
+    def logits(points: Tensor) -> Tensor:
+        visits.append(len(points))
+        return torch.cat([threshold - points, points - threshold], dim=1)
+
+    return logits
+
+
+def test_only_inputs_that_hold_cost_anything_and_the_first_success_is_kept() -> None:
+    visits: list[int] = []
+    start, labels = torch.tensor([[0.5], [2.5], [9.0]]), torch.tensor([0, 0, 0])
+    found = first_successes(
+        walker(visits), start, labels, steps=5, advance=lambda x, g, rows: x + g.sign()
+    )
+    assert found[:, 0].tolist() == [3.5, 3.5, 9.0]
+    assert visits == [3, 2, 1, 1]
+
+
+def test_a_path_that_goes_in_circles_ends() -> None:
+    visits: list[int] = []
+    start, labels = torch.tensor([[0.0], [1.0]]), torch.tensor([0, 0])
+    found = first_successes(
+        walker(visits), start, labels, steps=50, advance=lambda x, g, rows: 1.0 - x
+    )
+    assert sum(visits) == 4  # two points each, then both are back where they were
+    assert set(found[:, 0].tolist()) == {0.0, 1.0}
+
+
+def test_a_cheap_search_proposes_and_the_model_decides() -> None:
+    """Planted: the search takes everything from 1 on for a success, which the model denies."""
+    true_visits: list[int] = []
+    found = first_successes(
+        walker(true_visits),
+        torch.zeros(1, 1),
+        torch.tensor([0]),
+        steps=5,
+        advance=lambda x, g, rows: x + g.sign(),
+        search=walker([], threshold=1.0),
+    )
+    assert found.item() >= 3
+    assert true_visits == [1, 1, 1]  # asked only where the search proposes: at 1, 2 and 3
