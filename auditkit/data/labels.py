@@ -1,0 +1,104 @@
+"""From the labels of a user's data to the classes of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from auditkit.errors import DataError, near_miss
+from auditkit.types import Ints
+
+SHOWN = 12  # class names in an error message
+
+
+@final
+@dataclass(frozen=True)
+class Matched:
+    """Class numbers (n,), and how they were found where that was not by name."""
+
+    labels: Ints
+    notes: tuple[str, ...]
+
+
+def match_labels(
+    values: Sequence[object],
+    classes: Sequence[str],
+    *,
+    where: Callable[[int], str],
+    hint: str = "",
+) -> Matched:
+    """Return the class number of every label.
+
+    Labels that are all class names count by name; else labels that are all whole numbers from 0 to
+    k - 1 count as class numbers.
+
+    Parameters
+    ----------
+    values : sequence
+        n labels: strings or numbers.
+    classes : sequence of str
+        The model's k class names.
+    where : callable
+        Names the place of label i in messages: "reviews.csv, row 3".
+    hint : str
+        What to type; by default how to name the model's classes.
+
+    Raises
+    ------
+    DataError
+        If a label is missing or unknown to the model.
+    """
+    names = [_name(value) for value in values]
+    for i, name in enumerate(names):
+        if not name:
+            raise DataError(f"{where(i)} has no label.", hint="Fill it in, or remove the row.")
+    number = {name: i for i, name in enumerate(classes)}
+    if all(name in number for name in names):
+        return Matched(np.array([number[name] for name in names], dtype=np.int64), ())
+    if all(_is_number(name) for name in names):
+        return _by_number([int(name) for name in names], classes, where, hint)
+    first = next(i for i, name in enumerate(names) if name not in number)
+    raise DataError(
+        f"{where(first)} has the label {names[first]!r}, which the model does not know; it knows"
+        f" {_listed(classes)}.{near_miss(names[first], classes)}",
+        hint=hint or "Rename the label, or name the model's classes in logit order with --classes.",
+    )
+
+
+def _by_number(
+    numbers: list[int], classes: Sequence[str], where: Callable[[int], str], hint: str
+) -> Matched:
+    k = len(classes)
+    for i, number in enumerate(numbers):
+        if not 0 <= number < k:
+            raise DataError(
+                f"{where(i)} has the label {number}, and the model has {k} classes, numbered 0 to"
+                f" {k - 1}: {_listed(classes)}.",
+                hint=hint or "Number the labels from 0, or write class names instead of numbers.",
+            )
+    found = sorted(set(numbers))
+    shown = ", ".join(f"{one} is {classes[one]}" for one in found[:SHOWN])
+    note = f"Labels are numbers and were taken in the model's order of classes: {shown}."
+    return Matched(np.array(numbers, dtype=np.int64), (note,))
+
+
+def _name(value: object) -> str:
+    if isinstance(value, bool | np.bool_):
+        return str(int(value))
+    if isinstance(value, float | np.floating):
+        if np.isnan(value):
+            return ""
+        return str(int(value)) if float(value).is_integer() else str(value)
+    return "" if value is None else str(value).strip()
+
+
+def _is_number(name: str) -> bool:
+    return name.removeprefix("-").isdecimal()
+
+
+def _listed(classes: Sequence[str]) -> str:
+    more = f" and {len(classes) - SHOWN} more" if len(classes) > SHOWN else ""
+    return ", ".join(map(repr, classes[:SHOWN])) + more
