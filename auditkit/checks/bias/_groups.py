@@ -108,7 +108,7 @@ def compare(column: Column, rate: Rate, positive: int, *, minimum_n: int) -> Com
 
 def names_of(data: Dataset) -> tuple[str, ...]:
     """Return the columns to compare."""
-    names = data.sensitive or data.derived or tuple(map(str, data.attributes.columns))
+    names = data.sensitive or tuple(map(str, data.attributes.columns))
     require_columns(data.attributes, names, where=data.name)
     return names
 
@@ -149,13 +149,11 @@ def definitions(data: Dataset, columns: list[Column]) -> Note:
     names = ", ".join(names_of(data))
     if data.sensitive:
         which = f"Compared by the sensitive columns: {names}."
-    elif data.derived:
-        which = (
-            "No column is marked sensitive. Compared by columns derived from the inputs"
-            f" themselves, which do not describe people: {names}."
-        )
     else:
         which = f"No column is marked sensitive. Compared by every column: {names}."
+        if data.derived:
+            derived = ", ".join(data.derived)
+            which += f" Derived from the inputs themselves, not descriptions of people: {derived}."
     alone = [column.name for column in columns if len(column.groups) == 1]
     if alone:
         which += f" Not compared, because all inputs belong to one group: {', '.join(alone)}."

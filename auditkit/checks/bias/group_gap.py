@@ -78,8 +78,8 @@ class GroupGap(Check):
     """Accuracy, selection rate, TPR and FPR per group, and how far the groups lie apart.
 
     Of two classes the second (index 1) is the positive one; of more, each is held against the rest.
-    Sensitive columns are compared; without any, columns derived from the inputs; without those,
-    every other column.
+    Sensitive columns are compared; without any, every column, those derived from the inputs among
+    them, which the evidence names as derived.
 
     Parameters
     ----------

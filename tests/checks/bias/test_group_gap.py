@@ -315,13 +315,17 @@ def test_a_column_with_one_group_is_named_beside_one_with_two() -> None:
     assert "one group: site" in note.text
 
 
-def test_sensitive_columns_come_before_derived_ones_before_others() -> None:
+def test_sensitive_columns_alone_or_else_all_and_derived_ones_are_named() -> None:
     groups, labels, predicted = three_groups()
     plain = written(labels, predicted, sensitive=False, group=groups, brightness=groups).data
     model = written(labels, predicted).model
     for data, compared, word in (
         (plain, {"group", "brightness"}, "every column"),
-        (dataclasses.replace(plain, derived=("brightness",)), {"brightness"}, "derived"),
+        (
+            dataclasses.replace(plain, derived=("brightness",)),
+            {"group", "brightness"},
+            "Derived from the inputs themselves, not descriptions of people: brightness.",
+        ),
         (
             dataclasses.replace(plain, derived=("brightness",), sensitive=("group",)),
             {"group"},
