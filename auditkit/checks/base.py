@@ -192,7 +192,11 @@ class Check(ABC):
 
     @abstractmethod
     def measure(self, artifacts: Artifacts) -> Records | NotApplicable:
-        """Measure one shard of inputs."""
+        """Measure one shard of inputs.
+
+        Only what holds for every shard may make it not applicable: that no input of *this* shard
+        qualifies is for `summarise` to see over all of them.
+        """
 
     @abstractmethod
     def summarise(self, records: Records, context: Context) -> Measured | NotApplicable:

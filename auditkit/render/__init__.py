@@ -1,0 +1,58 @@
+"""A result in a form to read: page, table, comment, test report; imports only what it uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from auditkit.errors import ConfigError, near_miss
+from auditkit.result import Result, to_json
+
+
+class Format(NamedTuple):
+    """The file that a format is written to, and the function that makes its text."""
+
+    file: str
+    render: Callable[[Result], str]
+
+
+def _html(result: Result) -> str:
+    from auditkit.render.html import render_html
+
+    return render_html(result)
+
+
+def _markdown(result: Result) -> str:
+    from auditkit.render.markdown import render_markdown
+
+    return render_markdown(result)
+
+
+def _junit(result: Result) -> str:
+    from auditkit.render.junit import render_junit
+
+    return render_junit(result)
+
+
+FORMATS: dict[str, Format] = {
+    "html": Format("report.html", _html),
+    "json": Format("result.json", to_json),
+    "junit": Format("junit.xml", _junit),
+    "md": Format("summary.md", _markdown),
+}
+
+
+def render(result: Result, name: str) -> str:
+    """Return the result as text in one of `FORMATS`.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such format.
+    """
+    if name not in FORMATS:
+        raise ConfigError(
+            f"There is no format {name!r}.{near_miss(name, FORMATS)}",
+            hint=f"Choose from {', '.join(FORMATS)}.",
+        )
+    return FORMATS[name].render(result)

@@ -1,0 +1,110 @@
+"""The list of checks, and how one is made from a policy's parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import entry_points
+from inspect import isclass
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from auditkit.checks.attribution.saliency import Saliency
+from auditkit.checks.base import Check
+from auditkit.checks.bias.group_gap import GroupGap
+from auditkit.checks.calibration.calibration_error import CalibrationError
+from auditkit.checks.performance.clean_accuracy import CleanAccuracy
+from auditkit.checks.robustness.deepfool_l2 import DeepfoolL2
+from auditkit.checks.robustness.fgsm_linf import FgsmLinf
+from auditkit.checks.robustness.pgd_linf import PgdLinf
+from auditkit.checks.robustness.token_swap import TokenSwap
+from auditkit.checks.shift.corruptions import Corruptions
+from auditkit.checks.shift.typos import Typos
+from auditkit.errors import ConfigError, near_miss
+
+BUILT_IN: tuple[type[Check], ...] = (
+    CleanAccuracy,
+    PgdLinf,
+    FgsmLinf,
+    DeepfoolL2,
+    TokenSwap,
+    Corruptions,
+    Typos,
+    CalibrationError,
+    GroupGap,
+    Saliency,
+)
+
+
+@cache
+def catalogue() -> dict[str, type[Check]]:
+    """Return every check by id: the built-in ones, then those of the entry-point group.
+
+    Raises
+    ------
+    ConfigError
+        If an entry point of `auditkit.checks` is not a check, or an id is taken twice.
+    """
+    known = {kind.meta.id: kind for kind in BUILT_IN}
+    for point in entry_points(group="auditkit.checks"):
+        kind = point.load()
+        if not (isclass(kind) and issubclass(kind, Check)):
+            raise ConfigError(
+                f"The entry point {point.name!r} ({point.value}) is not a subclass of Check."
+            )
+        if kind.meta.id in known:
+            raise ConfigError(
+                f"The check id {kind.meta.id!r} is taken twice: {point.value} and"
+                f" {known[kind.meta.id].__module__}.",
+                hint="Rename the check, or uninstall one of the two packages.",
+            )
+        known[kind.meta.id] = kind
+    return known
+
+
+def find_check(check_id: str) -> type[Check]:
+    """Return a check by id.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, naming the nearest.
+    """
+    known = catalogue()
+    if check_id not in known:
+        raise ConfigError(
+            f"There is no check {check_id!r}.{near_miss(check_id, known)}",
+            hint="See all with: audit list checks",
+        )
+    return known[check_id]
+
+
+def make_check(check_id: str, parameters: Mapping[str, Any]) -> Check:
+    """Return a check with the given parameters, the rest at their defaults.
+
+    Raises
+    ------
+    ConfigError
+        If the check or a parameter is unknown, or a value is not allowed.
+    """
+    kind = find_check(check_id)
+    known = list(getattr(kind, "__dataclass_fields__", {}))
+    for name in parameters:
+        if name not in known:
+            has = f"it has {', '.join(known)}" if known else "it has none"
+            raise ConfigError(
+                f"{check_id} has no parameter {name!r}; {has}.{near_miss(name, known)}",
+                hint=f"See them with: audit explain {check_id}",
+            )
+    if not known:
+        return kind()
+    try:
+        return TypeAdapter(kind).validate_python(dict(parameters))
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"]))
+        raise ConfigError(
+            f"{check_id}: {name} is {first['input']!r}: {first['msg']}.",
+            hint=f"See its parameters with: audit explain {check_id}",
+        ) from error

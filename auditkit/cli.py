@@ -1,0 +1,477 @@
+"""The command line: parse, call, print, exit code; computes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import click
+
+from auditkit import __version__
+from auditkit.errors import AuditkitError, ConfigError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from auditkit.policy import Policy
+    from auditkit.result import Execution, Result
+    from auditkit.run import Audit, Request
+
+F = TypeVar("F", bound=Callable[..., Any])
+FORMATS = ("html", "json", "junit", "md")
+
+
+def main() -> NoReturn:
+    """Run the command line and exit: 0 pass, 1 fail, 2 user error, 3 incomplete, 4 a bug."""
+    try:
+        code = cli.main(prog_name="audit", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except AuditkitError as error:
+        _print_error(error)
+        sys.exit(2)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Interrupted.", err=True)
+        sys.exit(3)
+    except Exception:  # noqa: BLE001 - whatever is left is our own fault, and says so
+        import traceback
+
+        traceback.print_exc()
+        click.echo("\nThis is a bug in auditkit, not in your model. Please report it.", err=True)
+        sys.exit(4)
+
+
+def _print_error(error: AuditkitError) -> None:
+    click.echo(f"Error: {_plain(error.message)}", err=True)
+    if error.hint:
+        click.echo(f"  {_plain(error.hint)}", err=True)
+
+
+def _plain(text: str) -> str:
+    """Strip control characters: the text may quote a file."""
+    return "".join(c for c in text if c in "\n\t" or c.isprintable())
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "AUDIT"},
+)
+@click.version_option(__version__, prog_name="auditkit")
+def cli() -> None:
+    r"""Audit a trained classifier before you trust it.
+
+    \b
+    audit run digits-cnn                      try it on a built-in model
+    audit run model.pt --data images/         your own model and data
+    audit list models                         what comes with auditkit
+
+    Exit codes: 0 pass, 1 fail, 2 usage or input error, 3 incomplete, 4 a bug in auditkit.
+    """
+
+
+# --- run -----------------------------------------------------------------------------------------
+
+
+def _numbers(count: int | None) -> Callable[[click.Context, click.Parameter, str | None], Any]:
+    def parse(
+        _context: click.Context, _parameter: click.Parameter, value: str | None
+    ) -> tuple[float, ...] | None:
+        if value is None:
+            return None
+        try:
+            numbers = tuple(float(part) for part in value.split(","))
+        except ValueError as error:
+            raise click.BadParameter(
+                f"{value!r} is not a list of numbers such as 0.5,0.5"
+            ) from error
+        if count is not None and len(numbers) != count:
+            raise click.BadParameter(f"{value!r} has {len(numbers)} numbers, expected {count}")
+        return numbers
+
+    return parse
+
+
+def _words(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> tuple[str, ...] | None:
+    return None if value is None else tuple(part.strip() for part in value.split(","))
+
+
+def _formats(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> tuple[str, ...]:
+    names = FORMATS if value is None else tuple(part.strip() for part in value.split(","))
+    for name in names:
+        if name not in FORMATS:
+            raise click.BadParameter(f"{name!r} is none of {', '.join(FORMATS)}")
+    return names
+
+
+def _duration(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> float | None:
+    if value is None:
+        return None
+    from auditkit.policy import seconds_of
+
+    try:
+        return float(str(seconds_of(value)))
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is no duration, expected 90s, 10m or 1h") from error
+
+
+def _model_options(command: F) -> F:
+    options = [
+        click.option(
+            "--arch", metavar="MODULE:FACTORY", help="What builds the network of a state dict."
+        ),
+        click.option(
+            "--input-shape", callback=_numbers(3), metavar="C,H,W", help="Shape of one image."
+        ),
+        click.option(
+            "--bounds", callback=_numbers(2), metavar="LOW,HIGH", help="Range of a raw pixel."
+        ),
+        click.option(
+            "--mean", callback=_numbers(None), metavar="A,B,C", help="Subtracted per channel."
+        ),
+        click.option(
+            "--std", callback=_numbers(None), metavar="A,B,C", help="Divided by per channel."
+        ),
+        click.option("--classes", callback=_words, metavar="A,B,...", help="Names in logit order."),
+        click.option(
+            "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1."
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@cli.command()
+@click.argument("model")
+@click.option(
+    "--data", metavar="DATA", help="Embedded name, image folder, .npz, .csv, .tsv, .parquet."
+)
+@click.option("--columns", callback=_words, metavar="TEXT,LABEL", help="Columns of a table.")
+@click.option("--sensitive", multiple=True, metavar="COLUMN", help="Column that compares people.")
+@click.option(
+    "--suite", type=click.Choice(["quick", "standard", "deep"]), help="Preset; quick by default."
+)
+@click.option(
+    "--check", "checks", multiple=True, metavar="ID", help="Run only this check; repeatable."
+)
+@click.option("--policy", metavar="FILE", help="Limits and settings; 'none' judges nothing.")
+@click.option(
+    "--max-inputs", type=click.IntRange(min=1), help="Random sample, stratified by label."
+)
+@click.option("--budget", callback=_duration, metavar="10m", help="Skip what would start later.")
+@click.option("--seed", type=int, help="Seed of every random choice; 0 by default.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder; reports/<model> by default.")
+@click.option(
+    "--format", "formats", callback=_formats, metavar="html,json,...", help="Files to write."
+)
+@click.option(
+    "--workers", default="auto", show_default=True, metavar="N", help="Processes to spread over."
+)
+@click.option(
+    "--execution",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Reuse a result's settings.",
+)
+@click.option("--resume", is_flag=True, help="Take over what an interrupted run had finished.")
+@_model_options
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option("--quiet", is_flag=True, help="Print the verdict alone.")
+def run(model: str, as_json: bool, quiet: bool, formats: tuple[str, ...], **options: Any) -> None:
+    """Audit MODEL: a built-in name or a model file."""
+    request = _request(model, formats, options)
+    signal.signal(signal.SIGTERM, _interrupt)
+    audit = _run_with_progress(request, quiet=quiet or as_json)
+    _print_result(audit.result, as_json=as_json, quiet=quiet)
+    if not as_json:
+        shown = FORMATS[0] if "html" in formats else "json"
+        name = {"html": "report.html", "json": "result.json"}[shown]
+        click.echo(f"Report: {audit.folder / name}")
+    sys.exit(audit.result.verdict.exit_code)
+
+
+def _request(model: str, formats: tuple[str, ...], options: dict[str, Any]) -> Request:
+    from auditkit.data.load import DataSpec
+    from auditkit.models.load import ModelSpec
+    from auditkit.run import Request
+
+    shape = options["input_shape"]
+    data = options["data"]
+    if data is None and (options["columns"] or options["sensitive"]):
+        raise ConfigError("--columns and --sensitive say how to read --data, which is missing.")
+    return Request(
+        model=ModelSpec(
+            source=model,
+            arch=options["arch"],
+            input_shape=(int(shape[0]), int(shape[1]), int(shape[2])) if shape else None,
+            bounds=options["bounds"],
+            mean=options["mean"],
+            std=options["std"],
+            classes=options["classes"],
+            device=options["device"],
+        ),
+        data=None
+        if data is None
+        else DataSpec(source=data, columns=options["columns"], sensitive=options["sensitive"]),
+        policy=_policy(options),
+        out=options["out"],
+        formats=formats,
+        workers=_workers(options["workers"]),
+        execution=_execution(options["execution"]),
+        resume=options["resume"],
+        command=shlex.join(["audit", *sys.argv[1:]]),
+    )
+
+
+def _policy(options: dict[str, Any]) -> Policy:
+    from auditkit.policy import load_policy
+
+    policy = load_policy(options["policy"], suite=options["suite"], checks=options["checks"])
+    given = {key: options[key] for key in ("max_inputs", "budget", "seed")}
+    return policy.model_copy(update={k: v for k, v in given.items() if v is not None})
+
+
+def _workers(text: str) -> int:
+    if text == "auto":
+        return min(os.cpu_count() or 1, 8)
+    if text.isdigit() and int(text) >= 1:
+        return int(text)
+    raise ConfigError(f"--workers is {text!r}, expected auto or a number of at least 1.")
+
+
+def _execution(file: Path | None) -> Execution | None:
+    if file is None:
+        return None
+    from auditkit.result import read_execution
+
+    return read_execution(file)
+
+
+def _interrupt(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _run_with_progress(request: Request, *, quiet: bool) -> Audit:
+    from auditkit.run import run as run_audit
+
+    if quiet:
+        return run_audit(request)
+    from rich.console import Console
+
+    from auditkit.progress import ConsoleProgress
+
+    with ConsoleProgress(Console(stderr=True)) as progress:
+        return run_audit(request, progress=progress)
+
+
+def _print_result(result: Result, *, as_json: bool, quiet: bool) -> None:
+    if as_json:
+        from auditkit.result import to_json
+
+        click.echo(to_json(result), nl=False)
+    elif quiet:
+        click.echo(result.verdict.sentence)
+    else:
+        from auditkit.render.terminal import render_terminal
+
+        render_terminal(result, _console())
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+# --- a result again ------------------------------------------------------------------------------
+
+
+@cli.command()
+@click.argument("result", type=click.Path(path_type=Path))
+@click.option(
+    "--format", "formats", callback=_formats, metavar="html,json,...", help="Files to write."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder; beside the result by default."
+)
+def render(result: Path, formats: tuple[str, ...], out: Path | None) -> None:
+    """Write the report of RESULT again, without the model."""
+    from auditkit.render import FORMATS as KNOWN
+    from auditkit.render import render as render_as
+    from auditkit.result import read_result, write_atomically
+
+    loaded = read_result(result)
+    folder = out or (result if result.is_dir() else result.parent)
+    for name in formats:
+        if name == "json" and out is None:
+            continue  # the result itself
+        file = folder / KNOWN[name].file
+        write_atomically(file, render_as(loaded, name))
+        click.echo(str(file))
+
+
+@cli.command("assert")
+@click.argument("result", type=click.Path(path_type=Path))
+@click.option("--policy", metavar="FILE", help="Limits to hold the result against.")
+@click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
+@click.option("--quiet", is_flag=True, help="Print the verdict alone.")
+def assert_(result: Path, policy: str | None, as_json: bool, quiet: bool) -> None:
+    """Judge RESULT against a policy, without measuring anything again."""
+    from datetime import UTC, datetime
+
+    from auditkit.policy import load_policy
+    from auditkit.result import read_result
+    from auditkit.verdict import judge
+
+    loaded = read_result(result)
+    verdict = judge(
+        loaded.outcomes,
+        load_policy(policy, suite=None if policy else loaded.provenance.suite),
+        modality=loaded.model.modality,
+        today=datetime.now(UTC).date(),
+        interrupted=loaded.provenance.partial,
+    )
+    if as_json:
+        click.echo(verdict.model_dump_json(indent=1))
+    elif quiet:
+        click.echo(verdict.sentence)
+    else:
+        from auditkit.render.terminal import render_verdict
+
+        render_verdict(verdict, _console())
+    sys.exit(verdict.exit_code)
+
+
+# --- looking around ------------------------------------------------------------------------------
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def inspect(file: Path, as_json: bool) -> None:
+    """Say what FILE holds without running any of it.
+
+    Exit codes: 0 safe to load, 1 it holds code, 2 unreadable.
+    """
+    from auditkit.models.inspect import inspect_file
+
+    inspection = inspect_file(file)
+    if as_json:
+        click.echo(json.dumps(inspection.as_dict(), indent=1))
+    else:
+        click.echo(_plain(inspection.as_text()))
+    sys.exit(inspection.exit_code)
+
+
+@cli.command("list")
+@click.argument("what", type=click.Choice(["checks", "models", "data", "suites"]))
+@click.option("--json", "as_json", is_flag=True, help="Print an array of objects with an `id`.")
+def list_(what: str, as_json: bool) -> None:
+    """List checks, built-in models, embedded data sets or suites."""
+    from auditkit.explain import listing
+
+    rows = listing(what)
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+        return
+    width = max((len(str(row["id"])) for row in rows), default=0)
+    for row in rows:
+        click.echo(f"{row['id']!s:<{width}}  {row['summary']}")
+
+
+@cli.command()
+@click.argument("name", metavar="ID")
+def explain(name: str) -> None:
+    """Explain a check, a metric, a built-in model, a data set or a suite."""
+    from rich.markdown import Markdown
+
+    from auditkit.explain import explain as explanation
+
+    console = _console()
+    text = explanation(name)
+    console.print(Markdown(text) if console.is_terminal else text, markup=False)
+
+
+@cli.command()
+@click.option(
+    "--suite", type=click.Choice(["quick", "standard", "deep"]), default="quick", show_default=True
+)
+@click.option(
+    "--from", "result", type=click.Path(path_type=Path), help="Take limits this result passes."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("audit.toml"), show_default=True
+)
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
+def init(suite: str, result: Path | None, out: Path, force: bool) -> None:
+    """Write a commented policy file."""
+    from auditkit.init import policy_text
+    from auditkit.result import read_result, write_atomically
+
+    if out.exists() and not force:
+        raise ConfigError(f"{out} exists.", hint="Pass --force to overwrite it.")
+    write_atomically(out, policy_text(suite, read_result(result) if result else None))
+    click.echo(f"Wrote {out}. Edit it, then: audit run MODEL --policy {out}")
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print an array of objects.")
+def doctor(as_json: bool) -> None:
+    """Check this installation: packages, weights, device, folders."""
+    from auditkit.doctor import examine
+
+    examinations = examine()
+    if as_json:
+        click.echo(json.dumps([one.as_dict() for one in examinations], indent=1))
+    else:
+        for one in examinations:
+            click.echo(f"{'ok  ' if one.fine else 'FAIL'}  {one.what}: {one.found}")
+    sys.exit(0 if all(one.fine for one in examinations) else 2)
+
+
+@cli.group()
+def models() -> None:
+    """Work on the built-in models."""
+
+
+@models.command()
+@click.argument("name")
+@click.option("--out", type=click.Path(path_type=Path), help="File; NAME.safetensors by default.")
+@click.option("--seed", type=int, help="Seed; the recipe's by default.")
+def train(name: str, out: Path | None, seed: int | None) -> None:
+    """Train the built-in model NAME again by its recipe."""
+    from auditkit.models.train import train as train_model
+
+    report = train_model(
+        name,
+        out=out or Path(f"{name}.safetensors"),
+        seed=seed,
+        progress=lambda line: click.echo(line, err=True),
+    )
+    click.echo(report.as_text())
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print a completion script: source it from your shell's start-up file."""
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    click.echo(kind(cli, {}, "audit", "_AUDIT_COMPLETE").source())

@@ -1,0 +1,221 @@
+"""Finds the network that weights belong to: a built-in one, known layers, or one the user names."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias, cast, final
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from auditkit.errors import AuditkitError, ModelError, near_miss
+from auditkit.findings import Frozen
+from auditkit.models.archives import TensorFacts
+from auditkit.models.card import Config, ModelCard, Shapes
+from auditkit.models.catalogue import MODELS
+from auditkit.models.layers import LayerSpec, build_layers, describe_layers
+
+
+@final
+class Builtin(Frozen):
+    """One of auditkit's own architectures."""
+
+    kind: Literal["builtin"] = "builtin"
+    name: str  # of its card
+    config: Config
+
+
+@final
+class Layers(Frozen):
+    """A nest of known torch layers."""
+
+    kind: Literal["layers"] = "layers"
+    root: LayerSpec
+
+
+@final
+class Factory(Frozen):
+    """Somebody's own class; a file can say its name, and only the user can have it imported."""
+
+    kind: Literal["factory"] = "factory"
+    name: str  # "package.module:Class"
+
+
+Architecture: TypeAlias = Annotated[Builtin | Layers | Factory, Field(discriminator="kind")]
+
+
+def describe(module: nn.Module) -> Architecture:
+    """Return how a network can be built again."""
+    for card in MODELS.values():
+        if type(module) is card.build:
+            return Builtin(name=card.name, config=cast("Config", module.config))
+    root = describe_layers(module)
+    return Factory(name=_import_name(type(module))) if root is None else Layers(root=root)
+
+
+def _import_name(kind: type) -> str:
+    """Return "module:Class"; a class of the running script is found under the script's name."""
+    module = kind.__module__
+    if module == "__main__":
+        file = getattr(sys.modules["__main__"], "__file__", None)
+        module = Path(file).stem if file else module
+    return f"{module}:{kind.__qualname__}"
+
+
+def shapes_of(tensors: Iterable[TensorFacts]) -> Shapes:
+    """Return the shape of each tensor by name."""
+    return {one.name: one.shape for one in tensors}
+
+
+def recognise(shapes: Shapes) -> Builtin | None:
+    """Return the built-in architecture whose tensors have exactly these names and shapes."""
+    for card in MODELS.values():
+        config = _fitting(card, shapes)
+        if config is not None:
+            return Builtin(name=card.name, config=config)
+    return None
+
+
+def _fitting(card: ModelCard, shapes: Shapes) -> Config | None:
+    try:
+        config = card.config_of(shapes)
+        module = _empty(card, config)
+    except (KeyError, ValueError, IndexError, RuntimeError, AuditkitError):
+        return None
+    built = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+    return config if built == dict(shapes) else None
+
+
+def build_builtin(architecture: Builtin, shapes: Shapes) -> nn.Module:
+    """Return a built-in network without numbers, as large as the tensors that will fill it.
+
+    Raises
+    ------
+    ModelError
+        If there is no such architecture, or the tensors are not of it.
+    """
+    card = MODELS.get(architecture.name)
+    if card is None:
+        raise ModelError(
+            f"The file needs the built-in architecture {architecture.name!r}, which this auditkit"
+            f" does not have.{near_miss(architecture.name, MODELS)}",
+            hint="Install the auditkit that wrote the file.",
+        )
+    # A config that differs from its tensors could ask for any amount of memory.
+    if _fitting(card, shapes) != architecture.config:
+        raise ModelError(
+            f"The file announces {card.name} with {architecture.config}; its tensors are different."
+        )
+    return _empty(card, architecture.config)
+
+
+def build_described(architecture: Layers) -> nn.Module:
+    """Return a network of known layers without numbers."""
+    return build_layers(architecture.root)
+
+
+def _empty(card: ModelCard, config: Config) -> nn.Module:
+    with torch.device("meta"):  # shapes only, no memory
+        return card.build(**config)
+
+
+def build_named(arch: str) -> nn.Module:
+    """Import and call what the user named as "package.module:factory".
+
+    Raises
+    ------
+    ModelError
+        If it cannot be imported, fails, or does not return a Module.
+    """
+    if not re.fullmatch(r"[\w.]+:[\w.]+", arch):
+        raise ModelError(
+            f"--arch is {arch!r}, expected the form package.module:factory.",
+            hint="For a function build() in net.py, type: --arch net:build",
+        )
+    module_name, _, attribute = arch.partition(":")
+    with _current_folder_importable(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        factory = _imported(module_name, attribute)
+        try:
+            module = factory()
+        except Exception as error:
+            raise ModelError(
+                f"Calling {arch} without arguments failed: {type(error).__name__}: {error}.",
+                hint="Name a function that takes no arguments and returns the network.",
+            ) from error
+    if not isinstance(module, nn.Module):
+        raise ModelError(
+            f"{arch} returned {type(module).__name__}, expected a torch.nn.Module.",
+            hint="Name a function that takes no arguments and returns the network.",
+        )
+    return module
+
+
+def _imported(module_name: str, attribute: str) -> Callable[[], object]:
+    try:
+        found: object = importlib.import_module(module_name)
+    except Exception as error:
+        raise ModelError(
+            f"--arch: importing {module_name} failed: {type(error).__name__}: {error}.",
+            hint=f"Type the command in the folder of {module_name.partition('.')[0]}.py, or"
+            " install its package.",
+        ) from error
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            raise ModelError(
+                f"--arch: {module_name} has no {attribute}.{near_miss(part, dir(found))}"
+            )
+        found = getattr(found, part)
+    if not callable(found):
+        raise ModelError(f"--arch: {module_name}:{attribute} is not a function or class.")
+    return cast("Callable[[], object]", found)
+
+
+@contextmanager
+def _current_folder_importable() -> Generator[None]:
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
+    try:
+        yield
+    finally:
+        sys.path.remove(here)
+
+
+def check_fit(module: nn.Module, tensors: Iterable[TensorFacts], *, file: str, name: str) -> None:
+    """Compare names, shapes and kinds of number before anything is read.
+
+    Raises
+    ------
+    ModelError
+        Naming what is missing, unexpected or different.
+    """
+    there = {one.name: one for one in tensors}
+    wanted = {key: value for key, value in module.state_dict().items() if isinstance(value, Tensor)}
+    wrong = [f"missing {key}" for key in wanted if key not in there]
+    wrong += [f"unexpected {key}" for key in there if key not in wanted]
+    for key, value in wanted.items():
+        if key in there and there[key].shape != tuple(value.shape):
+            wrong.append(f"{key} is {there[key].shape}, expected {tuple(value.shape)}")
+        elif key in there and _is_float(there[key].dtype) != value.is_floating_point():
+            wrong.append(f"{key} holds {there[key].dtype}, expected {value.dtype}")
+    if wrong:
+        more = f" and {len(wrong) - 6} more" if len(wrong) > 6 else ""
+        raise ModelError(
+            f"{file} does not fit {name}: {'; '.join(wrong[:6])}{more}.",
+            hint="Name the architecture of these weights with --arch package.module:factory.",
+        )
+
+
+def fill(module: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Put checked tensors into a network; they keep the precision that they have in the file."""
+    module.load_state_dict(dict(state), strict=True, assign=True)
+
+
+def _is_float(dtype: str) -> bool:
+    return "float" in dtype

@@ -1,0 +1,403 @@
+"""A whole classifier in one safetensors file: weights, architecture, preprocessing, classes.
+
+The file's metadata holds one key, "auditkit", with a JSON description. Nothing in it names code to
+run: an architecture is a built-in one, a nest of known layers, or one that the user must name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Self, TypeAlias, final
+
+import safetensors.torch
+import torch
+from pydantic import Field, ValidationError, model_validator
+from safetensors import SafetensorError
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from auditkit.errors import ModelError
+from auditkit.findings import Frozen
+from auditkit.models.architectures import (
+    Architecture,
+    Builtin,
+    Factory,
+    Layers,
+    build_builtin,
+    build_described,
+    build_named,
+    check_fit,
+    describe,
+    fill,
+    shapes_of,
+)
+from auditkit.models.archives import TensorFacts
+from auditkit.models.classifier import Classifier, Identity, ImageClassifier, TextClassifier
+from auditkit.result import write_atomically
+from auditkit.types import Modality
+
+KEY = "auditkit"
+VERSION = 1
+HEADER_LIMIT = 100_000_000  # bytes, as in the safetensors format itself
+ACTIVATIONS_LIMIT = 2**26  # numbers of one image that a layer may read or make
+
+_DTYPES = {
+    "F64": ("float64", 8),
+    "F32": ("float32", 4),
+    "F16": ("float16", 2),
+    "BF16": ("bfloat16", 2),
+    "I64": ("int64", 8),
+    "I32": ("int32", 4),
+    "I16": ("int16", 2),
+    "I8": ("int8", 1),
+    "U8": ("uint8", 1),
+    "BOOL": ("bool", 1),
+}
+_Size: TypeAlias = Annotated[int, Field(ge=1, le=2**24)]
+
+
+@final
+class Description(Frozen):
+    """What a bundle says about itself.
+
+    Parameters
+    ----------
+    version : int
+        Of this description.
+    modality : Modality
+        What one input is.
+    architecture : Architecture
+        How the network is built.
+    classes : list of str
+        In the order of the logits.
+    input_shape, bounds, mean, std : optional
+        Images: see `ImageClassifier`.
+    tokenizer, max_length : optional
+        Texts: the tokenizer as JSON, and see `TextClassifier`.
+    data : str, optional
+        Data set to audit on when none is given.
+    card : dict
+        What its author says of it.
+    """
+
+    version: int
+    modality: Modality
+    architecture: Architecture
+    classes: list[str] = Field(min_length=2)
+    input_shape: tuple[_Size, _Size, _Size] | None = None
+    bounds: tuple[float, float] | None = None
+    mean: list[float] | None = None
+    std: list[float] | None = None
+    tokenizer: str | None = None
+    max_length: _Size | None = None
+    data: str | None = None
+    card: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _of_sensible_size(self) -> Self:
+        if self.input_shape is not None and math.prod(self.input_shape) > ACTIVATIONS_LIMIT:
+            raise ValueError(f"the input shape {self.input_shape} is too large")
+        return self
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """The head of a safetensors file."""
+
+    tensors: tuple[TensorFacts, ...]
+    metadata: dict[str, str]
+
+    @property
+    def is_bundle(self) -> bool:
+        """Whether auditkit wrote it."""
+        return KEY in self.metadata
+
+
+def save(classifier: Classifier, path: str | Path) -> None:
+    """Write a classifier as one file that `audit run FILE` can load safely.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        An `ImageClassifier` or a `TextClassifier`. Networks made of auditkit's own architectures
+        or of plain torch layers in `Sequential` load again without any option; any other class
+        must be named by whoever loads the file, with `--arch package.module:Class`.
+    path : str or Path
+        Where to write; ".safetensors" is the usual ending.
+
+    Raises
+    ------
+    ModelError
+        If the network's state holds something that is not a tensor.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> module = nn.Sequential(nn.Flatten(), nn.Linear(12, 2))
+    >>> model = ImageClassifier(module, classes=["no", "yes"], input_shape=(3, 2, 2))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(model, Path(folder) / "mine.safetensors")
+    ...     again = load_bundle(Path(folder) / "mine.safetensors")
+    >>> again.classes
+    ('no', 'yes')
+    """
+    state: dict[str, Tensor] = {}
+    for name, value in classifier.module.state_dict().items():
+        if not isinstance(value, Tensor):
+            raise ModelError(f"{name} of the network's state is not a tensor; it cannot be saved.")
+        state[name] = value.detach().cpu().contiguous().clone()  # tied weights become two copies
+    text = _description_of(classifier).model_dump_json(exclude_none=True)
+    write_atomically(Path(path), safetensors.torch.save(state, metadata={KEY: text}))
+
+
+def _description_of(classifier: Classifier) -> Description:
+    identity = classifier.identity
+    common: dict[str, Any] = {
+        "version": VERSION,
+        "modality": classifier.modality,
+        "architecture": describe(classifier.module),
+        "classes": list(classifier.classes),
+        "data": identity.data,
+        "card": identity.card,
+    }
+    if isinstance(classifier, ImageClassifier):
+        return Description(
+            **common,
+            input_shape=classifier.input_shape,
+            bounds=classifier.bounds,
+            mean=None if classifier.mean is None else list(classifier.mean),
+            std=None if classifier.std is None else list(classifier.std),
+        )
+    if isinstance(classifier, TextClassifier):
+        tokenizer = classifier.tokenizer.to_str()
+        return Description(**common, tokenizer=tokenizer, max_length=classifier.max_length)
+    raise ModelError(
+        f"{type(classifier).__name__} cannot be saved, expected an ImageClassifier or a"
+        " TextClassifier."
+    )
+
+
+def load_bundle(path: Path, arch: str | None = None) -> Classifier:
+    """Return the classifier in a bundle, on the CPU.
+
+    Nothing the file says is imported or called. Names, shapes and kinds of all tensors are checked
+    before a number is read.
+
+    Parameters
+    ----------
+    path : Path
+        A file that `save` wrote.
+    arch : str, optional
+        "package.module:factory", instead of the architecture in the file.
+
+    Raises
+    ------
+    ModelError
+        If the file is not a sound bundle, or needs `arch`.
+    """
+    header = read_header(path)
+    description = read_description(path, header)
+    module, name = _built(path, description, header, arch)
+    check_fit(module, header.tensors, file=str(path), name=name)
+    if arch is None:
+        _rehearse(path, module, description)
+    fill(module, read_safetensors(path))
+    notes = ()
+    if arch is not None and not isinstance(description.architecture, Factory):
+        notes = (f"--arch {arch} replaced the architecture that the file describes.",)
+    identity = Identity(
+        name=path.stem,
+        architecture=name,
+        sha256=file_sha256(path),
+        data=description.data,
+        card=description.card,
+        notes=notes,
+    )
+    return _classifier(path, description, module, identity)
+
+
+def _built(
+    path: Path, description: Description, header: Header, arch: str | None
+) -> tuple[nn.Module, str]:
+    architecture = description.architecture
+    if arch is not None:
+        return build_named(arch), arch
+    match architecture:
+        case Builtin():
+            return build_builtin(architecture, shapes_of(header.tensors)), architecture.name
+        case Layers():
+            return build_described(architecture), "torch layers"
+        case Factory(name=name):
+            # The name is only shown, and only where it looks like one.
+            shown = name if re.fullmatch(r"[\w.]+:[\w.]+", name) else "package.module:Class"
+            raise ModelError(
+                f"{path} holds weights of the class {shown}, whose code is not in the file.",
+                hint=f"If you trust that code, type: audit run {path} --arch {shown}",
+            )
+
+
+def _rehearse(path: Path, module: nn.Module, description: Description) -> None:
+    """Run a described network on shapes alone: it must be possible and of sensible size."""
+    if description.input_shape is None:
+        return
+    sizes: list[int] = []
+
+    def measured(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+        sizes.append(output.numel())
+        if sizes[-1] > ACTIVATIONS_LIMIT:
+            raise ModelError(f"{path}: one layer makes {sizes[-1]:,} numbers of one image.")
+
+    hooks = [one.register_forward_hook(measured) for one in module.modules()]
+    try:
+        with torch.no_grad():
+            module.eval()(torch.empty(1, *description.input_shape, device="meta"))
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ModelError(
+            f"{path}: its layers cannot read images of shape {description.input_shape}: {reason}"
+        ) from error
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _classifier(
+    path: Path, description: Description, module: nn.Module, identity: Identity
+) -> Classifier:
+    if description.modality == "image":
+        if description.input_shape is None or description.bounds is None:
+            raise ModelError(f"{path} describes an image model without input shape or bounds.")
+        return ImageClassifier(
+            module,
+            classes=description.classes,
+            input_shape=description.input_shape,
+            bounds=description.bounds,
+            mean=description.mean,
+            std=description.std,
+            identity=identity,
+        )
+    if description.tokenizer is None or description.max_length is None:
+        raise ModelError(f"{path} describes a text model without tokenizer or max_length.")
+    return TextClassifier(
+        module,
+        tokenizer=_tokenizer(path, description.tokenizer),
+        classes=description.classes,
+        max_length=description.max_length,
+        identity=identity,
+    )
+
+
+def _tokenizer(path: Path, text: str) -> Tokenizer:
+    try:
+        return Tokenizer.from_str(text)
+    except Exception as error:  # the library raises plain Exception
+        raise ModelError(f"The tokenizer in {path} is broken: {error}.") from error
+
+
+# --- the file ------------------------------------------------------------------------------------
+
+
+def read_description(path: Path, header: Header) -> Description:
+    """Return what a bundle says about itself.
+
+    Raises
+    ------
+    ModelError
+        If it says nothing, or nothing this version understands.
+    """
+    if not header.is_bundle:
+        raise ModelError(f"{path} is a safetensors file, but not an auditkit bundle.")
+    try:
+        raw = json.loads(header.metadata[KEY])
+        version = raw.get("version") if isinstance(raw, dict) else None
+        if version != VERSION:
+            raise ModelError(
+                f"{path} is a bundle of version {version!r}; this auditkit reads {VERSION}.",
+                hint="Install the auditkit that wrote the file, or save the model again.",
+            )
+        return Description.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ModelError(f"{path} is a broken bundle: {where}: {first['msg']}.") from error
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{path} is a broken bundle: its description is no JSON.") from error
+
+
+def read_header(path: Path) -> Header:
+    """Read the head of a safetensors file and check that every tensor lies within the file.
+
+    Raises
+    ------
+    ModelError
+        If the file is damaged or cut off.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        start = file.read(8)
+        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+        if not 2 <= length <= min(HEADER_LIMIT, size - 8):
+            raise ModelError(f"{path} is a safetensors file that is cut off in its header.")
+        raw = file.read(length)
+    try:
+        head = json.loads(raw, object_pairs_hook=_unique)
+        metadata = head.pop("__metadata__", {})
+        tensors = [_facts(name, entry) for name, entry in head.items()]
+        spans = sorted(tuple(entry["data_offsets"]) for entry in head.values())
+        if not all(isinstance(v, str) for v in metadata.values()):
+            raise ValueError("its metadata is not text")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ModelError(f"{path} has a broken safetensors header: {error}.") from error
+    end = 0
+    for begin, stop in spans:
+        if begin != end:
+            raise ModelError(f"{path} has a broken safetensors header: its tensors leave gaps.")
+        end = stop
+    if end != size - 8 - length:
+        raise ModelError(
+            f"{path} is cut off or padded: its tensors take {end:,} bytes, {size - 8 - length:,}"
+            " are there."
+        )
+    return Header(tensors=tuple(tensors), metadata=metadata)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands twice")
+    return found
+
+
+def _facts(name: str, entry: dict[str, Any]) -> TensorFacts:
+    if entry["dtype"] not in _DTYPES:
+        raise ValueError(f"{name} has the unknown type {entry['dtype']!r}")
+    dtype, width = _DTYPES[entry["dtype"]]
+    shape = entry["shape"]
+    begin, end = entry["data_offsets"]
+    numbers = [*shape, begin, end]
+    if not all(isinstance(value, int) and 0 <= value < 2**62 for value in numbers):
+        raise ValueError(f"{name} has an impossible shape or place")
+    if len(shape) > 32 or math.prod(shape) * width != end - begin:
+        raise ValueError(f"{name} of shape {shape} does not take {end - begin} bytes")
+    return TensorFacts(name=name, shape=tuple(shape), dtype=dtype)
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a file whose header was checked."""
+    try:
+        return safetensors.torch.load_file(path)
+    except SafetensorError as error:
+        raise ModelError(f"{path} is a broken safetensors file: {error}.") from error
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,387 @@
+"""What does a model file hold? Answered without running any of it."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, final
+
+from auditkit.errors import ModelError, near_miss
+from auditkit.models.architectures import Layers, recognise, shapes_of
+from auditkit.models.archives import (
+    HARMLESS,
+    PICKLE_LIMIT,
+    Archive,
+    TensorFacts,
+    odd_calls,
+    read_archive,
+    tensors,
+)
+from auditkit.models.bundle import file_sha256, read_description, read_header
+from auditkit.models.catalogue import MODELS
+from auditkit.models.pickles import Call, Name, Program, Value, read_pickle
+
+SHOWN = 200  # tensors that are listed
+_LEGACY = 0x1950A86A20F9469CFC6C  # torch wrote this number first, up to version 1.5
+_BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
+
+_SAVE_WEIGHTS = (
+    'Where you trust it, load it yourself and type: torch.save(model.state_dict(), "weights.pt"),'
+    " then: audit run weights.pt --arch package.module:factory --input-shape C,H,W"
+    " --classes a,b,c; or write a bundle with auditkit.save(classifier, path)."
+)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A kind of file.
+
+    Parameters
+    ----------
+    seems : str
+        Continues the sentence "FILE seems to be".
+    loads : bool
+        Whether auditkit can load it.
+    code : bool
+        Whether loading it would run what it holds.
+    hint : str
+        What to type instead.
+    """
+
+    seems: str
+    loads: bool = False
+    code: bool = False
+    hint: str = ""
+
+
+KINDS = {
+    "bundle": Kind(seems="an auditkit bundle", loads=True),
+    "safetensors": Kind(seems="a safetensors file with weights", loads=True),
+    "torch-weights": Kind(seems="a state dict that torch.save wrote", loads=True),
+    "torch-other": Kind(
+        seems="a torch file without a state dict",
+        hint='Save the weights alone: torch.save(model.state_dict(), "weights.pt")',
+    ),
+    "torch-pickle": Kind(seems="a torch file with pickled objects", code=True, hint=_SAVE_WEIGHTS),
+    "torchscript": Kind(seems="a TorchScript program", code=True, hint=_SAVE_WEIGHTS),
+    "torch-export": Kind(seems="an exported torch program (.pt2)", code=True, hint=_SAVE_WEIGHTS),
+    "torch-legacy": Kind(
+        seems="a torch file in the format used before torch 1.6",
+        code=True,
+        hint='Write it anew: torch.save(torch.load("FILE", weights_only=True), "weights.pt")',
+    ),
+    "pickle": Kind(seems="a Python pickle", code=True, hint=_SAVE_WEIGHTS),
+    "onnx": Kind(
+        seems="an ONNX model, which this version cannot read",
+        hint="Audit the torch network it was made from: auditkit.save(classifier, path)",
+    ),
+    "keras": Kind(
+        seems="a Keras model, which this version cannot read",
+        hint="Rebuild the network in torch and write it with auditkit.save(classifier, path).",
+    ),
+    "hdf5": Kind(
+        seems="an HDF5 file, probably of Keras, which this version cannot read",
+        hint="Rebuild the network in torch and write it with auditkit.save(classifier, path).",
+    ),
+    "npz": Kind(
+        seems="a numpy archive, which holds data rather than a model",
+        hint="To audit a model on it, type: audit run MODEL --data FILE",
+    ),
+    "gguf": Kind(seems="a GGUF language model", hint="auditkit audits classifiers."),
+    "zip": Kind(
+        seems="a zip archive that torch did not write", hint="Unpack it and name the model in it."
+    ),
+    "gzip": Kind(seems="a compressed file (gzip)", hint="Unpack it first: gunzip FILE"),
+    "html": Kind(
+        seems="a web page, probably of a download that failed",
+        hint="Download it again, from the link of the raw file.",
+    ),
+    "git-lfs": Kind(
+        seems="a Git LFS pointer in place of the model",
+        hint="Fetch the model itself: git lfs pull",
+    ),
+    "empty": Kind(seems="an empty file", hint="Download or save it again."),
+    "directory": Kind(seems="a folder", hint="Name the file in it: .safetensors, .pt or .pth"),
+    "damaged": Kind(seems="a damaged file", hint="Download or save it again."),
+    "unknown": Kind(
+        seems="of no format that auditkit knows",
+        hint="Save a torch network with auditkit.save(classifier, path).",
+    ),
+}
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Inspection:
+    """What a file holds, as far as can be said without running it.
+
+    A help, not a boundary: "safe" means that loading it as auditkit does imports and calls nothing
+    the file names, and needs no more memory than its size suggests.
+
+    Parameters
+    ----------
+    path, kind, seems, hint : str
+        The file, what it seems to be, in words, and what to type where it cannot be loaded.
+    size : int
+        In bytes.
+    sha256 : str, optional
+        None for a folder.
+    safe : bool
+        Whether auditkit loads it without running anything from it.
+    tensors : tuple of TensorFacts
+        All of them; `as_dict` and `as_text` list the first 200.
+    parameters : int
+        The numbers in them, without running statistics.
+    architecture : str, optional
+        The built-in architecture that fits, or the one a bundle describes.
+    nested_in : str, optional
+        The key of the checkpoint that holds the weights.
+    callables : tuple of str
+        Everything that pickles in the file name for import.
+    oddities : tuple of str
+        Why a file that looks like weights is not loaded, or what is damaged.
+    """
+
+    path: str
+    kind: str
+    seems: str
+    hint: str
+    size: int
+    sha256: str | None
+    safe: bool
+    tensors: tuple[TensorFacts, ...] = ()
+    parameters: int = 0
+    architecture: str | None = None
+    nested_in: str | None = None
+    callables: tuple[str, ...] = ()
+    oddities: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """0: safe to load; 1: would need trust in its code or size; 2: unreadable."""
+        if self.safe:
+            return 0
+        return 1 if KINDS[self.kind].code or KINDS[self.kind].loads else 2
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as plain data, for JSON."""
+        tensors = [asdict(one) for one in self.tensors[:SHOWN]]
+        counts = {"n_tensors": len(self.tensors), "exit_code": self.exit_code}
+        return asdict(replace(self, tensors=())) | {"tensors": tensors} | counts
+
+    def as_text(self) -> str:
+        """Return everything worth reading, line by line."""
+        answers = {0: "safe to load", 1: "not loaded without trust", 2: "not readable"}
+        lines = [
+            f"{self.path}: {self.seems}; {answers[self.exit_code]}",
+            f"  size: {self.size:,} bytes",
+            f"  sha256: {self.sha256}",
+        ]
+        if self.tensors:
+            lines.append(f"  tensors: {len(self.tensors)}, {self.parameters:,} parameters")
+        if self.architecture:
+            lines.append(f"  architecture: {self.architecture}")
+        if self.callables:
+            lines.append(f"  pickles name: {', '.join(self.callables)}")
+        lines += [f"  odd: {oddity}" for oddity in self.oddities]
+        lines += [f"  {one.name}: {one.dtype} {one.shape}" for one in self.tensors[:SHOWN]]
+        if len(self.tensors) > SHOWN:
+            lines.append(f"  ... and {len(self.tensors) - SHOWN} more tensors")
+        if self.hint and not self.safe:
+            lines.append(f"  {self.hint}")
+        return "\n".join(lines)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    """What the readers below find out."""
+
+    kind: str
+    seems: str = ""
+    tensors: tuple[TensorFacts, ...] = ()
+    architecture: str | None = None
+    nested_in: str | None = None
+    callables: tuple[str, ...] = ()
+    oddities: tuple[str, ...] = ()
+
+
+def inspect_file(path: Path) -> Inspection:
+    """Say what a model file holds, by its content and not by its ending.
+
+    Parameters
+    ----------
+    path : Path
+        Any file or folder.
+
+    Raises
+    ------
+    ModelError
+        If nothing is there, or it may not be read.
+    """
+    if not path.exists():
+        raise missing(str(path))
+    try:
+        found = _look(path)
+        sha256 = None if path.is_dir() else file_sha256(path)
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
+    except ModelError as error:
+        found, sha256 = _Found(kind="damaged", oddities=(error.message,)), file_sha256(path)
+    kind = KINDS[found.kind]
+    return Inspection(
+        path=str(path),
+        kind=found.kind,
+        seems=found.seems or kind.seems,
+        hint=kind.hint.replace("FILE", str(path)),
+        size=path.stat().st_size,
+        sha256=sha256,
+        safe=kind.loads and not found.oddities,
+        tensors=found.tensors,
+        parameters=sum(
+            math.prod(one.shape) for one in found.tensors if not one.name.endswith(_BUFFERS)
+        ),
+        architecture=found.architecture,
+        nested_in=found.nested_in,
+        callables=found.callables,
+        oddities=found.oddities[:10],
+    )
+
+
+def missing(source: str) -> ModelError:
+    """Return the error for a model that is neither built in nor a file."""
+    path = Path(source)
+    neighbours = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    guess = near_miss(source, MODELS) or near_miss(path.name, neighbours)
+    return ModelError(
+        f"There is no file and no built-in model {source!r}.{guess}",
+        hint=f"Built-in models: {', '.join(MODELS)}.",
+    )
+
+
+def _look(path: Path) -> _Found:
+    if path.is_dir():
+        return _Found(kind="directory")
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if head[8:9] == b"{":
+        return _safetensors(path)
+    for kind, matches in _FIRST_BYTES.items():
+        if matches(head):
+            return _Found(kind=kind)
+    if zipfile.is_zipfile(path) or head.startswith(b"PK\x03\x04"):
+        return _zip(read_archive(path))
+    return _pickle(path, certain=head[:1] == b"\x80")
+
+
+def _is_html(head: bytes) -> bool:
+    start = head.lstrip(b"\xef\xbb\xbf \r\n\t")[:14].lower()
+    return start.startswith((b"<!doctype html", b"<html", b"<head"))
+
+
+def _is_onnx(head: bytes) -> bool:
+    """Protocol buffers: field 1 (the version, a small number), then one of the next fields."""
+    return (
+        len(head) > 8 and head[0] == 0x08 and head[1] < 0x20 and head[2] in b"\x12\x1a\x22\x3a\x42"
+    )
+
+
+_FIRST_BYTES: dict[str, Callable[[bytes], bool]] = {
+    "empty": lambda head: not head,
+    "git-lfs": lambda head: head.startswith(b"version https://git-lfs"),
+    "html": _is_html,
+    "hdf5": lambda head: head.startswith(b"\x89HDF\r\n\x1a\n"),
+    "gguf": lambda head: head.startswith(b"GGUF"),
+    "gzip": lambda head: head.startswith(b"\x1f\x8b"),
+    "onnx": _is_onnx,
+}
+
+
+def _safetensors(path: Path) -> _Found:
+    header = read_header(path)
+    if header.is_bundle:
+        architecture = read_description(path, header).architecture
+        name = architecture.kind if isinstance(architecture, Layers) else architecture.name
+        return _Found(kind="bundle", tensors=header.tensors, architecture=name)
+    return _Found(kind="safetensors", tensors=header.tensors, architecture=_likely(header.tensors))
+
+
+def _likely(found: Iterable[TensorFacts]) -> str | None:
+    architecture = recognise(shapes_of(found))
+    return architecture.name if architecture else None
+
+
+def _zip(archive: Archive) -> _Found:
+    names = {name for program in archive.programs.values() for name in program.names}
+    callables = tuple(sorted(names))
+    if archive.has("code") or archive.has("constants.pkl"):
+        return _Found(kind="torchscript", callables=callables, oddities=archive.oddities)
+    if archive.main is not None:
+        return _torch(archive, archive.main, callables)
+    kind = _zip_kind([*archive.entries])
+    return _Found(kind=kind, callables=callables, oddities=archive.oddities)
+
+
+def _zip_kind(entries: list[str]) -> str:
+    ends = {entry.rpartition("/")[2] for entry in entries}
+    if ends & {"archive_format", "serialized_exported_program.json", "model.json"}:
+        return "torch-export"
+    if "model.weights.h5" in ends:
+        return "keras"
+    return "npz" if entries and all(entry.endswith(".npy") for entry in entries) else "zip"
+
+
+def _torch(archive: Archive, program: Program, callables: tuple[str, ...]) -> _Found:
+    if set(program.names) - HARMLESS:
+        return _Found(
+            kind="torch-pickle",
+            seems=_objects(program),
+            callables=callables,
+            oddities=archive.oddities,
+        )
+    facts, nested_in = tensors(program)
+    return _Found(
+        kind="torch-weights" if facts else "torch-other",
+        tensors=tuple(facts.values()),
+        architecture=_likely(facts.values()),
+        nested_in=nested_in,
+        callables=callables,
+        oddities=(*archive.oddities, *dict.fromkeys(odd_calls(archive, program))),
+    )
+
+
+def _objects(program: Program) -> str:
+    """Say what a pickle that names foreign things seems to be."""
+    foreign = [name for name in program.names if name not in HARMLESS]
+    if isinstance(program.result, Call):
+        return f"a whole pickled module ({_class_of(program.result)})"
+    more = ", ..." if len(foreign) > 3 else ""
+    return f"a checkpoint that holds more than weights ({', '.join(foreign[:3])}{more})"
+
+
+def _class_of(value: Value) -> str:
+    return (
+        value.function.text if isinstance(value, Call) and isinstance(value.function, Name) else "?"
+    )
+
+
+def _pickle(path: Path, *, certain: bool) -> _Found:
+    """Look at a file that may be one pickle after another."""
+    with path.open("rb") as file:
+        data = file.read(PICKLE_LIMIT)
+    programs: list[Program] = []
+    while data and len(programs) < 8:
+        try:
+            programs.append(read_pickle(data))
+        except ModelError:
+            break
+        data = data[programs[-1].size :]
+    if not programs and not certain:
+        return _Found(kind="unknown")
+    names = sorted({name for program in programs for name in program.names})
+    legacy = bool(programs) and programs[0].result == _LEGACY
+    return _Found(kind="torch-legacy" if legacy else "pickle", callables=tuple(names))

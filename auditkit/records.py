@@ -1,0 +1,40 @@
+"""Per-input records beside the result: one row per input, one column per check and quantity."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from auditkit.checks.base import Records
+from auditkit.data.dataset import Dataset
+from auditkit.result import RecordsFile, write_atomically
+
+FILE = "records.parquet"
+
+
+def write_records(folder: Path, data: Dataset, records: Mapping[str, Records]) -> RecordsFile:
+    """Write `records.parquet` and return its name and hash.
+
+    Columns are `id`, `label`, `slice/<column>` and `<check>/<quantity>`.
+    """
+    columns: dict[str, pa.Array] = {
+        "id": pa.array(data.ids),
+        "label": pa.array([data.classes[i] for i in data.labels]),
+    }
+    for name in data.attributes.columns:
+        columns[f"slice/{name}"] = pa.array(data.attributes[name].astype(str).tolist())
+    for check, one in records.items():
+        assert one.ids == data.ids  # merged in the order of the plan's shards
+        for name, column in one.columns.items():
+            columns[f"{check}/{name}"] = pa.array(np.ascontiguousarray(column))
+    buffer = BytesIO()
+    pq.write_table(pa.table(columns), buffer, compression="zstd")
+    content = buffer.getvalue()
+    write_atomically(folder / FILE, content)
+    return RecordsFile(file=FILE, sha256=hashlib.sha256(content).hexdigest())

@@ -1,0 +1,431 @@
+"""Curves and bars as charts: static SVG without script, style or identifiers.
+
+Text and axes take the colour of the page (`currentColor`); marks use colours that stand out on a
+light and on a dark page, and a shape of their own, so that colour is never the only sign. Nothing
+is placed by measuring text, so the fonts of a machine cannot change a chart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
+from xml.etree import ElementTree
+
+from markupsafe import Markup
+
+from auditkit.findings import Bar, Bars, Curve, Series
+from auditkit.render.words import bare, line, number, short, span
+
+if TYPE_CHECKING:
+    import altair as alt
+
+MAX_SERIES = 6
+MAX_BARS = 40
+
+_SVG = "http://www.w3.org/2000/svg"
+_WIDTH, _HEIGHT = 360, 240
+_BAND = 22  # height of one bar
+COLOURS = ("#2f7fc1", "#c8690f", "#7d6bb8", "#1f8a70", "#b4527f", "#7b7f87")
+_SHAPES = (  # in a box from -1 to 1
+    "M1,0A1,1,0,1,1,-1,0A1,1,0,1,1,1,0Z",
+    "M-.9,-.9H.9V.9H-.9Z",
+    "M0,-1.1L1.1,.9H-1.1Z",
+    "M0,-1.2L1.2,0L0,1.2L-1.2,0Z",
+    "M-.35,-1H.35V-.35H1V.35H.35V1H-.35V.35H-1V-.35H-.35Z",
+    "M0,1.1L1.1,-.9H-1.1Z",
+)
+_DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 4], [1, 3])
+
+
+_FIXED: dict[str, Any] = dict(  # room for text is set, not measured
+    format=".5~g",
+    labelOverlap=False,
+    labelFlush=False,
+    labelFontSize=12,
+    titleFontSize=12,
+    titleFontWeight="normal",
+    titlePadding=8,
+)
+
+_Row: TypeAlias = dict[str, "str | float | None"]
+_Channel = TypeVar("_Channel", "alt.X", "alt.Y")
+
+
+class Key(NamedTuple):
+    """One entry of a chart's legend."""
+
+    name: str
+    swatch: Markup
+
+
+# --- curves --------------------------------------------------------------------------------------
+
+
+def curve_key(curve: Curve) -> list[Key]:
+    """Return the legend of a curve."""
+    drawn = [Key(line(one.name), _swatch(i)) for i, one in enumerate(curve.series[:MAX_SERIES])]
+    if curve.diagonal:
+        drawn.append(Key("ideal", _ideal_swatch()))
+    return drawn
+
+
+def curve_svg(curve: Curve, unit: str = "") -> Markup:
+    """Return lines with points and interval bands; empty where no point is defined.
+
+    Parameters
+    ----------
+    curve : Curve
+        At most `MAX_SERIES` of its series are drawn.
+    unit : str
+        Unit of the values; shares are drawn in percent.
+    """
+    import altair as alt
+
+    scale = 100 if unit == "share" else 1
+    series = curve.series[:MAX_SERIES]
+    rows = [row for i, one in enumerate(series) for row in _points(i, one, unit, scale)]
+    if not any(row["y"] is not None for row in rows):
+        return Markup()
+    if curve.diagonal:  # both axes have the same unit
+        rows = [{**row, "x": _number(row["x"]) * scale} for row in rows]
+        across = _across_axis(_titled(curve.x_label, unit))
+        x_domain = _with_zero(rows, ("x",), scale)
+    else:
+        across = _across_axis(curve.x_label, _ticks(rows))
+        x_domain = _across(rows)
+    y_domain = _with_zero(rows, ("y", "low", "high"), scale)
+    x = alt.X("x:Q", scale=_linear(x_domain), axis=across)
+    y = alt.Y("y:Q", scale=_linear(y_domain), axis=_upward_axis(_titled(curve.y_label, unit)))
+    ideal = [_diagonal(x_domain, y_domain)] if curve.diagonal else []
+    chart = alt.layer(*ideal, *_lines(x, y), data=alt.Data(values=rows)).properties(
+        width=_WIDTH - 70,
+        height=_HEIGHT - 76,
+        padding={"left": 48, "right": 22, "top": 30, "bottom": 46},
+    )
+    return _drawn(chart, curve.title)
+
+
+def _lines(x: alt.X, y: alt.Y) -> list[alt.Chart]:
+    """Return band, line and points; colour, dashes and shape tell series apart."""
+    import altair as alt
+
+    def by_series(values: Sequence[Any]) -> dict[str, Any]:
+        domain = list(range(MAX_SERIES))
+        return dict(legend=None, scale=alt.Scale(domain=domain, range=list(values)))
+
+    marks = alt.Chart().encode(x=x, color=alt.Color("series:O", **by_series(COLOURS)))
+    dashes = alt.StrokeDash("series:O", **by_series(_DASHES))
+    shapes = alt.Shape("series:O", **by_series(_SHAPES))
+    return [
+        marks.mark_area(opacity=0.18).encode(y=_on(y, "low"), y2="high:Q"),
+        marks.mark_line(strokeWidth=2).encode(y=y, strokeDash=dashes),
+        marks.mark_point(filled=True, opacity=1, size=52).encode(
+            y=y, shape=shapes, description="says:N"
+        ),
+    ]
+
+
+def _points(index: int, series: Series, unit: str, scale: float) -> list[_Row]:
+    size = min(len(series.x), len(series.y))
+    lows, highs = _padded(series.low, size), _padded(series.high, size)
+    return [
+        {
+            "series": index,
+            "x": x,
+            "y": _scaled(y, scale),
+            "low": _scaled(low, scale),
+            "high": _scaled(high, scale),
+            "says": f"{short(series.name, 40)} at {bare(x)}: {_says(y, low, high, unit)}",
+        }
+        for x, y, low, high in zip(series.x, series.y, lows, highs, strict=False)
+    ]
+
+
+def _padded(values: Sequence[float | None] | None, size: int) -> list[float | None]:
+    known = list(values or [])[:size]
+    return [*known, *[None] * (size - len(known))]
+
+
+def _scaled(value: float | None, scale: float) -> float | None:
+    return None if value is None else value * scale
+
+
+def _says(value: float | None, low: float | None, high: float | None, unit: str) -> str:
+    if value is None:
+        return "undefined"
+    beside = f" ({span(low, high, unit)})" if low is not None and high is not None else ""
+    return f"{number(value, unit)}{beside}"
+
+
+def _diagonal(x: tuple[float, float], y: tuple[float, float]) -> alt.Chart:
+    import altair as alt
+
+    ends = [{"x": at, "y": at} for at in (max(x[0], y[0]), min(x[1], y[1]))]
+    mark = alt.Chart(alt.Data(values=ends)).mark_line(
+        stroke="currentColor", strokeWidth=1, strokeDash=[3, 3], opacity=0.7
+    )
+    return mark.encode(x="x:Q", y="y:Q")
+
+
+# --- bars and dots -------------------------------------------------------------------------------
+
+
+def bars_svg(bars: Bars, unit: str = "") -> Markup:
+    """Return one row per bar: a dot with its interval where there are intervals, else a bar.
+
+    At most `MAX_BARS` rows are drawn. Empty where no value is defined.
+    """
+    import altair as alt
+
+    scale = 100 if unit == "share" else 1
+    drawn = bars.bars[:MAX_BARS]
+    rows = [_row(i, bar, unit, scale) for i, bar in enumerate(drawn)]
+    if not any(row["x"] is not None for row in rows):
+        return Markup()
+    dotted = any(bar.low is not None for bar in drawn)
+    domain = _close(rows) if dotted else _with_zero(rows, ("x",), scale)
+    across = _across_axis(_titled(bars.value_label, unit), ticks=3)
+    x = alt.X("x:Q", scale=_linear(domain), axis=across)
+    up = alt.Scale(domain=[len(rows) - 0.5, -0.5], nice=False)
+    marks = alt.Chart().encode(y=alt.Y("row:Q", axis=None, scale=up))
+    layers = [
+        marks.mark_text(align="right", baseline="middle", fontSize=12).encode(
+            x=alt.value(-10), text="label:N"
+        ),
+        marks.mark_text(align="left", baseline="middle", fontSize=12).encode(
+            x=alt.value(_PLOT + 8), text="shown:N"
+        ),
+        *(_dots(marks, x) if dotted else _plain_bars(marks, x)),
+    ]
+    layered = alt.layer(*layers, data=alt.Data(values=rows)).properties(
+        width=_PLOT,
+        height=_BAND * len(rows),
+        padding={"left": _LABELS, "right": _SHOWN, "top": 8, "bottom": 46},
+    )
+    return _drawn(layered, bars.title)
+
+
+_LABELS, _SHOWN = 152, 74
+_PLOT = _WIDTH - _LABELS - _SHOWN
+
+
+def _row(index: int, bar: Bar, unit: str, scale: float) -> _Row:
+    label = short(bar.label, 22 if bar.n is None else 16)
+    return {
+        "row": index,
+        "label": label if bar.n is None else f"{label} ({bar.n:,})",
+        "x": _scaled(bar.value, scale),
+        "low": _scaled(bar.low, scale),
+        "high": _scaled(bar.high, scale),
+        "shown": "undefined" if bar.value is None else _brief(bar.value, unit),
+        "says": f"{short(bar.label, 40)}: {_says(bar.value, bar.low, bar.high, unit)}",
+    }
+
+
+def _brief(value: float, unit: str) -> str:
+    return number(value, unit) if unit == "share" else bare(value)
+
+
+def _dots(chart: alt.Chart, x: alt.X) -> list[alt.Chart]:
+    return [
+        chart.mark_rule(stroke=COLOURS[0], strokeWidth=2).encode(x=_on(x, "low"), x2="high:Q"),
+        chart.mark_point(filled=True, opacity=1, size=70, color=COLOURS[0]).encode(
+            x=x, description="says:N"
+        ),
+    ]
+
+
+def _plain_bars(chart: alt.Chart, x: alt.X) -> list[alt.Chart]:
+    import altair as alt
+
+    mark = chart.mark_rule(stroke=COLOURS[0], strokeWidth=_BAND - 8)
+    return [mark.encode(x=x, x2=alt.datum(0), description="says:N")]
+
+
+# --- axes ----------------------------------------------------------------------------------------
+
+
+def _across(rows: Sequence[_Row]) -> tuple[float, float]:
+    """Return the range of the swept quantity."""
+    low, high = _extent(rows, ("x",))
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def _with_zero(rows: Sequence[_Row], fields: Sequence[str], scale: float) -> tuple[float, float]:
+    """Return the range of values with zero in it, and the whole for shares above a half."""
+    low, high = _extent(rows, fields)
+    low, high = min(low, 0.0), max(high, 0.0)
+    if scale / 2 < high <= scale:
+        high = float(scale)
+    return (low, high) if high > low else (low, low + 1)
+
+
+def _close(rows: Sequence[_Row]) -> tuple[float, float]:
+    """Return the range of dots and intervals with a margin: dots need no zero."""
+    low, high = _extent(rows, ("x", "low", "high"))
+    margin = 0.06 * (high - low) or 0.5
+    return low - margin, high + margin
+
+
+def _extent(rows: Sequence[_Row], fields: Sequence[str]) -> tuple[float, float]:
+    values = [row[field] for row in rows for field in fields]
+    numbers = [_number(one) for one in values if one is not None]
+    return min(numbers), max(numbers)
+
+
+def _number(value: str | float | None) -> float:
+    if not isinstance(value, (int, float)):
+        raise TypeError(f"{value!r} is no number")
+    return float(value)
+
+
+def _ticks(rows: Sequence[_Row]) -> list[float] | None:
+    """Return the swept values themselves where they leave room for their labels."""
+    values = sorted({_number(row["x"]) for row in rows})
+    if not 1 < len(values) <= 6:
+        return None
+    room = (values[-1] - values[0]) / 7
+    close = any(right - left < room for left, right in pairwise(values))
+    return None if close else values
+
+
+def _titled(label: str, unit: str) -> str:
+    return f"{line(label)} (%)" if unit == "share" and "%" not in label else label
+
+
+def _on(channel: _Channel, field: str) -> _Channel:
+    """Return the same axis and scale for another field."""
+    return type(channel)(f"{field}:Q", scale=channel["scale"], axis=channel["axis"])
+
+
+def _linear(domain: tuple[float, float]) -> alt.Scale:
+    import altair as alt
+
+    return alt.Scale(domain=list(domain), nice=False, zero=False)
+
+
+def _across_axis(title: str, values: list[float] | None = None, *, ticks: int = 5) -> alt.Axis:
+    import altair as alt
+
+    return alt.Axis(
+        title=short(title, 52),
+        values=alt.Undefined if values is None else values,
+        grid=False,
+        tickCount=ticks,
+        minExtent=18,
+        maxExtent=18,
+        **_FIXED,
+    )
+
+
+def _upward_axis(title: str) -> alt.Axis:
+    """Return a vertical axis whose title lies above it, where it is read without turning."""
+    import altair as alt
+
+    return alt.Axis(
+        title=short(title, 52),
+        tickCount=5,
+        titleAngle=0,
+        titleAlign="left",
+        titleX=-44,
+        titleY=-18,
+        minExtent=36,
+        maxExtent=36,
+        **_FIXED,
+    )
+
+
+# --- drawing -------------------------------------------------------------------------------------
+
+
+def _drawn(chart: alt.LayerChart | alt.FacetChart, title: str) -> Markup:
+    import altair as alt
+    import vl_convert
+
+    spec = (
+        chart.properties(autosize=alt.AutoSizeParams(type="none"), background="transparent")
+        .configure(text=alt.MarkConfig(color="currentColor"))
+        .configure_axis(
+            domainColor="currentColor", gridColor="currentColor", labelColor="currentColor",
+            tickColor="currentColor", titleColor="currentColor",
+            domainOpacity=0.5, gridOpacity=0.15, tickOpacity=0.5,
+        )
+        .configure_view(stroke=None)
+    ).to_dict(validate=False)  # fmt: skip
+    version = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+    return sanitised(vl_convert.vegalite_to_svg(spec, vl_version=version), title)
+
+
+_TAGS = {"g", "path", "line", "rect", "text", "tspan"}
+_ATTRIBUTES = {
+    "d", "dx", "dy", "fill", "fill-opacity", "font-size", "font-weight", "height", "opacity",
+    "stroke", "stroke-dasharray", "stroke-linecap", "stroke-opacity", "stroke-width",
+    "text-anchor", "transform", "width", "x", "x1", "x2", "y", "y1", "y2",
+}  # fmt: skip
+
+
+def sanitised(svg: str, title: str) -> Markup:
+    """Return an SVG of known elements and attributes only, as an image with a title.
+
+    Script, style, links, identifiers and event handlers have no way through. What a mark says when
+    read aloud becomes its tooltip.
+    """
+    source = ElementTree.fromstring(svg)  # noqa: S314  # our own output, without entities
+    root = ElementTree.Element(
+        "svg",
+        {
+            "xmlns": _SVG,
+            "viewBox": source.get("viewBox", f"0 0 {_WIDTH} {_HEIGHT}"),
+            "class": "chart",
+            "role": "img",
+            "aria-label": line(title),
+        },
+    )
+    root.extend(_kept(list(source)))
+    return Markup(ElementTree.tostring(root, encoding="unicode"))  # noqa: S704  # rebuilt from known parts
+
+
+def _kept(elements: Sequence[ElementTree.Element]) -> list[ElementTree.Element]:
+    return [kept for element in elements for kept in _rebuilt(element)]
+
+
+def _rebuilt(element: ElementTree.Element) -> list[ElementTree.Element]:
+    tag = element.tag.removeprefix(f"{{{_SVG}}}")
+    if tag not in _TAGS or element.get("class") in ("background", "foreground"):
+        return []
+    attributes = {k: v for k, v in element.attrib.items() if k in _ATTRIBUTES and "url(" not in v}
+    children = _kept(list(element))
+    if tag == "g" and not children:
+        return []
+    if (
+        tag == "g"
+        and attributes.get("transform") in (None, "translate(0,0)")
+        and len(attributes) < 2
+    ):
+        return children
+    new = ElementTree.Element(tag, attributes)
+    new.text = element.text if tag in ("text", "tspan") else None
+    says = element.get("aria-label")
+    if says and tag == "path" and "mark" not in element.get("aria-roledescription", "mark"):
+        ElementTree.SubElement(new, "title").text = says
+    new.extend(children)
+    return [new]
+
+
+def _swatch(index: int) -> Markup:
+    dash = " ".join(str(one) for one in _DASHES[index])
+    return Markup(
+        '<svg class="swatch" viewBox="0 0 28 12" aria-hidden="true">'
+        '<path d="M0,6H28" stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"/>'
+        '<path d="{shape}" transform="translate(14,6) scale(4)" fill="{colour}"/></svg>'
+    ).format(colour=COLOURS[index], dash=dash, shape=_SHAPES[index])
+
+
+@cache
+def _ideal_swatch() -> Markup:
+    return Markup(
+        '<svg class="swatch" viewBox="0 0 28 12" aria-hidden="true">'
+        '<path d="M0,6H28" stroke="currentColor" stroke-dasharray="3 3" opacity=".7"/></svg>'
+    )

@@ -1,0 +1,234 @@
+"""Every kind of evidence as markup for the page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from markupsafe import Markup
+
+from auditkit.findings import (
+    Bars,
+    Curve,
+    Heatmap,
+    ImageExhibit,
+    ImageRow,
+    Matrix,
+    Note,
+    Outcome,
+    Picture,
+    Table,
+    TextExhibit,
+)
+from auditkit.render import charts, images, words
+
+PICTURE_BUDGET = 6_000_000  # characters of pictures in one page
+MAX_ROWS = 200  # of a table
+MAX_CELLS = 20 * 20  # of a matrix with its numbers
+MAX_PAIRS = 20  # largest values beside a larger matrix
+TINTS = 5  # strengths of a tint
+SHADES = 8  # steps of a shade
+
+SELECTIONS = {
+    "worst": "the worst cases",
+    "random": "chosen at random",
+    "boundary": "nearest to the decision boundary",
+    "best": "the best cases",
+}
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One picture of a gallery, ready to be placed.
+
+    Parameters
+    ----------
+    label : str
+        What it shows.
+    size : Size or None
+        In pixels; None where there is nothing that can be shown.
+    png : str
+        Base64.
+    under : str
+        Base64 of the picture that a map lies over; empty where there is none.
+    outline : str
+        SVG path around the highest scores.
+    scale : str
+        The scores at both ends of the colour bar; empty for a photograph.
+    signed : bool
+        Which colour bar.
+    """
+
+    label: str
+    size: images.Size | None
+    png: str = ""
+    under: str = ""
+    outline: str = ""
+    scale: str = ""
+    signed: bool = False
+
+    @property
+    def weight(self) -> int:
+        """Characters that its pictures take in the page."""
+        return len(self.png) + len(self.under)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One cell of a matrix that is too large for a table."""
+
+    row: str
+    column: str
+    value: float
+
+
+@dataclass
+class Exhibitor:
+    """Draws evidence and keeps the pictures of one page within their budget.
+
+    Parameters
+    ----------
+    macros : module
+        The template macros, one per kind of evidence.
+    left : int
+        Characters of pictures that the page may still take.
+    """
+
+    macros: Any
+    left: int = PICTURE_BUDGET
+
+    def draw(self, outcome: Outcome, key: str) -> Markup:
+        """Return one piece of a check's evidence as markup."""
+        item, unit = outcome.evidence[key], _unit(outcome, key)
+        match item:
+            case Table():
+                return self.macros.table(item, _numeric_columns(item), MAX_ROWS)
+            case Curve():
+                unit = unit if _fits_share([y for one in item.series for y in one.y]) else ""
+                svg, key_ = charts.curve_svg(item, unit), charts.curve_key(item)
+                return self.macros.curve(item, svg, key_, unit, MAX_ROWS)
+            case Bars():
+                unit = unit if _fits_share([one.value for one in item.bars]) else ""
+                return self.macros.bars(item, charts.bars_svg(item, unit), unit, MAX_ROWS)
+            case Matrix():
+                return self._matrix(item)
+            case ImageExhibit():
+                return self._images(item)
+            case TextExhibit():
+                return self.macros.text_exhibit(item, SELECTIONS[item.selection], tint)
+            case Note():
+                return self.macros.note(item)
+            case _:
+                assert_never(item)
+
+    def _matrix(self, item: Matrix) -> Markup:
+        if len(item.rows) * len(item.columns) <= MAX_CELLS:
+            return self.macros.matrix(item, shades(item))
+        drawn = images.drawn(item.values, signed=_is_signed(item))
+        tile = None if drawn is None else _tile(item.title, drawn, signed=_is_signed(item))
+        return self.macros.large_matrix(item, tile, largest(item), _bars())
+
+    def _images(self, item: ImageExhibit) -> Markup:
+        shown: list[tuple[ImageRow, list[Tile]]] = []
+        for row in item.rows:
+            tiles = _tiles(row)
+            self.left -= sum(tile.weight for tile in tiles)
+            if self.left < 0:
+                break
+            shown.append((row, tiles))
+        return self.macros.image_exhibit(
+            item, SELECTIONS[item.selection], shown, len(item.rows) - len(shown), _bars()
+        )
+
+
+def _unit(outcome: Outcome, key: str) -> str:
+    """Return `share` where every finding that names the evidence is one."""
+    units = {finding.unit for finding in outcome.findings if key in finding.evidence}
+    return "share" if units == {"share"} else ""
+
+
+def _fits_share(values: Sequence[float | None]) -> bool:
+    return all(value is None or -1 <= value <= 1 for value in values)
+
+
+def _numeric_columns(item: Table) -> list[bool]:
+    cells = [[row[i] for row in item.rows if i < len(row)] for i in range(len(item.columns))]
+    return [all(_is_number(one) for one in column if one is not None) for column in cells]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+# --- pictures ------------------------------------------------------------------------------------
+
+
+def _bars() -> dict[bool, str]:
+    return {signed: images.scale_png(signed=signed) for signed in (False, True)}
+
+
+def _tiles(row: ImageRow) -> list[Tile]:
+    pictures = [one for one in row.panels if isinstance(one, Picture)]
+    return [tile for panel in row.panels for tile in _panel(panel, pictures)]
+
+
+def _panel(panel: Picture | Heatmap, pictures: Sequence[Picture]) -> list[Tile]:
+    match panel:
+        case Picture():
+            return [Tile(panel.label, images.picture_size(panel.png), panel.png)]
+        case Heatmap():
+            drawn = images.drawn(panel.values, signed=panel.signed)
+            if drawn is None:
+                return [Tile(panel.label, None)]
+            same = [one for one in pictures if images.picture_size(one.png) == drawn.size]
+            alone = _tile(panel.label, drawn, signed=panel.signed)
+            if len(pictures) != 1 or not same:  # beside a perturbed picture a map is a difference
+                return [alone]
+            return [alone, _tile("over the input", drawn, signed=panel.signed, under=same[0].png)]
+        case _:
+            assert_never(panel)
+
+
+def _tile(label: str, drawn: images.Drawing, *, signed: bool, under: str = "") -> Tile:
+    scale = f"{words.bare(drawn.low)} to {words.bare(drawn.high)}"
+    return Tile(label, drawn.size, drawn.png, under, drawn.outline, scale, signed)
+
+
+# --- shades --------------------------------------------------------------------------------------
+
+
+def tint(weight: float | None) -> str:
+    """Return the class of a signed score in [-1, 1]: `p` or `n` with a strength, or nothing."""
+    if weight is None:
+        return ""
+    strength = min(TINTS, math.floor(abs(weight) * TINTS + 0.5))
+    return f"{'p' if weight > 0 else 'n'}{strength}" if strength else ""
+
+
+def shades(item: Matrix) -> list[list[str]]:
+    """Return a class per cell: how near its value is to the largest one."""
+    size = max((abs(one) for row in item.values for one in row if one is not None), default=0.0)
+    if _is_signed(item):
+        return [[tint(None if one is None else one / size) for one in row] for row in item.values]
+    return [
+        ["undefined" if one is None else f"s{round(SHADES * one / (size or 1))}" for one in row]
+        for row in item.values
+    ]
+
+
+def _is_signed(item: Matrix) -> bool:
+    return any(one is not None and one < 0 for row in item.values for one in row)
+
+
+def largest(item: Matrix) -> list[Pair]:
+    """Return the largest cells; of a square matrix of the same names those beside the diagonal."""
+    square = item.rows == item.columns
+    pairs = [
+        Pair(row, column, value)
+        for i, (row, values) in enumerate(zip(item.rows, item.values, strict=False))
+        for j, (column, value) in enumerate(zip(item.columns, values, strict=False))
+        if value and not (square and i == j)
+    ]
+    return sorted(pairs, key=lambda pair: -abs(pair.value))[:MAX_PAIRS]

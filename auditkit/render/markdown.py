@@ -1,0 +1,132 @@
+"""Result to Markdown, for pull-request comments and job summaries."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from auditkit.render import outline, words
+from auditkit.render.outline import Chapter, Decision, Insight, Reading
+from auditkit.result import Result
+
+ICONS: dict[str, str] = {
+    "fail": "❌",
+    "incomplete": "❔",
+    "errored": "❗",
+    "waived": "🏳",
+    "pass": "✅",
+}
+MAX_DECISIONS = 20
+MAX_UNTESTED = 20
+
+_BREAK = "\u200b"  # zero-width space: what it parts is no mention, no link, no reference
+
+
+def render_markdown(result: Result) -> str:
+    """Return the summary; the same result always gives the same text."""
+    verdict, model, data = result.verdict, result.model, result.data
+    icon = ICONS.get(verdict.status, "⚪")
+    lines = [
+        f"## {icon} {words.VERDICTS[verdict.status]}: {escape(model.name)} on {escape(data.name)}",
+        "",
+        f"**{escape(words.verdict_sentence(verdict))}**",
+        "",
+        f"{escape(model.architecture)}, {code(words.short(model.sha256, 12))}; "
+        f"{escape(data.name)}, {escape(data.split)}, {words.count(data.n, 'input')}, "
+        f"{code(words.short(data.sha256, 12))}",
+        "",
+        *_decided(outline.decisions(result)),
+        *_section("What matters most", [_insight(one) for one in outline.matters_most(result)]),
+        *_families(outline.chapters(result)),
+        *_section("What was not tested", _untested(outline.untested(result))),
+        *_section("Notes", [f"- {escape(note)}" for note in verdict.notes]),
+        f"<sub>auditkit {escape(result.auditkit)}, seed {result.provenance.seed}: "
+        f"{code(result.provenance.command)}</sub>",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def escape(text: str) -> str:
+    r"""Return a text as one inert line: no markup, table cell, mention, reference or link.
+
+    Examples
+    --------
+    >>> escape("<b> a|b *c*"), escape("- item")
+    ('&lt;b&gt; a\\|b \\*c\\*', '\u200b- item')
+    """
+    safe = words.line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    safe = re.sub(r"([\\`*_\[\]|~$])", r"\\\1", safe)
+    safe = re.sub(r"^(?=([-+=#]+|\d+[.)])(\s|$))", _BREAK, safe)  # no list, no heading
+    return re.sub(r"(@|#|:(?=//)|\bwww(?=\.)|\bGH(?=-))", rf"\1{_BREAK}", safe)
+
+
+def code(text: str) -> str:
+    """Return a text as code, which nothing inside can end; not for table cells.
+
+    Examples
+    --------
+    >>> code("<b>"), code("x`y")
+    ('`<b>`', "`x'y`")
+    """
+    inside = words.line(text).replace("`", "'")
+    return f"`{inside or ' '}`"
+
+
+def _section(title: str, lines: Sequence[str]) -> list[str]:
+    return [f"### {title}", "", *lines, ""] if lines else []
+
+
+def _decided(decisions: Sequence[Decision]) -> list[str]:
+    rows = [_decision(one) for one in decisions[:MAX_DECISIONS]]
+    left = len(decisions) - len(rows)
+    rows += [f"- {words.count(left, 'more limit')} in the report"] if left else []
+    return _section("What decided it", rows)
+
+
+def _decision(one: Decision) -> str:
+    judgement = one.judgement
+    beside = f" (judged interval {escape(one.interval)})" if one.interval else ""
+    return (
+        f"- {_standing(judgement.status)}: {escape(one.about)}, "
+        f"limit {code(judgement.limit)}{beside}: {escape(words.reason_of(judgement))}"
+    )
+
+
+def _insight(one: Insight) -> str:
+    return f"- {escape(words.statement(one.reading.outcome, one.finding))}"
+
+
+def _families(chapters: Sequence[Chapter]) -> list[str]:
+    rows = [_family(one) for one in chapters]
+    head = ["| Family | Status | Headline | Value | Interval | n |", "|---|---|---|---:|---:|---:|"]
+    return [*head, *rows, ""] if rows else []
+
+
+def _family(chapter: Chapter) -> str:
+    reading = chapter.first
+    finding = reading.headline
+    cells = [words.FAMILY_TITLES[chapter.family], _standing(reading.standing)]
+    if finding is None:
+        cells += [escape(reading.outcome.question), "not measured", "", ""]
+    else:
+        cells += [
+            escape(words.subject(reading.outcome, finding)),
+            escape(words.value_of(finding)),
+            escape(words.range_of(finding)),
+            f"{finding.n:,}",
+        ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _standing(standing: outline.Standing) -> str:
+    return f"{ICONS.get(standing, '⚪')} {outline.STANDINGS[standing]}"
+
+
+def _untested(readings: Sequence[Reading]) -> list[str]:
+    rows = [
+        f"- {code(one.outcome.check)}: {outline.STATUSES[one.outcome.status].lower()}, "
+        f"{escape(words.short(one.outcome.reason or 'no reason was recorded', 300))}"
+        for one in readings[:MAX_UNTESTED]
+    ]
+    left = len(readings) - len(rows)
+    return [*rows, *([f"- {words.count(left, 'more check')} in the report"] if left else [])]

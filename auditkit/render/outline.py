@@ -1,0 +1,264 @@
+"""The order of a report: which families, checks and findings come first; no markup."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, NamedTuple, TypeAlias
+from urllib.parse import unquote
+
+from auditkit.findings import Finding, Outcome
+from auditkit.render import words
+from auditkit.result import Judgement, LimitStatus, Result, Waived
+from auditkit.types import FAMILIES, Family, Status
+
+Standing: TypeAlias = Literal[
+    "fail", "incomplete", "errored", "waived", "pass", "unjudged", "skipped", "not_applicable"
+]
+ORDER: tuple[Standing, ...] = (
+    "fail",
+    "incomplete",
+    "errored",
+    "waived",
+    "pass",
+    "unjudged",
+    "skipped",
+    "not_applicable",
+)
+STANDINGS: dict[Standing, str] = {
+    "fail": "Failed",
+    "incomplete": "Incomplete",
+    "errored": "Errored",
+    "waived": "Waived",
+    "pass": "Passed",
+    "unjudged": "Not judged",
+    "skipped": "Skipped",
+    "not_applicable": "Not applicable",
+}
+
+STATUSES: dict[Status, str] = {
+    "measured": "Measured",
+    "errored": "Errored",
+    "skipped": "Skipped",
+    "not_applicable": "Not applicable",
+}
+
+
+class Mark(NamedTuple):
+    """What a limit said about a finding."""
+
+    standing: Standing
+    limit: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A limit, with what it was held against where that exists."""
+
+    judgement: Judgement
+    outcome: Outcome | None
+    finding: Finding | None
+
+    @property
+    def about(self) -> str:
+        """What the limit is about, in words where the finding exists."""
+        if self.outcome is None or self.finding is None:
+            return words.line(self.judgement.finding)
+        return words.subject(self.outcome, self.finding)
+
+    @property
+    def interval(self) -> str:
+        """The interval that was judged, with its unit."""
+        unit = "" if self.finding is None else self.finding.unit
+        return words.judged_interval(self.judgement, unit)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One check with what the policy said about it."""
+
+    outcome: Outcome
+    standing: Standing
+    judgements: Sequence[Judgement]
+    waived: Sequence[Waived]
+
+    @property
+    def headline(self) -> Finding | None:
+        """The finding that stands for the check: one that decided it, else the check's own."""
+        own = self.outcome.headline
+        decisive = [one.finding for one in self.judgements if one.status == self.standing]
+        wanted = [own] if own in decisive else [*decisive, own]
+        by_id = {finding.id: finding for finding in self.outcome.findings}
+        found = [by_id[one] for one in wanted if one in by_id]
+        return next(iter([*found, *self.outcome.findings]), None)
+
+    @property
+    def has_run(self) -> bool:
+        """Whether the check was tried."""
+        return self.outcome.status in ("measured", "errored")
+
+    @property
+    def decisions(self) -> list[Decision]:
+        """Every limit on the check, with the finding that it met."""
+        findings = {one.id: one for one in self.outcome.findings}
+        return [Decision(one, self.outcome, findings.get(one.finding)) for one in self.judgements]
+
+    def on(self, finding: Finding) -> list[Judgement]:
+        """Return the limits that met one finding and were not waived."""
+        return self._judged.get(finding.id, [])
+
+    def marks_on(self, finding: Finding) -> list[Mark]:
+        """Return what every limit said about one finding, waived ones included."""
+        return self._marks.get(finding.id, [])
+
+    @cached_property
+    def _judged(self) -> dict[str, list[Judgement]]:
+        found: dict[str, list[Judgement]] = {}
+        for one in self.judgements:
+            found.setdefault(one.finding, []).append(one)
+        return found
+
+    @cached_property
+    def _marks(self) -> dict[str, list[Mark]]:
+        found: dict[str, list[Mark]] = {}
+        for one in self.judgements:
+            found.setdefault(one.finding, []).append(Mark(one.status, one.limit))
+        for one in self.waived:
+            mark = Mark("waived", one.judgement.limit)
+            found.setdefault(one.judgement.finding, []).append(mark)
+        return found
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One family; its most pressing check comes first."""
+
+    family: Family
+    readings: Sequence[Reading]
+
+    @property
+    def first(self) -> Reading:
+        """The check that presses most."""
+        return self.readings[0]
+
+    @property
+    def counts(self) -> list[tuple[Standing, int]]:
+        """How many checks stand how."""
+        standings = [reading.standing for reading in self.readings]
+        return [(one, standings.count(one)) for one in ORDER if one in standings]
+
+
+@dataclass(frozen=True)
+class Insight:
+    """A finding worth reading first, and the limit that it met where there was one."""
+
+    reading: Reading
+    finding: Finding
+    judgement: Judgement | None
+
+
+def judgements(result: Result) -> list[Judgement]:
+    """Return every limit that was held against a finding and not waived, the failed ones first.
+
+    A judgement that is listed twice is returned once.
+    """
+    rank: dict[LimitStatus, int] = {"fail": 0, "incomplete": 1, "pass": 2}
+    unique = dict.fromkeys([*result.verdict.decided_by, *result.verdict.passed])
+    return sorted(unique, key=lambda one: rank[one.status])
+
+
+def decisions(result: Result) -> list[Decision]:
+    """Return what decided the verdict, in its own order; a pass was decided by all limits met."""
+    outcomes = {one.check: one for one in result.outcomes}
+    findings = {finding.id: finding for one in result.outcomes for finding in one.findings}
+    return [
+        Decision(one, outcomes.get(check_of(one.finding)), findings.get(one.finding))
+        for one in result.verdict.decided_by or result.verdict.passed
+    ]
+
+
+def check_of(finding_id: str) -> str:
+    """Return the check that a finding id, or the bare id of a check, belongs to."""
+    return unquote(finding_id.split("/", maxsplit=1)[0])
+
+
+def readings(result: Result) -> list[Reading]:
+    """Return every check with its standing, in the order of the result."""
+    judged: dict[str, list[Judgement]] = {}
+    waived: dict[str, list[Waived]] = {}
+    for one in judgements(result):
+        judged.setdefault(check_of(one.finding), []).append(one)
+    for one in result.verdict.waived:
+        waived.setdefault(check_of(one.judgement.finding), []).append(one)
+    return [
+        _reading(outcome, judged.get(outcome.check, []), waived.get(outcome.check, []))
+        for outcome in result.outcomes
+    ]
+
+
+def _reading(outcome: Outcome, judged: list[Judgement], waived: list[Waived]) -> Reading:
+    return Reading(outcome, _standing(outcome, judged, waived), judged, waived)
+
+
+def _standing(outcome: Outcome, judged: list[Judgement], waived: list[Waived]) -> Standing:
+    statuses = {one.status for one in judged}
+    if "fail" in statuses:
+        return "fail"
+    if "incomplete" in statuses:
+        return "incomplete"
+    if outcome.status != "measured":
+        return outcome.status
+    if waived:
+        return "waived"
+    return "pass" if statuses else "unjudged"
+
+
+def chapters(result: Result) -> list[Chapter]:
+    """Return the families, failed first, then incomplete, passed and unjudged; checks alike."""
+    everything = readings(result)
+    found = [
+        Chapter(family, sorted(members, key=_rank))
+        for family in FAMILIES
+        if (members := [one for one in everything if one.outcome.family == family])
+    ]
+    return sorted(found, key=lambda chapter: _rank(chapter.first))
+
+
+def _rank(reading: Reading) -> int:
+    return ORDER.index(reading.standing)
+
+
+def untested(result: Result) -> list[Reading]:
+    """Return the checks that gave no findings: errored, skipped, not applicable, in this order."""
+    missing = [one for one in readings(result) if one.outcome.status != "measured"]
+    order = ("errored", "skipped", "not_applicable")
+    return sorted(missing, key=lambda one: order.index(one.outcome.status))
+
+
+def matters_most(result: Result, *, at_most: int = 3) -> list[Insight]:
+    """Return the findings to read first, at most one per check.
+
+    Failed limits come first, then open ones, then the headline shares that lie furthest from their
+    ideal. There is no score behind it.
+    """
+    everything = sorted(readings(result), key=_rank)
+    pressing = [one for one in everything if one.standing in ("fail", "incomplete")]
+    others = [one for one in everything if one not in pressing]
+    insights = [_insight(one) for one in [*pressing, *sorted(others, key=_shortfall, reverse=True)]]
+    return [one for one in insights if one is not None][:at_most]
+
+
+def _insight(reading: Reading) -> Insight | None:
+    finding = reading.headline
+    if finding is None or (finding.value is None and not reading.on(finding)):
+        return None
+    limits = [one for one in reading.on(finding) if one.status == reading.standing]
+    return Insight(reading, finding, limits[0] if limits else None)
+
+
+def _shortfall(reading: Reading) -> float:
+    finding = reading.headline
+    if finding is None or finding.value is None or not words.is_share(finding.unit):
+        return -1.0
+    return {"higher": 1 - finding.value, "lower": finding.value, "neither": -1.0}[finding.better]

@@ -1,0 +1,325 @@
+"""Numbers, names and findings in words, shared by every renderer.
+
+Nothing here escapes markup: that belongs to the format. `clean` makes a text inert for all of them.
+"""
+
+from __future__ import annotations
+
+import shlex
+import unicodedata
+from urllib.parse import unquote
+
+from auditkit.findings import Finding, Metric, Outcome
+from auditkit.result import Judgement, Provenance, Verdict, VerdictStatus
+from auditkit.types import Family, Scalar
+
+VERDICTS: dict[VerdictStatus, str] = {
+    "pass": "Pass",
+    "fail": "Fail",
+    "incomplete": "Incomplete",
+    "not_judged": "Not judged",
+}
+FAMILY_TITLES: dict[Family, str] = {
+    "performance": "Performance",
+    "robustness": "Robustness",
+    "shift": "Shift",
+    "calibration": "Calibration",
+    "bias": "Bias",
+    "attribution": "Attribution",
+    "privacy": "Privacy",
+    "efficiency": "Efficiency",
+}
+UNITLESS = {
+    "", "1", "correlation", "p", "p-value", "probability", "rank correlation", "ratio", "score",
+    "squared probability",
+}  # fmt: skip
+LONG_UNIT = 12  # characters from which a unit is said once per sentence instead of at each number
+
+_KEPT = {"\n", "\t", "\u200c", "\u200d"}  # joiners belong to words and emoji
+_INERT = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+# --- texts from files and users ------------------------------------------------------------------
+
+
+def clean(text: str) -> str:
+    r"""Return a text without characters that act: control, direction and line-breaking ones.
+
+    They are shown as escapes, so that a reader sees that something was there.
+
+    Examples
+    --------
+    >>> clean("\x1b[31mred\u202e")
+    '\\x1b[31mred\\u202e'
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        char if char in _KEPT or unicodedata.category(char) not in _INERT else _visible(char)
+        for char in text
+    )
+
+
+def _visible(char: str) -> str:
+    code = ord(char)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def line(text: str) -> str:
+    """Return a clean text on one line."""
+    return " ".join(clean(text).split())
+
+
+def short(text: str, length: int) -> str:
+    """Return a clean line of at most `length` characters, with an ellipsis where it was cut."""
+    whole = line(text)
+    return whole if len(whole) <= length else whole[: length - 1].rstrip() + "…"
+
+
+def sentence_case(text: str) -> str:
+    """Return the text with its first letter raised."""
+    return text[:1].upper() + text[1:]
+
+
+# --- numbers -------------------------------------------------------------------------------------
+
+
+def is_share(unit: str) -> bool:
+    """Say whether a unit is read as a percentage."""
+    return unit.split(" ", maxsplit=1)[0] == "share"
+
+
+def number(value: float, unit: str = "") -> str:
+    """Return a value with its unit: shares in percent, others with three significant digits.
+
+    Examples
+    --------
+    >>> number(0.615, "share"), number(0.9999, "share"), number(1.23456, "nats"), number(77546)
+    ('61.5 %', '99.99 %', '1.23 nats', '77,546')
+    """
+    digits = bare(value, unit)
+    if is_share(unit):
+        return f"{digits} %"
+    return digits if unit in UNITLESS or len(unit) > LONG_UNIT else f"{digits} {line(unit)}"
+
+
+def bare(value: float, unit: str = "") -> str:
+    """Return a value without its unit; the percent sign of a share is left out as well."""
+    return _percent(value) if is_share(unit) else _significant(value)
+
+
+def _percent(share: float) -> str:
+    percent = 100 * share
+    if percent in (-100, 0, 100):
+        return f"{percent:.0f}"
+    for digits in range(1, 7):  # what is not quite everything never reads as 100 %
+        text = f"{percent:.{digits}f}"
+        if float(text) not in (-100, 0, 100):
+            return text
+    return f"{percent:.3g}"
+
+
+def _significant(value: float) -> str:
+    if value == int(value) and abs(value) < 1e15:
+        return f"{int(value):,}"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    if abs(value) < 1e-4:
+        return f"{value:.2e}"
+    return f"{value:#.3g}".rstrip(".")
+
+
+def span(low: float, high: float, unit: str = "") -> str:
+    """Return a range with its unit said once.
+
+    Examples
+    --------
+    >>> span(0.55, 0.677, "share"), span(-0.2, 1.5, "nats")
+    ('55.0 to 67.7 %', '-0.200 to 1.50 nats')
+    """
+    return f"{bare(low, unit)} to {number(high, unit)}"
+
+
+def scalar(value: Scalar, name: str = "") -> str:
+    """Return a parameter or a table cell; a radius of whole grey levels reads as `8/255`.
+
+    Examples
+    --------
+    >>> scalar(8 / 255, "epsilon"), scalar(0.1, "epsilon"), scalar(None), scalar(True)
+    ('8/255', '0.1', 'undefined', 'yes')
+    """
+    match value:
+        case None:
+            return "undefined"
+        case bool():
+            return "yes" if value else "no"
+        case str():
+            return line(value)
+        case int():
+            return f"{value:,}" if abs(value) >= 10_000 else str(value)
+        case float():
+            return _radius(value) if name.startswith("eps") else _trimmed(value)
+
+
+def _radius(value: float) -> str:
+    levels = value * 255
+    if len(repr(value)) > 6 and abs(levels - round(levels)) < 1e-6:
+        return f"{round(levels)}/255"
+    return _trimmed(value)
+
+
+def _trimmed(value: float) -> str:
+    text = _significant(value)
+    return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
+
+
+def unbroken(text: str) -> str:
+    """Return the text with no line break between a number and its percent sign, or after `n =`."""
+    return text.replace(" %", "\u00a0%").replace("n = ", "n\u00a0=\u00a0")
+
+
+def duration(seconds: float) -> str:
+    """Return a time in seconds, or in minutes and seconds.
+
+    Examples
+    --------
+    >>> duration(3.14), duration(125.2)
+    ('3.1 s', '2 min 5 s')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes:,} min {rest} s"
+
+
+def count(n: int, one: str, many: str = "") -> str:
+    """Return a number with its noun.
+
+    Examples
+    --------
+    >>> count(1, "check"), count(1200, "input")
+    ('1 check', '1,200 inputs')
+    """
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+# --- findings ------------------------------------------------------------------------------------
+
+
+def metric_of(outcome: Outcome, finding: Finding) -> Metric:
+    """Return what a finding's metric means; a result without the words gets its bare id."""
+    known = outcome.metrics.get(finding.metric)
+    if known is not None:
+        return known
+    label = finding.metric.replace("_", " ")
+    return Metric(label=label, definition="", unit=finding.unit, better=finding.better)
+
+
+def settings(finding: Finding) -> list[tuple[str, str]]:
+    """Return the swept parameters of a finding by name, as its id lists them."""
+    parts = finding.id.split("/")
+    swept = parts[3] if len(parts) == 4 else ""
+    pairs = [pair.split("=", 1) for pair in swept.split(",") if "=" in pair]
+    return [
+        (line(name), scalar(finding.params[name], name) if name in finding.params else line(text))
+        for name, text in ((unquote(name), unquote(text)) for name, text in pairs)
+    ]
+
+
+def fixed_settings(outcome: Outcome) -> list[tuple[str, str]]:
+    """Return the parameters that no finding of the check sweeps."""
+    swept = {name for finding in outcome.findings for name, _ in settings(finding)}
+    params = {name: v for finding in outcome.findings for name, v in finding.params.items()}
+    return [(line(k), scalar(v, k)) for k, v in sorted(params.items()) if line(k) not in swept]
+
+
+def subject(outcome: Outcome, finding: Finding) -> str:
+    """Return what a finding is about: metric, settings and slice."""
+    label = sentence_case(line(metric_of(outcome, finding).label))
+    where = "" if finding.slice == "all" else f" for {line(finding.slice)}"
+    return f"{label}{_at(finding)}{where}"
+
+
+def _at(finding: Finding) -> str:
+    """Return ` at epsilon 0.1`, or ` (jpeg, severity 3)` where a setting is a name."""
+    pairs = settings(finding)
+    named = [isinstance(finding.params.get(name), str) for name, _ in pairs]
+    if not pairs:
+        return ""
+    if not any(named):
+        return " at " + ", ".join(f"{name} {value}" for name, value in pairs)
+    said = (v if is_name else f"{k} {v}" for (k, v), is_name in zip(pairs, named, strict=True))
+    return f" ({', '.join(said)})"
+
+
+def value_of(finding: Finding) -> str:
+    """Return a finding's value with its unit, or why there is none."""
+    if finding.value is None:
+        return f"undefined: {line(finding.undefined or 'no reason was recorded')}"
+    return number(finding.value, finding.unit)
+
+
+def range_of(finding: Finding) -> str:
+    """Return the range beside the value and what kind of range it is; empty where there is none."""
+    if finding.low is None or finding.high is None:
+        return ""
+    text = span(finding.low, finding.high, finding.unit)
+    if finding.interval == "null-band":
+        return f"by chance alone {text}"
+    return f"{finding.level * 100:.3g} % interval {text}"
+
+
+def estimate(finding: Finding) -> str:
+    """Return value, range and n: `61.5 % (95 % interval 55.0 to 67.7 %), n = 200`."""
+    beside = range_of(finding)
+    return f"{value_of(finding)}{f' ({beside})' if beside else ''}, n = {finding.n:,}"
+
+
+def statement(outcome: Outcome, finding: Finding) -> str:
+    """Return a finding as a sentence.
+
+    A finding without a value says so and why.
+    """
+    text = f"{subject(outcome, finding)} is {estimate(finding)}{_unit_beside(finding)}"
+    return text if text.endswith(".") else f"{text}."
+
+
+def _unit_beside(finding: Finding) -> str:
+    known = is_share(finding.unit) or finding.unit in UNITLESS or len(finding.unit) <= LONG_UNIT
+    return "" if known else f"; unit: {line(finding.unit)}"
+
+
+# --- judgements ----------------------------------------------------------------------------------
+
+
+def verdict_sentence(verdict: Verdict) -> str:
+    """Return the verdict's sentence without the word it opens with, which stands beside it."""
+    sentence = line(verdict.sentence)
+    return sentence_case(sentence.removeprefix(f"{VERDICTS[verdict.status]}:").lstrip())
+
+
+def reason_of(judgement: Judgement) -> str:
+    """Return why a limit is met or not, and how many inputs would decide an open one."""
+    reason = line(judgement.reason)
+    if judgement.status != "incomplete" or judgement.needs_n is None:
+        return reason
+    needed = f"needs about {judgement.needs_n:,} inputs"
+    said = reason if needed in reason else f"{reason}: {needed}"
+    return f"{said} (an extrapolation)"
+
+
+def judged_interval(judgement: Judgement, unit: str) -> str:
+    """Return the interval that a limit met; empty where there was none."""
+    if judgement.low is None or judgement.high is None:
+        return ""
+    return span(judgement.low, judgement.high, unit)
+
+
+def replay(provenance: Provenance, check: str) -> str:
+    """Return the command line that runs one check again."""
+    command = line(provenance.command)
+    if "--check" in command.split():
+        return command
+    return f"{command} --check {shlex.quote(line(check))}"

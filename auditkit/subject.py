@@ -1,0 +1,136 @@
+"""The model and the sample an audit is about, made again from plain words in every worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+
+from auditkit.artifacts.base import Artifacts
+from auditkit.data.dataset import Dataset
+from auditkit.data.load import DataSpec, load_data
+from auditkit.errors import ConfigError, DataError
+from auditkit.models.classifier import Classifier, ImageClassifier
+from auditkit.models.load import ModelSpec, load_model
+from auditkit.result import Execution
+
+_HELD_BYTES = 256 * 1024 * 1024  # inputs of one process that may stay in memory between checks
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class SubjectSpec:
+    """Plain words that say which model, which data and which sample of it.
+
+    `data` may be None where the model itself names its data set.
+    """
+
+    model: ModelSpec
+    data: DataSpec | None
+    max_inputs: int | None
+    seed: int
+
+
+@final
+@dataclass(frozen=True)
+class Subject:
+    """A loaded model and the sample it is audited on."""
+
+    model: Classifier
+    data: Dataset
+
+    def shard(self, start: int, stop: int, *, seed: int, execution: Execution) -> Artifacts:
+        """Return the inputs at [start, stop) with nothing computed about them yet."""
+        positions = np.arange(start, stop)
+        return Artifacts(self.model, self.data, positions, seed=seed, execution=execution)
+
+    def configure(self, execution: Execution) -> None:
+        """Use the layout and search precision that were chosen for this run."""
+        if isinstance(self.model, ImageClassifier):
+            self.model.configure(execution)
+
+    @property
+    def fits_in_memory(self) -> bool:
+        """Whether all inputs together are small enough to be kept between checks."""
+        shape = self.data.input_shape
+        per_input = 4 * int(np.prod(shape)) if shape else 4096
+        return per_input * len(self.data) <= _HELD_BYTES
+
+
+def load_subject(spec: SubjectSpec) -> Subject:
+    """Load the model, then the data it is audited on, then take the sample.
+
+    Raises
+    ------
+    ModelError, DataError
+        If either cannot be loaded.
+    ConfigError
+        If no data is given and the model names none.
+    """
+    model = load_model(spec.model)
+    source = spec.data or _own_data(model)
+    data = load_data(source, model)
+    if isinstance(model, ImageClassifier) and data.input_shape != model.input_shape:
+        raise DataError(
+            f"{data.name} holds images of shape {data.input_shape}, the model reads"
+            f" {model.input_shape}.",
+            hint="Pass data of the model's size, or the right --input-shape.",
+        )
+    if spec.max_inputs is not None:
+        data = data.sample(spec.max_inputs, seed=spec.seed)
+    return Subject(model, data)
+
+
+def _own_data(model: Classifier) -> DataSpec:
+    if model.identity.data is None:
+        raise ConfigError(
+            f"{model.identity.name} does not say which data to audit it on.",
+            hint="Pass it: audit run MODEL --data FOLDER | FILE.npz | FILE.csv | NAME",
+        )
+    return DataSpec(source=model.identity.data)
+
+
+def choose_execution(subject: Subject, *, clock: Callable[[], float]) -> Execution:
+    """Choose layout and search precision by a short measurement on the model at hand.
+
+    Plain float32 stays unless another setting is at least half as fast again: small gains are not
+    worth a choice that could differ between two runs.
+    """
+    size = _shard_size(len(subject.data))
+    base = Execution(shard_size=size, batch_size=128)
+    model = subject.model
+    if not (isinstance(model, ImageClassifier) and model.differentiable):
+        return base
+    batch = subject.data.read(slice(0, min(64, len(subject.data))))
+    assert not isinstance(batch, list)
+    images = torch.from_numpy(batch)
+    plain = _seconds(model, images, base, clock)
+    best, best_seconds = base, plain / 1.5
+    for layout in ("contiguous", "channels_last"):
+        for dtype in ("float32", "bfloat16"):
+            candidate = base.model_copy(update={"layout": layout, "search_dtype": dtype})
+            seconds = _seconds(model, images, candidate, clock)
+            if seconds < best_seconds:
+                best, best_seconds = candidate, seconds
+    return best
+
+
+def _shard_size(n: int) -> int:
+    """Return inputs per step: large enough to batch well, small enough to share out."""
+    return 100 if n <= 2000 else 250
+
+
+def _seconds(
+    model: ImageClassifier, images: torch.Tensor, execution: Execution, clock: Callable[[], float]
+) -> float:
+    model.configure(execution)
+    times: list[float] = []
+    for _ in range(4):
+        start = clock()
+        leaf = images.clone().requires_grad_(True)
+        torch.autograd.grad(model.search_logits(leaf).sum(), leaf)
+        times.append(clock() - start)
+    return min(times)

@@ -1,0 +1,135 @@
+"""What every check has to keep, whatever it measures."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+from auditkit.checks.base import Check, Measured
+from auditkit.checks.catalogue import BUILT_IN, catalogue
+from auditkit.explain import check_page
+from auditkit.findings import Finding
+from tests.subjects import Subject, measured, run_check
+
+ROOT = Path(__file__).parents[2]
+CHECKS = pytest.mark.parametrize("kind", BUILT_IN, ids=lambda kind: kind.meta.id)
+
+
+def test_module(kind: type[Check]) -> ModuleType:
+    stem = kind.meta.id.replace("-", "_")
+    return importlib.import_module(f"tests.checks.{kind.meta.family}.test_{stem}")
+
+
+test_module.__test__ = False  # type: ignore[attr-defined]
+
+
+@cache
+def outcome(kind: type[Check], which: str) -> tuple[Subject, Measured]:
+    module = test_module(kind)
+    subject: Subject = getattr(module, which)()
+    return subject, measured(module.CHECK, subject)
+
+
+@CHECKS
+def test_one_name_everywhere(kind: type[Check]) -> None:
+    name, family = kind.meta.id, kind.meta.family
+    stem = name.replace("-", "_")
+    assert Path(inspect.getfile(kind)) == ROOT / "auditkit" / "checks" / family / f"{stem}.py"
+    assert kind.__name__ == "".join(part.capitalize() for part in name.split("-"))
+    assert (ROOT / "tests" / "checks" / family / f"test_{stem}.py").is_file()
+    page = ROOT / "docs" / "reference" / "checks" / f"{name}.md"
+    assert page.read_text(encoding="utf-8") == check_page(name), "run: python docs/generate.py"
+
+
+def test_no_check_is_left_out_of_the_catalogue() -> None:
+    files = {
+        path.stem.replace("_", "-")
+        for path in (ROOT / "auditkit" / "checks").glob("*/*.py")
+        if not path.stem.startswith("_")
+    }
+    assert files == set(catalogue())
+
+
+@CHECKS
+def test_words(kind: type[Check]) -> None:
+    meta = kind.meta
+    module = inspect.getmodule(kind)
+    assert module is not None
+    assert (module.__doc__ or "").splitlines()[0] == meta.question
+    assert meta.question.endswith("?")
+    assert meta.explanation
+    assert meta.not_shown
+    assert meta.remedy
+    for metric in meta.metrics.values():
+        assert metric.definition.endswith("."), metric.label
+        assert metric.label == metric.label.lstrip()
+
+
+@CHECKS
+def test_broken_is_told_from_sound(kind: type[Check]) -> None:
+    """No constant can satisfy this: the same metric must be worse where the flaw is."""
+    metric = test_module(kind).REVEALS
+    broken = first_defined(outcome(kind, "broken")[1], metric)
+    sound = first_defined(outcome(kind, "sound")[1], metric)
+    assert broken.better != "neither"
+    worse = broken.value < sound.value if broken.better == "higher" else broken.value > sound.value  # type: ignore[operator]
+    assert worse, f"{metric}: broken {broken.value}, sound {sound.value}"
+
+
+def first_defined(outcome: Measured, metric: str) -> Finding:
+    return next(one for one in outcome.findings if one.metric == metric and one.value is not None)
+
+
+@CHECKS
+def test_findings_are_whole(kind: type[Check]) -> None:
+    for which in ("broken", "sound"):
+        _, result = outcome(kind, which)
+        ids = [one.id for one in result.findings]
+        assert len(ids) == len(set(ids)), "finding ids are unique"
+        for one in result.findings:
+            assert one.id.startswith(f"{kind.meta.id}/{one.metric}/")
+            assert one.metric in kind.meta.metrics
+            assert one.value is None or one.n > 0
+            assert set(one.evidence) <= set(result.evidence)
+            assert set(one.controls) <= set(ids), "controls stand beside what they control"
+            if one.low is not None and one.high is not None and one.value is not None:
+                assert one.low - 1e-9 <= one.value <= one.high + 1e-9, one.id
+        assert any(fnmatchcase(one, kind.meta.headline) for one in ids), kind.meta.headline
+
+
+@CHECKS
+def test_shards_and_repetition_change_nothing(kind: type[Check]) -> None:
+    subject, whole = outcome(kind, "sound")
+    check = test_module(kind).CHECK
+    for shard_size in (7, None):
+        again = measured(check, subject, shard_size=shard_size)
+        assert [one.id for one in again.findings] == [one.id for one in whole.findings]
+        for new, old in zip(again.findings, whole.findings, strict=True):
+            assert new.n == old.n
+            for end in ("value", "low", "high"):
+                assert getattr(new, end) == pytest.approx(getattr(old, end), abs=1e-5), new.id
+
+
+@CHECKS
+def test_the_model_is_left_as_it_was_found(kind: type[Check]) -> None:
+    module = test_module(kind)
+    subject: Subject = module.sound()
+    network = subject.model.module
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    state = torch.random.get_rng_state()
+    run_check(module.CHECK, subject)
+    assert torch.equal(torch.random.get_rng_state(), state), "global random state was used"
+    assert not network.training
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    for part in network.modules():
+        assert not part._forward_hooks
+        assert not part._backward_hooks
+    assert not any(p.requires_grad or p.grad is not None for p in network.parameters())

@@ -1,0 +1,384 @@
+"""Mirrors auditkit/models/load.py."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+from torch import nn
+
+from auditkit.errors import ConfigError, ModelError
+from auditkit.models import load as load_module
+from auditkit.models.builtin.digits_cnn import DigitsCnn
+from auditkit.models.builtin.digits_vit import DigitsVit
+from auditkit.models.bundle import save
+from auditkit.models.catalogue import MODELS
+from auditkit.models.classifier import Classifier, ImageClassifier, TextClassifier
+from auditkit.models.load import ModelSpec, builtin_path, load_model
+from tests.models.files import (
+    Hoarder,
+    Net,
+    Shout,
+    Smuggler,
+    StorageHoarder,
+    described_tensor,
+    handmade,
+    onnx_like,
+    state,
+    torch_file,
+)
+from tests.models.test_inspect import FILES
+
+IMAGES = torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+def refused(path: Path, **options: Any) -> ModelError:
+    with pytest.raises(ModelError) as caught:
+        load_model(ModelSpec(source=str(path), **options))
+    return caught.value
+
+
+# --- what loads ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_built_in_model_carries_its_card(name: str) -> None:
+    model = load_model(ModelSpec(source=name))
+    card = MODELS[name]
+    assert model.identity.name == name
+    assert model.identity.sha256 == card.sha256
+    assert model.identity.data == card.data
+    assert model.identity.card == card.facts()
+    assert model.identity.notes == ()
+    assert model.classes == card.classes
+    assert not any(p.requires_grad for p in model.module.parameters())
+    assert not model.module.training
+
+
+def test_a_specification_crosses_to_another_process() -> None:
+    spec = ModelSpec(source="digits-cnn", bounds=(0, 2), classes=("a", "b"))
+    assert pickle.loads(pickle.dumps(spec)) == spec
+
+
+def test_changed_weights_of_a_built_in_model_are_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "digits_cnn.safetensors"
+    save(ImageClassifier(DigitsCnn(), classes=tuple("0123456789"), input_shape=(1, 8, 8)), path)
+    monkeypatch.setattr(load_module, "builtin_path", lambda card: path)
+    with pytest.raises(ModelError, match="not the ones its card describes"):
+        load_model(ModelSpec(source="digits-cnn"))
+
+
+@pytest.mark.parametrize("ending", ["pt", "bin", "safetensors"])
+def test_a_bundle_is_known_by_its_content(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"my model.{ending}"
+    path.write_bytes(builtin_path(MODELS["digits-vit"]).read_bytes())
+    model = load_model(ModelSpec(source=str(path)))
+    assert model.identity.name == "my model"
+    assert model.identity.data == "digits"
+    own = load_model(ModelSpec(source="digits-vit"))
+    assert torch.equal(model.predict(IMAGES), own.predict(IMAGES))
+
+
+@pytest.mark.parametrize("form", ["torch", "safetensors", "checkpoint"])
+@pytest.mark.parametrize("build", [DigitsCnn, DigitsVit])
+def test_a_state_dict_of_a_built_in_architecture_needs_no_option(
+    tmp_path: Path, build: type[nn.Module], form: str
+) -> None:
+    torch.manual_seed(0)
+    module = build(width=32).eval()
+    path = tmp_path / "weights"
+    if form == "safetensors":
+        safetensors.torch.save_file(module.state_dict(), path)
+    else:
+        torch_file(
+            path, module.state_dict() if form == "torch" else {"state_dict": module.state_dict()}
+        )
+    model = load_model(ModelSpec(source=str(path)))
+    assert torch.equal(model.predict(IMAGES), module(IMAGES))
+    assert model.identity.data == "digits"
+    assert any("assumed" in note for note in model.identity.notes)
+    assert any("'state_dict'" in note for note in model.identity.notes) == (form == "checkpoint")
+
+
+def test_a_state_dict_of_the_built_in_text_model_takes_its_tokenizer(tmp_path: Path) -> None:
+    own = load_model(ModelSpec(source="phrases-transformer"))
+    path = torch_file(tmp_path / "w.pt", own.module.state_dict())
+    model = load_model(ModelSpec(source=str(path)))
+    assert isinstance(model, TextClassifier)
+    texts = ["The plot was wonderful, said Anna.", "nobody knows this"]
+    assert torch.equal(model.predict(texts), own.predict(texts))
+    assert any("tokenizer is assumed" in note for note in model.identity.notes)
+
+
+@pytest.fixture
+def factory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A module in the current folder with a factory of `Net`."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "factory_of_this_test.py").write_text(
+        "from tests.models.files import Net as build\n"
+        "from auditkit.models.builtin.phrases_transformer import PhrasesTransformer\n"
+        "def text():\n"
+        "    return PhrasesTransformer(vocabulary_size=5, max_length=4, width=16)\n"
+    )
+    yield "factory_of_this_test"
+    sys.modules.pop("factory_of_this_test", None)
+
+
+@pytest.mark.parametrize("form", ["torch", "safetensors"])
+def test_a_named_architecture_takes_the_options(tmp_path: Path, factory: str, form: str) -> None:
+    torch.manual_seed(0)
+    net = Net().eval()
+    path = tmp_path / "net.pt"
+    write = torch.save if form == "torch" else safetensors.torch.save_file
+    write(net.state_dict(), path)
+    spec = ModelSpec(
+        source=str(path),
+        arch=f"{factory}:build",
+        input_shape=(3, 2, 2),
+        bounds=(0.0, 255.0),
+        mean=(10.0, 20.0, 30.0),
+        std=(2.0,),
+        classes=("cat", "dog"),
+    )
+    model = load_model(spec)
+    assert isinstance(model, ImageClassifier)
+    x = 255 * torch.rand(4, 3, 2, 2, generator=torch.Generator().manual_seed(0))
+    expected = net((x - torch.tensor([10.0, 20.0, 30.0]).view(1, 3, 1, 1)) / 2)
+    assert torch.allclose(model.predict(x), expected, atol=1e-5)
+    assert (model.bounds, model.classes) == ((0.0, 255.0), ("cat", "dog"))
+    assert model.identity.architecture == f"{factory}:build"
+    assert model.identity.notes == ()
+
+
+def test_bounds_that_nobody_gave_are_noted(tmp_path: Path, factory: str) -> None:
+    path = torch_file(tmp_path / "net.pt", Net().state_dict())
+    model = load_model(
+        ModelSpec(
+            source=str(path), arch=f"{factory}:build", input_shape=(3, 2, 2), classes=("a", "b")
+        )
+    )
+    assert any("[0, 1]" in note for note in model.identity.notes)
+
+
+def test_explicit_options_win_over_a_bundle_and_are_noted() -> None:
+    plain = load_model(ModelSpec(source="digits-cnn"))
+    model = load_model(
+        ModelSpec(source="digits-cnn", mean=(0.5,), bounds=(0.0, 1.0), classes=tuple("abcdefghij"))
+    )
+    assert torch.allclose(model.predict(IMAGES), plain.predict(IMAGES - 0.5), atol=1e-6)
+    assert model.classes == tuple("abcdefghij")
+    notes = " ".join(model.identity.notes)
+    assert "--mean" in notes
+    assert "--classes" in notes
+    assert "--bounds" not in notes  # the same as in the file
+
+
+def test_an_architecture_named_for_a_bundle_is_noted(tmp_path: Path, factory: str) -> None:
+    path = tmp_path / "m"
+    torch.manual_seed(0)
+    layers = nn.Sequential()
+    layers.add_module("layer", nn.Linear(12, 2))
+    module = nn.Sequential(nn.Flatten(), layers)
+    save(ImageClassifier(module, classes=("a", "b"), input_shape=(3, 2, 2)), path)
+    error = refused(path, arch=f"{factory}:build")
+    assert "missing layer.weight" in error.message
+    save(ImageClassifier(Net(), classes=("a", "b"), input_shape=(3, 2, 2)), path)
+    assert load_model(ModelSpec(source=str(path), arch=f"{factory}:build")).classes == ("a", "b")
+
+
+@pytest.mark.parametrize("name", ["cpu", "auto"])
+def test_the_device_is_found(name: str) -> None:
+    assert load_model(ModelSpec(source="digits-cnn", device=name)).device.type in ("cpu", "cuda")
+
+
+@pytest.mark.parametrize("name", ["gpu", "meta:9x", "xpu:7"])
+def test_a_device_that_is_not_there_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="no device"):
+        load_model(ModelSpec(source="digits-cnn", device=name))
+
+
+# --- what is refused -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "seems", "hint"),
+    [
+        ("torch-pickle", "a whole pickled module (tests.models.files.Net)", "--arch"),
+        ("torchscript", "a TorchScript program; loading it would run code", "auditkit.save"),
+        ("torch-export", "an exported torch program (.pt2)", "auditkit.save"),
+        ("torch-legacy", "before torch 1.6", "weights_only=True"),
+        ("torch-other", "a torch file without a state dict", "model.state_dict()"),
+        ("pickle", "a Python pickle", "auditkit.save"),
+        ("onnx", "an ONNX model", "auditkit.save"),
+        ("keras", "a Keras model", "torch"),
+        ("hdf5", "HDF5", "torch"),
+        ("npz", "data rather than a model", "--data"),
+        ("gguf", "GGUF", "classifiers"),
+        ("zip", "a zip archive that torch did not write", "Unpack"),
+        ("gzip", "compressed", "gunzip"),
+        ("html", "a web page", "Download it again"),
+        ("git-lfs", "Git LFS pointer", "git lfs pull"),
+        ("empty", "an empty file", "again"),
+        ("directory", "a folder", ".safetensors"),
+        ("damaged", "a damaged file, but", "again"),
+        ("unknown", "of no format that auditkit knows", "auditkit.save"),
+    ],
+)
+def test_every_other_kind_of_file_is_refused_in_one_sentence(
+    tmp_path: Path, kind: str, seems: str, hint: str
+) -> None:
+    path = tmp_path / "model.pt"
+    FILES[kind][0](path)
+    error = refused(path)
+    assert seems in error.message
+    assert hint in error.hint
+    assert error.message.count(str(path)) >= 1
+    assert "FILE" not in error.hint
+    assert "\n" not in str(error)
+
+
+def test_there_is_a_refusal_for_every_kind_that_does_not_load() -> None:
+    from auditkit.models.inspect import KINDS
+
+    loads = {name for name, kind in KINDS.items() if kind.loads}
+    assert loads == {"bundle", "safetensors", "torch-weights"}
+
+
+def test_a_misspelt_built_in_name_is_answered_with_the_near_miss() -> None:
+    error = refused(Path("digit-cnn"))
+    assert "Did you mean 'digits-cnn'" in error.message
+    assert "phrases-transformer" in error.hint
+
+
+def test_hostile_files_are_refused_without_running(tmp_path: Path) -> None:
+    canary = tmp_path / "canary"
+    for name, thing in {"shout": Shout(canary), "smuggler": Smuggler()}.items():
+        torch_file(tmp_path / f"{name}.pt", {"weight": thing})
+        (tmp_path / f"{name}.pkl").write_bytes(pickle.dumps(thing))
+        torch.save(thing, tmp_path / f"{name}.old", _use_new_zipfile_serialization=False)
+        for ending in ("pt", "pkl", "old"):
+            refused(tmp_path / f"{name}.{ending}")
+    assert not canary.exists()
+    assert "this_module_would_be_imported" not in sys.modules
+
+
+def test_the_canary_would_have_sung(tmp_path: Path) -> None:
+    """The hostile pickle above is a real one."""
+    canary = tmp_path / "canary"
+    data = pickle.dumps(Shout(canary))
+    subprocess.run([sys.executable, "-c", f"import pickle; pickle.loads({data!r})"], check=True)
+    assert canary.exists()
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        pickle.dumps({"weight": Hoarder()}, protocol=2),
+        pickle.dumps({"weight": StorageHoarder()}, protocol=2),
+        described_tensor((10**12,), (0,)),
+    ],
+    ids=["bytearray", "storage", "stride 0"],
+)
+def test_bombs_are_refused_before_torch_sees_them(
+    tmp_path: Path, program: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("torch.load was called"))
+    refused(handmade(tmp_path / "bomb.pt", program))
+
+
+def test_torch_load_is_always_told_to_read_weights_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[dict[str, Any]] = []
+    real = torch.load
+
+    def spy(*args: Any, **kwargs: Any) -> Any:
+        seen.append(kwargs)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(torch, "load", spy)
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
+    load_model(ModelSpec(source=str(torch_file(tmp_path / "m.pt", state()))))
+    assert seen == [{"map_location": "cpu", "weights_only": True}]
+
+
+def test_unknown_weights_are_refused_with_the_options_to_type(tmp_path: Path) -> None:
+    error = refused(torch_file(tmp_path / "net.pt", Net().state_dict()))
+    assert "2 tensors (layer.weight, layer.bias" in error.message
+    for option in ("--arch", "--input-shape", "--classes"):
+        assert option in error.hint
+
+
+@pytest.mark.parametrize(
+    ("options", "hint"),
+    [
+        ({}, "Add: --input-shape C,H,W --classes a,b,c"),
+        ({"classes": ("a", "b")}, "Add: --input-shape C,H,W"),
+        ({"input_shape": (3, 2, 2)}, "Add: --classes a,b,c"),
+    ],
+)
+def test_what_a_state_dict_does_not_say_is_asked_for(
+    tmp_path: Path, factory: str, options: dict[str, Any], hint: str
+) -> None:
+    path = torch_file(tmp_path / "net.pt", Net().state_dict())
+    assert refused(path, arch=f"{factory}:build", **options).hint == hint
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            {"input_shape": (3, 4, 4), "classes": ("a", "b")},
+            "cannot read images of shape (3, 4, 4)",
+        ),
+        ({"input_shape": (3, 2, 2), "classes": ("a", "b", "c")}, "3 classes"),
+    ],
+)
+def test_options_that_do_not_fit_the_network_are_said_at_once(
+    tmp_path: Path, factory: str, options: dict[str, Any], said: str
+) -> None:
+    path = torch_file(tmp_path / "net.pt", Net().state_dict())
+    assert said in refused(path, arch=f"{factory}:build", **options).message
+
+
+def test_weights_of_another_architecture_are_named(tmp_path: Path, factory: str) -> None:
+    path = torch_file(tmp_path / "net.pt", nn.Linear(3, 2).state_dict())
+    error = refused(path, arch=f"{factory}:build", input_shape=(3, 2, 2), classes=("a", "b"))
+    assert "missing layer.weight" in error.message
+    assert "unexpected bias" in error.message
+
+
+def test_text_weights_without_a_tokenizer_are_refused(tmp_path: Path, factory: str) -> None:
+    from auditkit.models.builtin.phrases_transformer import PhrasesTransformer
+
+    module = PhrasesTransformer(vocabulary_size=5, max_length=4, width=16)
+    path = torch_file(tmp_path / "text.pt", module.state_dict())
+    for options in ({}, {"arch": f"{factory}:text"}):
+        error = refused(path, **options)
+        assert "without its tokenizer" in error.message
+        assert "auditkit.save" in error.hint
+
+
+def test_options_about_images_are_refused_for_texts() -> None:
+    error = refused(Path("phrases-transformer"), mean=(0.5,))
+    assert "--mean is about images" in error.message
+
+
+def test_a_damaged_onnx_start_is_not_taken_for_a_model(tmp_path: Path) -> None:
+    path = tmp_path / "m.pt"
+    path.write_bytes(onnx_like()[:6])
+    assert "of no format" in refused(path).message
+
+
+def test_the_loaded_classifier_is_of_the_right_kind(tmp_path: Path) -> None:
+    model: Classifier = load_model(ModelSpec(source="phrases-transformer"))
+    assert model.modality == "text"

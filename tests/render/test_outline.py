@@ -1,0 +1,93 @@
+"""Mirrors auditkit/render/outline.py."""
+
+from __future__ import annotations
+
+from auditkit.render import outline
+from auditkit.result import Judgement, Verdict
+from tests.render.sample import image_result, text_result
+
+
+def test_the_worst_family_and_the_worst_check_come_first() -> None:
+    chapters = outline.chapters(image_result())
+    order = [(one.family, one.first.standing) for one in chapters]
+    assert order == [
+        ("robustness", "fail"),
+        ("bias", "incomplete"),
+        ("calibration", "waived"),
+        ("performance", "pass"),
+        ("shift", "unjudged"),
+        ("attribution", "unjudged"),
+    ]
+    assert [one.standing for one in chapters[0].readings] == [
+        "fail", "incomplete", "errored", "not_applicable",
+    ]  # fmt: skip
+    assert chapters[0].counts[0] == ("fail", 1)
+
+
+def test_a_required_check_that_was_skipped_is_incomplete_not_skipped() -> None:
+    readings = {one.outcome.check: one for one in outline.readings(image_result())}
+    assert readings["fgsm-linf"].standing == "incomplete"
+    assert readings["deepfool-l2"].standing == "errored"
+    assert not readings["fgsm-linf"].has_run
+
+
+def test_nothing_counts_as_passed_unless_a_limit_was_met() -> None:
+    result = image_result()
+    nothing = Verdict(status="not_judged", exit_code=0, sentence="No limits.", decided_by=[])
+    standings = {
+        one.standing for one in outline.readings(result.model_copy(update={"verdict": nothing}))
+    }
+    assert standings == {"unjudged", "errored", "skipped", "not_applicable"}
+
+
+def test_the_headline_of_a_failed_check_is_what_failed() -> None:
+    result = image_result()
+    failed = "pgd-linf/attack_success_rate/all/epsilon=0.2"
+    verdict = result.verdict.model_copy(
+        update={
+            "decided_by": [
+                Judgement(limit="rate <= 0.1", finding=failed, status="fail", reason="no"),
+                Judgement(
+                    limit="x", finding="pgd-linf/robust_accuracy/all/epsilon=0", status="pass",
+                    reason="yes",
+                ),
+            ]
+        }
+    )  # fmt: skip
+    judged = outline.readings(result.model_copy(update={"verdict": verdict}))
+    reading = next(one for one in judged if one.outcome.check == "pgd-linf")
+    assert reading.headline is not None
+    assert reading.headline.id == failed
+
+
+def test_what_matters_most_is_what_failed_then_what_is_open_then_the_furthest_share() -> None:
+    checks = [one.reading.outcome.check for one in outline.matters_most(image_result())]
+    assert checks == ["pgd-linf", "group-gap", "corruptions"]
+    passed = [one.reading.outcome.check for one in outline.matters_most(text_result())]
+    assert passed == ["text-saliency", "token-swap", "clean-accuracy"]
+
+
+def test_marks_name_waivers_and_a_judgement_counts_once() -> None:
+    result = image_result()
+    readings = {one.outcome.check: one for one in outline.readings(result)}
+    waived = readings["calibration-error"]
+    assert waived.headline is not None
+    assert waived.marks_on(waived.headline) == [("waived", "ece <= 0.03")]
+    twice = result.verdict.model_copy(
+        update={"passed": [*result.verdict.passed, *result.verdict.decided_by]}
+    )
+    once = outline.judgements(result)
+    assert outline.judgements(result.model_copy(update={"verdict": twice})) == once
+    assert [one.status for one in once] == ["fail", "incomplete", "incomplete", "pass"]
+
+
+def test_a_pass_was_decided_by_the_limits_that_were_met() -> None:
+    assert [one.about for one in outline.decisions(text_result())] == [
+        "Accuracy",
+        "Robust accuracy at swaps 1",
+    ]
+
+
+def test_what_gave_no_number_is_listed_errored_first() -> None:
+    untested = [one.outcome.check for one in outline.untested(image_result())]
+    assert untested == ["deepfool-l2", "fgsm-linf", "token-swap"]

@@ -1,0 +1,128 @@
+"""Mirrors auditkit/render/words.py."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auditkit.findings import Finding, Metric
+from auditkit.render import words
+from auditkit.result import Judgement, Verdict
+from tests.render.sample import clean_accuracy, pgd, provenance, share, value
+
+
+def the(outcome, finding_id: str) -> Finding:
+    return next(one for one in outcome.findings if one.id == finding_id)
+
+
+@given(st.floats(0, 1, exclude_min=True, exclude_max=True, allow_subnormal=False))
+def test_only_nothing_reads_as_0_and_only_everything_as_100_percent(share: float) -> None:
+    text = words.number(share, "share")
+    assert text.endswith(" %")
+    if 1e-8 < share < 1 - 1e-8:
+        assert float(text.removesuffix(" %")) not in (0, 100)
+        assert float(text.removesuffix(" %")) == pytest.approx(100 * share, abs=0.05)
+
+
+@given(st.floats(-1e6, 1e6))
+def test_other_numbers_keep_three_digits(number: float) -> None:
+    text = words.number(number, "nats")
+    assert text.endswith(" nats")
+    read = float(text.removesuffix(" nats").replace(",", ""))
+    assert read == pytest.approx(number, rel=0.005, abs=1e-300)
+
+
+def test_numbers_read_as_people_write_them() -> None:
+    assert words.number(0.615, "share") == "61.5 %"
+    assert words.span(0.55, 0.677, "share") == "55.0 to 67.7 %"
+    assert words.number(0, "share") == "0 %"
+    assert words.number(1, "share") == "100 %"
+    assert words.number(-0.0962, "share") == "-9.6 %"
+    assert words.number(0.0713, "input units") == "0.0713 input units"
+    assert words.number(77546) == "77,546"
+    assert words.number(0.031, "p-value") == "0.0310"
+    assert words.number(0.0000123) == "1.23e-05"
+
+
+@given(st.text())
+def test_a_clean_text_cannot_act(text: str) -> None:
+    cleaned = words.clean(text)
+    kinds = {unicodedata.category(c) for c in cleaned if c not in "\n\t\u200c\u200d"}
+    assert not kinds & {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+    cleaned.encode()
+    assert words.clean(cleaned) == cleaned
+
+
+@given(st.text(alphabet=st.characters(categories=["L", "N", "P", "S"])))
+def test_a_clean_text_keeps_what_people_write(text: str) -> None:
+    assert words.clean(text) == text
+
+
+def test_a_line_is_one_line_and_a_short_one_is_short() -> None:
+    assert words.line("a\n b\t\u2028c") == "a b \\u2028c"
+    assert words.short("abcdef", 4) == "abc…"
+    assert words.short("abcd", 4) == "abcd"
+
+
+def test_a_finding_becomes_a_sentence() -> None:
+    outcome = pgd()
+    finding = the(outcome, "pgd-linf/robust_accuracy/all/epsilon=0.1")
+    assert words.statement(outcome, finding) == (
+        "Robust accuracy at epsilon 0.1 is 30.5 % (95 % interval 24.2 to 37.4 %), n = 200."
+    )
+    assert words.fixed_settings(outcome) == [("restarts", "1"), ("steps", "40")]
+
+
+def test_an_undefined_finding_says_why_and_names_its_slice() -> None:
+    outcome = clean_accuracy()
+    finding = the(outcome, "clean-accuracy/recall/class=9")
+    assert words.statement(outcome, finding) == (
+        "Recall for class=9 is undefined: no input belongs to its denominator, n = 0."
+    )
+
+
+def test_named_settings_stand_in_parentheses_and_grey_levels_as_fractions() -> None:
+    finding = share("c", "m", 1, 2, swept={"corruption": "jpeg", "severity": 3})
+    outcome = clean_accuracy().model_copy(
+        update={"metrics": {"m": Metric(label="m", definition="", unit="share", better="lower")}}
+    )
+    assert words.subject(outcome, finding) == "M (jpeg, severity 3)"
+    assert words.scalar(8 / 255, "epsilon") == "8/255"
+    assert words.scalar(8 / 255, "temperature") == "0.0314"
+    assert words.scalar(0.2, "epsilon") == "0.2"
+
+
+def test_a_null_band_is_not_called_an_interval() -> None:
+    finding = value("c", "ece", 0.04, (0.01, 0.03), n=9, unit="share", method="null-band")
+    assert words.range_of(finding) == "by chance alone 1.0 to 3.0 %"
+    plain = value("c", "ece", 0.04, None, n=9, unit="share")
+    assert words.range_of(plain) == ""
+
+
+def test_an_open_limit_says_how_many_inputs_it_needs_and_that_this_is_a_guess() -> None:
+    judgement = Judgement(
+        limit="x >= 1", finding="f", status="incomplete", reason="open", needs_n=1200
+    )
+    assert words.reason_of(judgement) == "open: needs about 1,200 inputs (an extrapolation)"
+    said = judgement.model_copy(update={"reason": "open: needs about 1,200 inputs"})
+    assert words.reason_of(said) == "open: needs about 1,200 inputs (an extrapolation)"
+    decided = judgement.model_copy(update={"status": "fail"})
+    assert words.reason_of(decided) == "open"
+
+
+def test_the_verdict_word_is_not_said_twice() -> None:
+    verdict = Verdict(status="fail", exit_code=1, sentence="Fail: it broke.", decided_by=[])
+    assert words.verdict_sentence(verdict) == "It broke."
+    other = verdict.model_copy(update={"sentence": "It broke."})
+    assert words.verdict_sentence(other) == "It broke."
+
+
+def test_the_command_that_runs_one_check_again_is_quoted() -> None:
+    made = provenance("audit run digits-cnn --suite quick")
+    assert words.replay(made, "pgd-linf") == "audit run digits-cnn --suite quick --check pgd-linf"
+    assert words.replay(made, "a; rm x").endswith("--check 'a; rm x'")
+    chosen = provenance("audit run digits-cnn --check saliency")
+    assert words.replay(chosen, "saliency") == "audit run digits-cnn --check saliency"

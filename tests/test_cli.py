@@ -1,0 +1,186 @@
+"""Mirrors auditkit/cli.py: every exit code and command, in a process of its own where it counts."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from auditkit.cli import cli
+
+RUN = ["run", "digits-cnn", "--max-inputs", "30", "--workers", "1", "--check", "clean-accuracy"]
+
+
+def audit(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "auditkit", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one finished audit in reports/digits-cnn."""
+    place = tmp_path_factory.mktemp("audit")
+    done = audit(*RUN, "--policy", "none", cwd=place)
+    assert done.returncode == 0, done.stderr
+    return place
+
+
+def policy(folder: Path, bound: float) -> str:
+    file = folder / f"limit-{bound}.toml"
+    file.write_text(
+        f'[[limits]]\nfinding = "clean-accuracy/accuracy/all"\nmin = {bound}\nreason = "x"\n'
+    )
+    return str(file)
+
+
+def test_run_prints_the_verdict_and_writes_every_format(folder: Path) -> None:
+    done = audit(*RUN, "--policy", "none", cwd=folder)
+    assert "Not judged" in done.stdout
+    assert "reports/digits-cnn/report.html" in done.stdout
+    written = {one.name for one in (folder / "reports" / "digits-cnn").iterdir()}
+    assert {"report.html", "result.json", "junit.xml", "summary.md", "records.parquet"} <= written
+    assert "clean-accuracy" in done.stderr, "progress goes to stderr"
+    assert "\x1b[" not in done.stdout + done.stderr, "no colours off a terminal"
+
+
+@pytest.mark.parametrize(("bound", "code", "word"), [(0.5, 0, "Pass"), (1.1, 1, "Fail")])
+def test_exit_code_and_printed_verdict_agree(
+    folder: Path, bound: float, code: int, word: str
+) -> None:
+    file = policy(folder, bound)
+    for command in ([*RUN, "--quiet", "--out", "x"], ["assert", "reports/digits-cnn", "--quiet"]):
+        done = audit(*command, "--policy", file, cwd=folder)
+        assert done.returncode == code, done.stderr
+        assert done.stdout.startswith(word)
+
+
+def test_assert_inside_the_interval_exits_with_3(folder: Path) -> None:
+    result = json.loads((folder / "reports/digits-cnn/result.json").read_text())
+    finding = result["outcomes"][0]["findings"][0]
+    file = policy(folder, finding["low"] + 1e-3)
+    done = audit("assert", "reports/digits-cnn", "--policy", file, cwd=folder)
+    assert done.returncode == 3
+    assert "needs about" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "digits-cn"], "digits-cnn"),
+        (["run", "nowhere.pt"], "nowhere.pt"),
+        (["run", "digits-cnn", "--check", "pgd-lin"], "Did you mean 'pgd-linf'?"),
+        (["run", "digits-cnn", "--policy", "nowhere.toml"], "audit init"),
+        (["run", "digits-cnn", "--data", "nowhere"], "nowhere"),
+        (["run", "digits-cnn", "--workers", "two"], "expected auto or a number"),
+        (["run", "digits-cnn", "--format", "pdf"], "is none of html, json"),
+        (["run", "digits-cnn", "--sensitive", "age"], "--data, which is missing"),
+        (["run"], "Missing argument 'MODEL'"),
+        (["render", "nowhere"], "There is no result"),
+        (["assert", "nowhere"], "There is no result"),
+        (["explain", "pgd"], "pgd-linf"),
+        (["nonsense"], "No such command"),
+    ],
+)
+def test_user_errors_exit_with_2_and_say_what_to_type(
+    tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    done = audit(*arguments, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_bug_exits_with_4_and_shows_everything(tmp_path: Path) -> None:
+    code = (
+        "import auditkit.explain, auditkit.cli, sys\n"
+        "def broken(what): raise RuntimeError('ours')\n"
+        "auditkit.explain.listing = broken\n"
+        "sys.argv = ['audit', 'list', 'suites']\n"
+        "auditkit.cli.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 4
+    assert "Traceback" in done.stderr
+    assert "bug in auditkit" in done.stderr
+
+
+def test_render_needs_neither_model_nor_torch(folder: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; from auditkit.cli import cli\n"
+        f"cli.main(['render', {str(folder / 'reports/digits-cnn')!r}, '--out', {str(tmp_path)!r}],"
+        " standalone_mode=False)\n"
+        "assert not [m for m in ('torch', 'captum', 'sklearn', 'pandas') if m in sys.modules]"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, capture_output=True)
+    for name in ("report.html", "result.json", "junit.xml", "summary.md"):
+        again = (tmp_path / name).read_bytes()
+        assert again == (folder / "reports" / "digits-cnn" / name).read_bytes(), name
+
+
+def test_json_output_is_the_result(folder: Path) -> None:
+    done = audit(*RUN, "--policy", "none", "--json", "--out", "y", cwd=folder)
+    assert json.loads(done.stdout) == json.loads((folder / "y" / "result.json").read_text())
+
+
+@pytest.mark.parametrize("what", ["checks", "models", "data", "suites"])
+def test_lists_hold_objects_with_an_id_that_explain_knows(what: str) -> None:
+    runner = CliRunner()
+    rows = json.loads(runner.invoke(cli, ["list", what, "--json"]).stdout)
+    assert rows
+    plain = runner.invoke(cli, ["list", what]).stdout
+    for row in rows:
+        assert row["id"] in plain
+        answer = runner.invoke(cli, ["explain", row["id"]], catch_exceptions=False)
+        assert answer.exit_code == 0
+        assert row["id"] in answer.stdout
+
+
+def test_explain_knows_metrics() -> None:
+    said = CliRunner().invoke(cli, ["explain", "robust_accuracy"], catch_exceptions=False).stdout
+    assert "pgd-linf" in said
+    assert "fgsm-linf" in said
+
+
+def test_init_writes_a_policy_that_the_result_passes(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "audit.toml"
+    result = str(folder / "reports" / "digits-cnn")
+    assert audit("init", "--from", result, "--out", str(file), cwd=tmp_path).returncode == 0
+    assert 'finding = "clean-accuracy/accuracy/all"' in file.read_text()
+    assert audit("assert", result, "--policy", str(file), cwd=tmp_path).returncode == 0
+    refused = audit("init", "--out", str(file), cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "--force" in refused.stderr
+
+
+def test_init_without_a_result_writes_a_valid_policy(tmp_path: Path) -> None:
+    assert audit("init", cwd=tmp_path).returncode == 0
+    done = audit(*RUN, cwd=tmp_path)
+    assert done.returncode in (0, 1, 3), done.stderr
+
+
+def test_doctor_finds_this_installation_fine() -> None:
+    done = CliRunner().invoke(cli, ["doctor", "--json"], catch_exceptions=False)
+    rows = json.loads(done.stdout)
+    assert all(row["fine"] for row in rows), rows
+    assert done.exit_code == 0
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(shell: str) -> None:
+    said = CliRunner().invoke(cli, ["completion", shell], catch_exceptions=False).stdout
+    assert "_AUDIT_COMPLETE" in said
+
+
+def test_options_can_come_from_the_environment(folder: Path) -> None:
+    runner = CliRunner(env={"AUDIT_RUN_MAX_INPUTS": "0"})
+    assert "is not in the range" in runner.invoke(cli, ["run", "digits-cnn"]).stderr

@@ -1,0 +1,71 @@
+"""Mirrors auditkit/state.py."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from auditkit.checks.base import Records
+from auditkit.checks.robustness.pgd_linf import PgdLinf
+from auditkit.plan import outcome_of
+from auditkit.result import Execution
+from auditkit.state import FOLDER, Finished, State
+from auditkit.subject import Subject
+from tests.subjects import linear_subject
+
+MADE = linear_subject(0)
+SUBJECT = Subject(MADE.model, MADE.data)
+CHECK = PgdLinf(epsilons=(0.1,))
+
+
+def state(
+    folder: Path, *, subject: Subject = SUBJECT, seed: int = 0, batch_size: int = 128
+) -> State:
+    return State(folder, subject, seed=seed, level=0.95, execution=Execution(batch_size=batch_size))
+
+
+def finished() -> Finished:
+    columns = {
+        "kept": np.array([True, False]),
+        "distance": np.array([np.nan, np.inf]),
+        "digest": np.array(["ä", "<b>"]),
+    }
+    return Finished(outcome_of(CHECK, status="measured"), Records(["a", "b"], **columns))
+
+
+def test_what_was_saved_comes_back(tmp_path: Path) -> None:
+    state(tmp_path).save(CHECK, finished())
+    loaded = state(tmp_path).load(CHECK)
+    assert loaded is not None
+    assert loaded.outcome == finished().outcome
+    assert loaded.records is not None
+    assert loaded.records.ids == ("a", "b")
+    for name, column in finished().records.columns.items():  # type: ignore[union-attr]
+        np.testing.assert_array_equal(loaded.records[name], column)
+
+
+def test_whatever_changes_a_number_changes_the_address(tmp_path: Path) -> None:
+    state(tmp_path).save(CHECK, finished())
+    other_data = Subject(MADE.model, replace(MADE.data, sha256="1" * 64))
+    fewer = Subject(MADE.model, MADE.data.take(np.arange(5)))
+    assert state(tmp_path, seed=1).load(CHECK) is None
+    assert state(tmp_path, batch_size=64).load(CHECK) is None
+    assert state(tmp_path, subject=other_data).load(CHECK) is None
+    assert state(tmp_path, subject=fewer).load(CHECK) is None
+    assert state(tmp_path).load(PgdLinf(epsilons=(0.2,))) is None
+    assert state(tmp_path).load(PgdLinf(epsilons=(0.1,), steps=3)) is None
+
+
+def test_errors_and_skips_are_tried_again(tmp_path: Path) -> None:
+    for status in ("errored", "skipped"):
+        state(tmp_path).save(CHECK, Finished(outcome_of(CHECK, status=status), None))  # type: ignore[arg-type]
+        assert state(tmp_path).load(CHECK) is None
+
+
+def test_a_torn_file_is_measured_again(tmp_path: Path) -> None:
+    state(tmp_path).save(CHECK, finished())
+    for file in (tmp_path / FOLDER).iterdir():
+        file.write_bytes(file.read_bytes()[:20])
+    assert state(tmp_path).load(CHECK) is None
