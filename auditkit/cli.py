@@ -162,12 +162,24 @@ def _model_options(command: F) -> F:
     "--data", metavar="DATA", help="Embedded name, image folder, .npz, .csv, .tsv, .parquet."
 )
 @click.option("--columns", callback=_words, metavar="TEXT,LABEL", help="Columns of a table.")
+@click.option(
+    "--split",
+    type=click.Choice(["train", "validation", "test"]),
+    default="test",
+    show_default=True,
+    help="Which part of an embedded data set.",
+)
 @click.option("--sensitive", multiple=True, metavar="COLUMN", help="Column that compares people.")
 @click.option(
     "--suite", type=click.Choice(["quick", "standard", "deep"]), help="Preset; quick by default."
 )
 @click.option(
-    "--check", "checks", multiple=True, metavar="ID", help="Run only this check; repeatable."
+    "--check",
+    "checks",
+    multiple=True,
+    envvar="AUDIT_RUN_CHECK",
+    metavar="ID",
+    help="Run only this check; repeatable.",
 )
 @click.option("--policy", metavar="FILE", help="Limits and settings; 'none' judges nothing.")
 @click.option(
@@ -177,7 +189,12 @@ def _model_options(command: F) -> F:
 @click.option("--seed", type=int, help="Seed of every random choice; 0 by default.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder; reports/<model> by default.")
 @click.option(
-    "--format", "formats", callback=_formats, metavar="html,json,...", help="Files to write."
+    "--format",
+    "formats",
+    callback=_formats,
+    envvar="AUDIT_RUN_FORMAT",
+    metavar="html,json,...",
+    help="Files to write.",
 )
 @click.option(
     "--workers", default="auto", show_default=True, metavar="N", help="Processes to spread over."
@@ -198,9 +215,8 @@ def run(model: str, as_json: bool, quiet: bool, formats: tuple[str, ...], **opti
     signal.signal(signal.SIGTERM, _interrupt)
     audit = _run_with_progress(request, quiet=quiet or as_json)
     _print_result(audit.result, as_json=as_json, quiet=quiet)
-    if not as_json:
-        shown = FORMATS[0] if "html" in formats else "json"
-        name = {"html": "report.html", "json": "result.json"}[shown]
+    if not (as_json or quiet):
+        name = "report.html" if "html" in formats else "result.json"
         click.echo(f"Report: {audit.folder / name}")
     sys.exit(audit.result.verdict.exit_code)
 
@@ -227,7 +243,12 @@ def _request(model: str, formats: tuple[str, ...], options: dict[str, Any]) -> R
         ),
         data=None
         if data is None
-        else DataSpec(source=data, columns=options["columns"], sensitive=options["sensitive"]),
+        else DataSpec(
+            source=data,
+            columns=options["columns"],
+            sensitive=options["sensitive"],
+            split=options["split"],
+        ),
         policy=_policy(options),
         out=options["out"],
         formats=formats,

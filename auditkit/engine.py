@@ -6,7 +6,7 @@ import multiprocessing
 import signal
 import traceback
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Protocol, Self, TypeAlias, final
@@ -131,6 +131,7 @@ class Workers:
         return (_outcome_of(future) for future in futures)
 
     def __enter__(self) -> Self:
+        wait([pool.submit(_ready) for pool in self._pools])  # starting is no check's time
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -158,6 +159,10 @@ def _start_worker(
     global _shards_here  # noqa: PLW0603
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     _shards_here = Shards(load_subject(spec), shards, seed=seed, execution=execution)
+
+
+def _ready() -> None:
+    """Do nothing, once the worker has loaded model and data."""
 
 
 def _measure_in_worker(check: Check, i: int) -> ShardOutcome:

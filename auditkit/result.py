@@ -172,7 +172,7 @@ def json_schema() -> dict[str, object]:
     return Result.model_json_schema(by_alias=True)
 
 
-def read_result(path: Path) -> Result:
+def read_result(path: str | Path) -> Result:
     """Read `result.json`, or the one inside a report folder.
 
     Raises
@@ -180,7 +180,7 @@ def read_result(path: Path) -> Result:
     ResultError
         If the file is missing, is not a result, or has a version this auditkit cannot read.
     """
-    file = path / "result.json" if path.is_dir() else path
+    file = _result_file(path)
     try:
         raw = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -217,7 +217,12 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         raise
 
 
-def read_execution(path: Path) -> Execution:
+def _result_file(path: str | Path) -> Path:
+    path = Path(path)
+    return path / "result.json" if path.is_dir() else path
+
+
+def read_execution(path: str | Path) -> Execution:
     """Read execution settings from a result, or from a JSON object that holds just them.
 
     Raises
@@ -225,7 +230,7 @@ def read_execution(path: Path) -> Execution:
     ResultError
         If the file holds neither.
     """
-    file = path / "result.json" if path.is_dir() else path
+    file = _result_file(path)
     try:
         raw = json.loads(file.read_text(encoding="utf-8"))
         if "provenance" in raw:

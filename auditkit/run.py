@@ -233,14 +233,14 @@ def _checked(
         outcome = outcome_of(check, status="not_applicable", reason=summary.reason, seconds=seconds)
         return Finished(outcome, None)
     pattern = check.meta.headline
-    headline = next((f.id for f in summary.findings if fnmatchcase(f.id, pattern)), None)
+    first = next((f.id for f in summary.findings if fnmatchcase(f.id, pattern)), None)
     outcome = outcome_of(
         check,
         status="measured",
         seconds=seconds,
         findings=summary.findings,
         evidence=summary.evidence,
-        headline=headline,
+        headline=summary.headline or first,
     )
     return Finished(outcome, records)
 

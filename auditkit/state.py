@@ -8,7 +8,7 @@ import shutil
 from dataclasses import asdict, dataclass, is_dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from pydantic import ValidationError
@@ -74,9 +74,10 @@ class State:
         if finished.outcome.status not in ("measured", "not_applicable"):
             return
         records = finished.records
+        columns: dict[str, Any] = dict(records.columns) if records else {}
+        columns["__ids__"] = np.array(records.ids if records else ())
         buffer = BytesIO()
-        columns = records.columns if records else {}
-        np.savez_compressed(buffer, __ids__=np.array(records.ids if records else ()), **columns)
+        np.savez_compressed(buffer, **columns)
         file = self._file(check)
         write_atomically(file.with_suffix(".npz"), buffer.getvalue())
         write_atomically(file, finished.outcome.model_dump_json())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -13,10 +13,11 @@ from auditkit.artifacts.base import Artifacts
 from auditkit.data.dataset import Dataset
 from auditkit.data.load import DataSpec, load_data
 from auditkit.errors import ConfigError, DataError
-from auditkit.models.classifier import Classifier, ImageClassifier
+from auditkit.models.classifier import Classifier, ImageClassifier, TextClassifier
 from auditkit.models.load import ModelSpec, load_model
 from auditkit.result import Execution
 
+_BATCH = 256
 _HELD_BYTES = 256 * 1024 * 1024  # inputs of one process that may stay in memory between checks
 
 
@@ -81,7 +82,23 @@ def load_subject(spec: SubjectSpec) -> Subject:
         )
     if spec.max_inputs is not None:
         data = data.sample(spec.max_inputs, seed=spec.seed)
-    return Subject(model, data)
+    return Subject(model, _with_note_on_cut_texts(model, data))
+
+
+def _with_note_on_cut_texts(model: Classifier, data: Dataset) -> Dataset:
+    if not isinstance(model, TextClassifier):
+        return data
+    cut = 0
+    for start in range(0, len(data), _BATCH):
+        texts = data.read(slice(start, start + _BATCH))
+        assert isinstance(texts, list)
+        cut += model.count_cut(texts)
+    if cut == 0:
+        return data
+    note = (
+        f"{cut} of {len(data)} texts are longer than {model.max_length} tokens: their ends are cut."
+    )
+    return replace(data, notes=(*data.notes, note))
 
 
 def _own_data(model: Classifier) -> DataSpec:

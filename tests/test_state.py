@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,7 @@ def state(
 
 
 def finished() -> Finished:
-    columns = {
+    columns: dict[str, Any] = {
         "kept": np.array([True, False]),
         "distance": np.array([np.nan, np.inf]),
         "digest": np.array(["ä", "<b>"]),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -61,6 +63,17 @@ def test_another_execution_must_be_clearly_faster(plain: float, same: bool) -> N
     chosen = choose_execution(subject, clock=_Clock(plain))
     settings = (chosen.layout, chosen.search_dtype)
     assert (settings == ("contiguous", "float32")) is same
+
+
+def test_texts_that_are_cut_are_said(tmp_path: Path) -> None:
+    file = tmp_path / "long.csv"
+    long = "the film was good " * 200
+    file.write_text(f"text,label\n{long},positive\nthe film was bad,negative\n", encoding="utf-8")
+    model = ModelSpec(source="phrases-transformer")
+    subject = load_subject(spec(model=model, data=DataSpec(source=str(file))))
+    assert any("1 of 2 texts are longer than" in note for note in subject.data.notes)
+    plain = load_subject(spec(model=model))
+    assert not any("longer than" in note for note in plain.data.notes)
 
 
 def test_layouts_agree_and_search_precision_never_judges() -> None:

@@ -125,8 +125,10 @@ def test_holm_keeps_a_narrow_miss_among_many_limits_from_failing() -> None:
 @pytest.mark.parametrize("status", ["errored", "skipped", "not_applicable"])
 def test_absence_never_passes(status: str) -> None:
     absent = outcome(status=status)
-    for policy in ({"limits": [at_least(0.0)]}, {"required": ["pgd-linf"]}):
-        answer = verdict([absent], **policy)
+    for answer in (
+        verdict([absent], limits=[at_least(0.0)]),
+        verdict([absent], required=["pgd-linf"]),
+    ):
         assert (answer.status, answer.exit_code) == ("incomplete", 3)
         assert "it broke" in answer.decided_by[0].reason
 

@@ -50,7 +50,8 @@ class Meta:
     needs_gradients : bool
         Whether the classifier must be differentiable.
     headline : str
-        Id pattern of the finding that stands for the check: the first one that matches.
+        Id pattern of the finding that stands for the check: the first one that matches, unless
+        `Measured.headline` names another.
     references : tuple of str
         Papers.
     """
@@ -167,10 +168,11 @@ class Context:
 @final
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """Findings and the evidence they name by key."""
+    """Findings, the evidence they name by key, and the id of the finding that stands for all."""
 
     findings: list[Finding]
     evidence: dict[str, Evidence] = field(default_factory=dict[str, Evidence])
+    headline: str | None = None
 
 
 class Check(ABC):

@@ -279,6 +279,10 @@ class TextClassifier(Classifier):
         offsets = [list(row.offsets) for row in rows]
         return Encoded(ids.to(self.device), mask.to(self.device), offsets, special.to(self.device))
 
+    def count_cut(self, texts: Sequence[str]) -> int:
+        """Return how many texts have more than `max_length` tokens and lose their ends."""
+        return sum(bool(row.overflowing) for row in self.tokenizer.encode_batch(list(texts)))
+
     def embed(self, ids: Tensor) -> Tensor:
         """Return embeddings (n, t, d) of token ids (n, t)."""
         return self._text_module.embed(ids)

@@ -54,6 +54,11 @@ class ModelSpec:
         Names in the order of the logits.
     device : str
         "auto" takes a GPU where there is one.
+
+    Raises
+    ------
+    ConfigError
+        If a shape or bounds have the wrong length.
     """
 
     source: str
@@ -64,6 +69,17 @@ class ModelSpec:
     std: tuple[float, ...] | None = None
     classes: tuple[str, ...] | None = None
     device: str = "auto"
+
+    def __post_init__(self) -> None:
+        for option, values, count, example in (
+            ("--input-shape", self.input_shape, 3, "3,32,32"),
+            ("--bounds", self.bounds, 2, "0,1"),
+        ):
+            if values is not None and len(values) != count:
+                raise ConfigError(
+                    f"{option} has {len(values)} numbers, expected {count}.",
+                    hint=f"Write it like {option} {example}",
+                )
 
 
 def load_model(spec: ModelSpec) -> Classifier:
@@ -99,6 +115,10 @@ def builtin_path(card: ModelCard) -> Path:
 
 def _loaded(spec: ModelSpec) -> Classifier:
     if spec.source in MODELS:
+        if spec.arch is not None:
+            raise ModelError(
+                f"{spec.source} is built in and has its own architecture.", hint="Leave out --arch."
+            )
         return _builtin(MODELS[spec.source])
     path = Path(spec.source)
     if not path.exists():

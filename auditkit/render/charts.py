@@ -40,7 +40,6 @@ _DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 4], [1, 3])
 
 
 _FIXED: dict[str, Any] = dict(  # room for text is set, not measured
-    format=".5~g",
     labelOverlap=False,
     labelFlush=False,
     labelFontSize=12,
@@ -93,8 +92,9 @@ def curve_svg(curve: Curve, unit: str = "") -> Markup:
         across = _across_axis(_titled(curve.x_label, unit))
         x_domain = _with_zero(rows, ("x",), scale)
     else:
-        across = _across_axis(curve.x_label, _ticks(rows))
         x_domain = _across(rows)
+        long = max(len(f"{end:.5g}") for end in x_domain) > 4
+        across = _across_axis(curve.x_label, _ticks(rows), ticks=3 if long else 5)
     y_domain = _with_zero(rows, ("y", "low", "high"), scale)
     x = alt.X("x:Q", scale=_linear(x_domain), axis=across)
     y = alt.Y("y:Q", scale=_linear(y_domain), axis=_upward_axis(_titled(curve.y_label, unit)))
@@ -284,9 +284,10 @@ def _number(value: str | float | None) -> float:
 def _ticks(rows: Sequence[_Row]) -> list[float] | None:
     """Return the swept values themselves where they leave room for their labels."""
     values = sorted({_number(row["x"]) for row in rows})
-    if not 1 < len(values) <= 6:
+    if len(values) < 2:
         return None
-    room = (values[-1] - values[0]) / 7
+    label = 7 * max(len(f"{value:.5g}") for value in values) + 6  # pixels, generously
+    room = (values[-1] - values[0]) * label / (_WIDTH - 70)
     close = any(right - left < room for left, right in pairwise(values))
     return None if close else values
 
@@ -312,6 +313,7 @@ def _across_axis(title: str, values: list[float] | None = None, *, ticks: int = 
     return alt.Axis(
         title=short(title, 52),
         values=alt.Undefined if values is None else values,
+        format=alt.Undefined if values is None else ".5~g",
         grid=False,
         tickCount=ticks,
         minExtent=18,
@@ -331,8 +333,6 @@ def _upward_axis(title: str) -> alt.Axis:
         titleAlign="left",
         titleX=-44,
         titleY=-18,
-        minExtent=36,
-        maxExtent=36,
         **_FIXED,
     )
 

@@ -27,12 +27,12 @@ from tests.docs.pages import PAGES, ROOT, Block, blocks
 SMALL = {
     "AUDIT_RUN_MAX_INPUTS": "20",
     "AUDIT_RUN_WORKERS": "1",
-    "AUDIT_RUN_CHECKS": "clean-accuracy",
+    "AUDIT_RUN_CHECK": "clean-accuracy",
 }
 ENVIRONMENT = {
     "first-audit.md": {
         "AUDIT_RUN_MAX_INPUTS": "",
-        "AUDIT_RUN_CHECKS": "clean-accuracy pgd-linf",
+        "AUDIT_RUN_CHECK": "clean-accuracy pgd-linf",
     },
 }
 SLOW = ("models train",)  # options are checked, nothing is run

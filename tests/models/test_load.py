@@ -382,3 +382,19 @@ def test_a_damaged_onnx_start_is_not_taken_for_a_model(tmp_path: Path) -> None:
 def test_the_loaded_classifier_is_of_the_right_kind(tmp_path: Path) -> None:
     model: Classifier = load_model(ModelSpec(source="phrases-transformer"))
     assert model.modality == "text"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"input_shape": (8, 8)}, "--input-shape has 2 numbers, expected 3"),
+        ({"bounds": (0.0, 1.0, 2.0)}, "--bounds has 3 numbers, expected 2"),
+    ],
+)
+def test_options_of_the_wrong_length_are_refused(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        ModelSpec(source="digits-cnn", **options)
+
+
+def test_a_built_in_model_takes_no_other_architecture() -> None:
+    assert "built in" in refused(Path("digits-cnn"), arch="a:b").message

@@ -117,10 +117,31 @@ def test_what_a_chart_engine_might_add_is_dropped() -> None:
     assert root.get("role") == "img"
 
 
+def swept(*x: float) -> Curve:
+    return CURVE.model_copy(update={"series": [Series(name="s", x=list(x), y=[0.1] * len(x))]})
+
+
+def labels(svg: str) -> list[str]:
+    """Return the labels under the chart."""
+    return re.findall(r'text-anchor="middle" transform="translate\([^"]+,1\d\)"[^>]*>([^<]+)<', svg)
+
+
+def test_swept_values_are_labelled_where_there_is_room() -> None:
+    assert labels(charts.curve_svg(swept(0, 0.05, 0.1, 0.2))) == ["0", "0.05", "0.1", "0.2"]
+    crowded = labels(charts.curve_svg(swept(0, 0.011111, 0.022222, 0.1)))
+    assert crowded == ["0.00", "0.02", "0.04", "0.06", "0.08", "0.10"]
+    long = labels(charts.curve_svg(swept(123456.0, 123456.1, 123456.5)))
+    assert long == ["123,456.0", "123,456.2", "123,456.4"]
+
+
 def test_a_chart_is_the_same_every_time_and_with_every_font(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    before = charts.curve_svg(CURVE, "share"), charts.bars_svg(BARS, "share")
+    def everything() -> list[str]:
+        curves = [charts.curve_svg(one, "share") for one in (CURVE, swept(123456.0, 123456.5))]
+        return [*curves, charts.bars_svg(BARS, "share")]
+
+    before = everything()
     draw = vl_convert.vegalite_to_svg
 
     def with_another_font(spec: dict, *, vl_version: str) -> str:
@@ -128,4 +149,4 @@ def test_a_chart_is_the_same_every_time_and_with_every_font(
         return draw(spec, vl_version=vl_version)
 
     monkeypatch.setattr(vl_convert, "vegalite_to_svg", with_another_font)
-    assert before == (charts.curve_svg(CURVE, "share"), charts.bars_svg(BARS, "share"))
+    assert everything() == before

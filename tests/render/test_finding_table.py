@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from auditkit.render.finding_table import finding_table
 from auditkit.render.outline import Reading, readings
+from auditkit.types import Params
 from tests.render.sample import image_result, share
 
 
@@ -48,7 +49,7 @@ def test_slices_get_a_column_and_what_needs_none_has_none() -> None:
 
 def test_more_settings_than_columns_share_one() -> None:
     template = reading("pgd-linf")
-    swept = {"a": 1, "b": 2, "c": 3, "d": 4}
+    swept: Params = {"a": 1, "b": 2, "c": 3, "d": 4}
     outcome = template.outcome.model_copy(
         update={"findings": [share("pgd-linf", "robust_accuracy", 1, 2, swept=swept)]}
     )

@@ -181,9 +181,11 @@ class Summary:
             [self._label(name), *(self._cell(metric, name) for metric in metrics)]
             for name in (*self._methods, *CONTROLS)
         ]
-        by_chance = dict.fromkeys(
-            ("deletion_gain", "insertion_gain", "randomisation_similarity"), 0.0
-        )
+        by_chance: dict[str, float] = {
+            "deletion_gain": 0.0,
+            "insertion_gain": 0.0,
+            "randomisation_similarity": 0.0,
+        }
         for metric in (*_ONLY_IMAGES, *_ONLY_TEXTS):
             by_chance[metric] = _mean(self._records["relevant_share"])
         rows.append(["expected by chance", *(_plain(by_chance.get(one)) for one in metrics)])

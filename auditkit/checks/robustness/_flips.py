@@ -82,14 +82,10 @@ def robustness(
     controls: Sequence[str],
     level: float,
 ) -> list[Finding]:
-    """Return robust accuracy and attack success rate at every budget.
-
-    The middle budget comes first, because the first finding stands for the check in summaries.
-    """
+    """Return robust accuracy and attack success rate at every budget."""
     n, right = len(flips), int((flips > 0).sum())
-    middle = budgets[len(budgets) // 2]
     findings: list[Finding] = []
-    for budget in [middle, *(one for one in budgets if one != middle)]:
+    for budget in budgets:
         kept = int((flips > budget).sum())
         for metric, count, total in (
             ("robust_accuracy", kept, n),
@@ -106,6 +102,12 @@ def robustness(
             )
             findings.append(finding)
     return findings
+
+
+def at_the_middle_budget(findings: Sequence[Finding]) -> str:
+    """Return the id of the robust accuracy that stands for a sweep over budgets."""
+    swept = [one.id for one in findings if one.metric == "robust_accuracy"]
+    return swept[len(swept) // 2]
 
 
 def robustness_curve(

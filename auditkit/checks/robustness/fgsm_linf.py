@@ -16,6 +16,7 @@ from auditkit.checks.robustness._flips import (
     ROBUST_ACCURACY,
     ZERO_GRADIENT_SHARE,
     ascending,
+    at_the_middle_budget,
     robustness,
     zero_gradients,
 )
@@ -118,4 +119,6 @@ class FgsmLinf(Check):
             controls=[blind.id],
             level=context.level,
         )
-        return Measured(findings=[*held, blind], evidence=evidence)
+        return Measured(
+            findings=[*held, blind], evidence=evidence, headline=at_the_middle_budget(held)
+        )

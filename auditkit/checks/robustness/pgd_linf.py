@@ -17,6 +17,7 @@ from auditkit.checks.robustness._flips import (
     ROBUST_ACCURACY,
     ZERO_GRADIENT_SHARE,
     ascending,
+    at_the_middle_budget,
     robustness,
     zero_gradients,
 )
@@ -162,19 +163,17 @@ class PgdLinf(Check):
             level=context.level,
         )
         evidence = linf_evidence(records, self.epsilons, context)
+        held = robustness(
+            self,
+            flips,
+            self.epsilons,
+            name="epsilon",
+            evidence=list(evidence),
+            controls=[blind.id, unbounded.id],
+            level=context.level,
+        )
         return Measured(
-            findings=[
-                *robustness(
-                    self,
-                    flips,
-                    self.epsilons,
-                    name="epsilon",
-                    evidence=list(evidence),
-                    controls=[blind.id, unbounded.id],
-                    level=context.level,
-                ),
-                blind,
-                unbounded,
-            ],
+            findings=[*held, blind, unbounded],
             evidence=evidence,
+            headline=at_the_middle_budget(held),
         )

@@ -17,6 +17,7 @@ from auditkit.checks.robustness._flips import (
     ROBUST_ACCURACY,
     ZERO_GRADIENT_SHARE,
     answer,
+    at_the_middle_budget,
     galleries,
     robustness,
     robustness_curve,
@@ -161,7 +162,9 @@ class TokenSwap(Check):
             controls=[blind.id],
             level=context.level,
         )
-        return Measured(findings=[*held, blind], evidence=evidence)
+        return Measured(
+            findings=[*held, blind], evidence=evidence, headline=at_the_middle_budget(held)
+        )
 
 
 def _examples(
