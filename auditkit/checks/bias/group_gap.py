@@ -174,8 +174,8 @@ class GroupGap(Check):
                 )
         if small := small_groups_table(columns, shown, self.minimum_n):
             evidence["small-groups"] = small
-        gaps = [one for one in findings if one.metric == "accuracy_gap" and one.high is not None]
-        widest = max(gaps, key=lambda one: one.high or 0.0, default=None)
+        known = [one for one in findings if one.metric == "accuracy_gap" and one.high is not None]
+        widest = max(known, key=lambda one: one.high or 0.0, default=None)
         return Measured(
             findings=findings, evidence=evidence, headline=widest.id if widest else None
         )
