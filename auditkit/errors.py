@@ -73,5 +73,8 @@ def near_miss(word: str, known: Iterable[str]) -> str:
     >>> near_miss("pgd-linff", ["pgd-linf", "saliency"])
     " Did you mean 'pgd-linf'?"
     """
-    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    names = list(known)
+    found = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    if word and not found:
+        found = [name for name in names if name.startswith(word)]
     return f" Did you mean '{found[0]}'?" if found else ""

@@ -84,7 +84,9 @@ def test_broken_is_told_from_sound(kind: type[Check]) -> None:
 
 
 def first_defined(outcome: Measured, metric: str) -> Finding:
-    return next(one for one in outcome.findings if one.metric == metric and one.value is not None)
+    """Return the finding of a metric that stands for the check, or else the first defined one."""
+    defined = [one for one in outcome.findings if one.metric == metric and one.value is not None]
+    return next((one for one in defined if one.id == outcome.headline), defined[0])
 
 
 @CHECKS
