@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import signal
 import sys
@@ -267,9 +266,9 @@ def _policy(options: dict[str, Any]) -> Policy:
     return policy.model_copy(update={k: v for k, v in given.items() if v is not None})
 
 
-def _workers(text: str) -> int:
+def _workers(text: str) -> int | None:
     if text == "auto":
-        return min(os.cpu_count() or 1, 8)
+        return None
     if text.isdigit() and int(text) >= 1:
         return int(text)
     raise ConfigError(f"--workers is {text!r}, expected auto or a number of at least 1.")

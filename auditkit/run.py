@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import time
@@ -38,6 +39,8 @@ from auditkit.state import Finished, State
 from auditkit.subject import Subject, SubjectSpec, choose_execution, load_subject
 from auditkit.verdict import judge
 
+MOST_WORKERS = 8  # by choice of the program; more when asked for
+SHARDS_PER_WORKER = 4
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "captum", "foolbox", "pandas", "Pillow")
 
 
@@ -58,8 +61,8 @@ class Request:
         Folder of the report; `reports/<model>` by default.
     formats : tuple of str
         Which of `render.FORMATS` to write.
-    workers : int
-        Processes; any number gives the same findings.
+    workers : int, optional
+        Processes; any number gives the same findings. None chooses by the amount of work.
     execution : Execution, optional
         Settings to reuse; chosen by a short measurement otherwise.
     resume : bool
@@ -73,7 +76,7 @@ class Request:
     policy: Policy
     out: Path | None = None
     formats: tuple[str, ...] = tuple(FORMATS)
-    workers: int = 1
+    workers: int | None = 1
     execution: Execution | None = None
     resume: bool = False
     command: str = ""
@@ -141,6 +144,7 @@ def run(request: Request, *, progress: Progress | None = None) -> Audit:
     subject.configure(execution)
     plan = make_plan(policy, subject.model, subject.data, shard_size=execution.shard_size)  # 3
     progress.planned(plan)
+    workers = request.workers or _enough_workers(plan)
     folder = request.out or Path("reports") / subject.model.identity.name
     state = State(folder, subject, seed=policy.seed, level=policy.level, execution=execution)
     if not request.resume:
@@ -166,11 +170,13 @@ def run(request: Request, *, progress: Progress | None = None) -> Audit:
             outcomes=outcomes,
             records=write_records(folder, subject.data, columns),
             verdict=verdict,
-            provenance=_provenance(request, subject, execution, started, clock() - start, partial),
+            provenance=_provenance(
+                request, subject, execution, workers, started, clock() - start, partial
+            ),
         )
 
     try:
-        with _engine(request, spec, subject, plan, execution) as engine:
+        with _engine(workers, spec, subject, plan, execution) as engine:
             for check in plan.checks:  # 4 run the checks
                 progress.checking(check)
                 finished = state.load(check) or _skipped(check, policy, clock() - start)
@@ -187,13 +193,17 @@ def run(request: Request, *, progress: Progress | None = None) -> Audit:
     return Audit(final_result, folder)
 
 
+def _enough_workers(plan: Plan) -> int:
+    """Return one process per core, but only as many as repay the seconds each takes to start."""
+    return max(1, min(os.cpu_count() or 1, MOST_WORKERS, len(plan.shards) // SHARDS_PER_WORKER))
+
+
 def _engine(
-    request: Request, spec: SubjectSpec, subject: Subject, plan: Plan, execution: Execution
+    workers: int, spec: SubjectSpec, subject: Subject, plan: Plan, execution: Execution
 ) -> Engine:
-    seed = request.policy.seed
-    if request.workers > 1 and len(plan.shards) > 1:
-        return Workers(spec, plan.shards, seed=seed, execution=execution, workers=request.workers)
-    return InProcess(Shards(subject, plan.shards, seed=seed, execution=execution))
+    if workers > 1 and len(plan.shards) > 1:
+        return Workers(spec, plan.shards, seed=spec.seed, execution=execution, workers=workers)
+    return InProcess(Shards(subject, plan.shards, seed=spec.seed, execution=execution))
 
 
 def _skipped(check: Check, policy: Policy, spent: float) -> Finished | None:
@@ -310,6 +320,7 @@ def _provenance(
     request: Request,
     subject: Subject,
     execution: Execution,
+    workers: int,
     started: datetime,
     seconds: float,
     partial: bool,
@@ -327,7 +338,7 @@ def _provenance(
         packages={name: metadata.version(name) for name in PACKAGES},
         device=str(subject.model.device),
         dtype=str(subject.model.dtype).removeprefix("torch."),
-        workers=request.workers,
+        workers=workers,
         execution=execution,
         git=_git_commit(),
         partial=partial,
