@@ -190,6 +190,8 @@ def run(request: Request, *, progress: Progress | None = None) -> Audit:
         interrupted = True
     final_result = result(partial=interrupted)
     _write(final_result, folder, request.formats)  # 7 render
+    if all(one.status in ("measured", "not_applicable") for one in final_result.outcomes):
+        state.clear()  # nothing is left to resume
     return Audit(final_result, folder)
 
 

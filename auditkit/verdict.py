@@ -355,9 +355,14 @@ def _verdict(
         case "pass":
             sentence = f"Pass: all {len(passed)} limits are met."
         case "fail":
-            sentence = f"Fail: {fails} of {len(judgements)} limits are missed."
+            sentence = (
+                f"Fail: {fails} of {len(judgements)} limits {'is' if fails == 1 else 'are'} missed."
+            )
         case "incomplete":
-            sentence = f"Incomplete: {len(bad)} of {len(open_)} questions are not decided."
+            sentence = (
+                f"Incomplete: {len(bad)} of {len(open_)} limits"
+                f" {'is' if len(bad) == 1 else 'are'} not decided."
+            )
         case "not_judged":
             sentence = "Not judged: no limits are set."
         case _:

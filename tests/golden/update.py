@@ -12,10 +12,11 @@ from rich.console import Console
 
 from auditkit.render import FORMATS, render
 from auditkit.render.terminal import render_terminal
-from auditkit.result import Result
+from auditkit.result import Result, read_result
 from tests.render.sample import image_result, text_result
 
 FOLDER = Path(__file__).parent
+EXAMPLES = sorted((FOLDER.parents[1] / "reports" / "examples").glob("*/result.json"))
 SAMPLES = {"image": image_result, "text": text_result}
 
 
@@ -36,6 +37,10 @@ def main() -> None:
         folder.mkdir(exist_ok=True)
         for file, text in texts(sample()).items():
             (folder / file).write_text(text, encoding="utf-8", newline="\n")
+    for result in EXAMPLES:
+        for one in FORMATS:
+            text = render(read_result(result), one)
+            (result.parent / FORMATS[one].file).write_text(text, encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":
