@@ -24,6 +24,7 @@ class ConsoleProgress:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._loading = console.status("Loading model and data", spinner="line")
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._total = 0
@@ -32,6 +33,7 @@ class ConsoleProgress:
 
     def planned(self, plan: Plan) -> None:
         """Draw the bar."""
+        self._loading.stop()
         self._total, self._shards = len(plan.checks), len(plan.shards)
         if self._console.is_terminal:
             self._bar = Progress(
@@ -67,8 +69,11 @@ class ConsoleProgress:
             self._console.print(f"{line}, {outcome.seconds:.1f} s", markup=False, highlight=False)
 
     def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._loading.start()
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._loading.stop()
         if self._bar is not None:
             self._bar.stop()

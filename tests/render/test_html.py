@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from auditkit.findings import Finding, Outcome
+from auditkit.findings import Finding, ImageExhibit, Outcome, Table, TextExhibit
 from auditkit.render.html import TEMPLATES, anchor, render_html
 from auditkit.render.words import VERDICTS
 from auditkit.result import Judgement, Result, Verdict, to_json
@@ -289,3 +289,16 @@ def test_ten_thousand_findings_render_in_five_seconds(checks: int, findings: int
     page = render_html(result)
     assert time.perf_counter() - start < 5 + 0.2 * checks  # two charts per check besides
     assert len(page) < 10_000_000
+
+
+def test_evidence_without_rows_says_none() -> None:
+    result = image_result()
+    first = result.outcomes[0]
+    empty = {
+        "doubles": Table(title="Repeated inputs", columns=["ids"], rows=[]),
+        "worst": ImageExhibit(title="Mistakes", selection="worst", rows=[]),
+        "texts": TextExhibit(title="Texts", selection="worst", rows=[]),
+    }
+    changed = first.model_copy(update={"evidence": empty})
+    page = render_html(result.model_copy(update={"outcomes": [changed]}))
+    assert page.count('<p class="soft">None.</p>') == 3

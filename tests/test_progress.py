@@ -1,0 +1,45 @@
+"""Mirrors auditkit/progress.py."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from auditkit.plan import make_plan, outcome_of
+from auditkit.policy import Policy
+from auditkit.progress import ConsoleProgress
+from tests.subjects import linear_subject
+
+MADE = linear_subject(0)
+PLAN = make_plan(
+    Policy(checks=("clean-accuracy", "pgd-linf")), MADE.model, MADE.data, shard_size=20
+)
+
+
+def shown(*, terminal: bool) -> str:
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=terminal, width=80, color_system=None)
+    with ConsoleProgress(console) as progress:
+        progress.planned(PLAN)
+        for check in PLAN.checks:
+            progress.checking(check)
+            for _ in PLAN.shards:
+                progress.stepped()
+            progress.finished(outcome_of(check, status="measured", seconds=1.25))
+    return screen.getvalue()
+
+
+def test_off_a_terminal_each_check_is_one_plain_line() -> None:
+    assert shown(terminal=False).splitlines() == [
+        "[1/2] clean-accuracy: measured, 1.2 s",
+        "[2/2] pgd-linf: measured, 1.2 s",
+    ]
+
+
+def test_on_a_terminal_the_running_check_and_the_time_left_are_shown() -> None:
+    screen = shown(terminal=True)
+    assert "Loading model and data" in screen
+    assert "[2/2] pgd-linf" in screen
+    assert "100 %" in screen
+    assert "left" in screen
