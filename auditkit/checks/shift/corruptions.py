@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
-from io import BytesIO
 from typing import ClassVar, final
 
 import numpy as np
-from PIL import Image
 from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
@@ -36,11 +33,11 @@ from auditkit.findings import (
     Matrix,
     Metric,
     Note,
-    Picture,
 )
 from auditkit.methods.corruptions.catalogue import CORRUPTIONS
 from auditkit.methods.corruptions.jpeg_compression import codec
 from auditkit.methods.corruptions.severity import SEVERITIES, origin_of_constants
+from auditkit.methods.pictures import picture
 from auditkit.types import Bools, Params
 
 
@@ -266,17 +263,8 @@ def _example(artifacts: Artifacts, unit: Tensor, fallen: Fallen) -> Example:
         caption=f"{truth}, read as {classes[fallen.predicted]} ({fallen.confidence:.0%} sure)"
         f" under {fallen.kind} at severity {fallen.severity}",
         panels=[
-            _picture("clean", unit[fallen.position]),
-            _picture(f"{fallen.kind}, severity {fallen.severity}", changed[0]),
+            picture(unit[fallen.position], (0.0, 1.0), "clean"),
+            picture(changed[0], (0.0, 1.0), f"{fallen.kind}, severity {fallen.severity}"),
         ],
     )
     return Example(gallery="worst", score=fallen.score, row=row)
-
-
-def _picture(label: str, image: Tensor) -> Picture:
-    """Return an image (c, h, w) in [0, 1] as PNG; neither grey nor colour shows its mean."""
-    levels = (image.clamp(0, 1) * 255).round().byte()
-    pixels = levels.permute(1, 2, 0) if len(image) == 3 else levels.float().mean(dim=0).byte()
-    file = BytesIO()
-    Image.fromarray(pixels.contiguous().numpy()).save(file, format="PNG")
-    return Picture(label=label, png=base64.b64encode(file.getvalue()).decode())
