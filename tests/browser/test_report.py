@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from auditkit.render.html import render_html
 from tests.browser.chrome import WHY_NOT, Page, browser
+from tests.golden.update import EXAMPLES
 from tests.render.hostile import hostile
 from tests.render.sample import image_result, text_result
 
@@ -49,6 +51,31 @@ def test_the_report_fits_and_is_silent(
     assert page.run("return innerWidth") == width
     assert page.console() == []
     assert page.requests() == [file.as_uri()]
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("result", EXAMPLES, ids=lambda one: one.parent.name)
+def test_a_screenshot_shows_the_report_of_a_built_in_model(
+    page: Page, tmp_path: Path, result: Path, width: int
+) -> None:
+    page.requests()
+    page.console()
+    file = result.parent / "report.html"
+    page.open(file, width=width)
+    inside = page.run("return document.documentElement.clientWidth")  # without the scroll bar
+    assert page.run("return document.documentElement.scrollWidth") == inside
+    assert page.console() == []
+    assert page.requests() == [file.as_uri()]
+    page.screenshot(tmp_path / "report.png")
+    with Image.open(tmp_path / "report.png") as shot:
+        assert shot.width == inside
+        assert shot.height > 1000
+        first_screen = shot.convert("RGB").crop((0, 0, shot.width, 800))
+        colours = first_screen.getcolors(maxcolors=width * 800)
+    assert colours is not None
+    share_of_most_common = max(count for count, _ in colours) / (width * 800)
+    assert len(colours) > 50, "text is drawn"
+    assert share_of_most_common < 0.95, "the page is not blank"
 
 
 def test_the_verdict_is_on_the_first_screen_and_styled(page: Page, reports: Path) -> None:
