@@ -149,6 +149,8 @@ def run(request: Request, *, progress: Progress | None = None) -> Audit:
     state = State(folder, subject, seed=policy.seed, level=policy.level, execution=execution)
     if not request.resume:
         state.clear()
+    model_facts, data_facts = _model_facts(subject), _data_facts(subject)
+    provenance = _provenance(request, subject, execution, workers, started)
     done: list[Finished] = []
     interrupted = False
 
@@ -165,13 +167,13 @@ def run(request: Request, *, progress: Progress | None = None) -> Audit:
         return Result(
             schema=1,
             auditkit=auditkit.__version__,
-            model=_model_facts(subject),
-            data=_data_facts(subject),
+            model=model_facts,
+            data=data_facts,
             outcomes=outcomes,
             records=write_records(folder, subject.data, columns),
             verdict=verdict,
-            provenance=_provenance(
-                request, subject, execution, workers, started, clock() - start, partial
+            provenance=provenance.model_copy(
+                update={"seconds": round(clock() - start, 1), "partial": partial}
             ),
         )
 
@@ -224,15 +226,9 @@ def _checked(
     for part in engine.measure(check):
         if isinstance(part, Failure):
             return Finished(_errored(check, part, time.perf_counter() - start), None)
-        if isinstance(part, Records):
-            parts.append(part)
-        else:
-            obstacle = part
-            seconds = time.perf_counter() - start
-            outcome = outcome_of(
-                check, status="not_applicable", reason=obstacle.reason, seconds=seconds
-            )
-            return Finished(outcome, None)
+        if isinstance(part, NotApplicable):
+            return Finished(_inapplicable(check, part, time.perf_counter() - start), None)
+        parts.append(part)
         progress.stepped()
     try:
         records = Records.merged(parts)
@@ -242,8 +238,7 @@ def _checked(
         return Finished(_errored(check, failure_of(error), time.perf_counter() - start), None)
     seconds = round(time.perf_counter() - start, 3)
     if isinstance(summary, NotApplicable):
-        outcome = outcome_of(check, status="not_applicable", reason=summary.reason, seconds=seconds)
-        return Finished(outcome, None)
+        return Finished(_inapplicable(check, summary, seconds), None)
     pattern = check.meta.headline
     first = next((f.id for f in summary.findings if fnmatchcase(f.id, pattern)), None)
     outcome = outcome_of(
@@ -255,6 +250,10 @@ def _checked(
         headline=summary.headline or first,
     )
     return Finished(outcome, records)
+
+
+def _inapplicable(check: Check, why: NotApplicable, seconds: float) -> Outcome:
+    return outcome_of(check, status="not_applicable", reason=why.reason, seconds=round(seconds, 3))
 
 
 def _errored(check: Check, failure: Failure, seconds: float) -> Outcome:
@@ -324,9 +323,8 @@ def _provenance(
     execution: Execution,
     workers: int,
     started: datetime,
-    seconds: float,
-    partial: bool,
 ) -> Provenance:
+    """Return everything but how long it took, which is known at the end."""
     policy = request.policy
     return Provenance(
         command=request.command,
@@ -334,7 +332,7 @@ def _provenance(
         suite=policy.suite,
         seed=policy.seed,
         started=started.isoformat(timespec="seconds"),
-        seconds=round(seconds, 1),
+        seconds=0.0,
         python=platform.python_version(),
         platform=platform.system(),
         packages={name: metadata.version(name) for name in PACKAGES},
@@ -343,7 +341,6 @@ def _provenance(
         workers=workers,
         execution=execution,
         git=_git_commit(),
-        partial=partial,
     )
 
 

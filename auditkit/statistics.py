@@ -435,8 +435,3 @@ def n_for_half_width(share: float, half: float, *, level: float = LEVEL) -> int:
     """
     z = normal_quantile(0.5 + level / 2)
     return math.ceil(share * (1 - share) * (z / half) ** 2)
-
-
-def shares_of(hits: Bools, rows: Ints) -> Floats:
-    """Return the share of hits (n,) in each drawn row (r, n) -> (r,)."""
-    return hits[rows].mean(axis=1)
