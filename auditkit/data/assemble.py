@@ -12,6 +12,8 @@ from auditkit.data.derived import derived_slices
 from auditkit.data.digest import BATCH, dataset_hash, input_digest
 from auditkit.data.labels import Matched
 from auditkit.models.classifier import Classifier, ImageClassifier
+from auditkit.models.graphs import GraphClassifier
+from auditkit.models.tabular import TabularClassifier
 from auditkit.types import Ints
 
 
@@ -62,7 +64,10 @@ def assemble(
 
     image = model if isinstance(model, ImageClassifier) else None
     given = groups.attributes
-    derived = derived_slices(one_pass(), bounds=image.bounds if image else (0.0, 1.0))
+    schema = model.schema if isinstance(model, TabularClassifier) else None
+    derived = derived_slices(
+        one_pass(), bounds=image.bounds if image else (0.0, 1.0), schema=schema
+    )
     new = [] if sensitive else [column for column in derived if column not in given]
     return Dataset(
         name=name,
@@ -83,5 +88,7 @@ def assemble(
             contents=contents,
         ),
         input_shape=image.input_shape if image else None,
+        schema=schema,
+        tags=model.tags if isinstance(model, GraphClassifier) else (),
         notes=(*notes, *labels.notes, *groups.notes),
     )

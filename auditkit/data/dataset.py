@@ -10,11 +10,13 @@ from typing import Protocol, TypeAlias, final
 import numpy as np
 import pandas as pd
 
+from auditkit.data.schema import Schema
 from auditkit.errors import DataError
 from auditkit.randomness import generator, key_of
 from auditkit.types import Bools, Floats, Ints, Modality
 
-Batch: TypeAlias = Floats | list[str]  # images (m, c, h, w) float32 in raw units, or m texts
+# Float32 in raw units: images (m, c, h, w), rows of a table (m, c), graphs (m, v, d + v); or texts.
+Batch: TypeAlias = Floats | list[str]
 Span: TypeAlias = tuple[int, int]  # characters [start, end) of a text
 Relevance: TypeAlias = Bools | list[list[Span]]  # image masks (m, h, w), or spans per text
 
@@ -81,6 +83,10 @@ class Dataset:
         Hash of ids, labels, attributes and inputs.
     input_shape : (c, h, w), optional
         Of every image.
+    schema : Schema, optional
+        Tables: what the columns of a row mean.
+    tags : tuple of str
+        Graphs: what the first d numbers of a node stand for; see `data.graphs`.
     training_digests : frozenset of str, optional
         Digest of every training input (see `data.digest.input_digest`), where known.
     """
@@ -97,6 +103,8 @@ class Dataset:
     sensitive: tuple[str, ...] = ()
     derived: tuple[str, ...] = ()
     input_shape: tuple[int, int, int] | None = None
+    schema: Schema | None = None
+    tags: tuple[str, ...] = ()
     training_digests: frozenset[str] | None = None
     available: int = 0  # inputs before sampling; 0 means all of them are here
     notes: tuple[str, ...] = ()

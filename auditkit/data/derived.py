@@ -8,35 +8,50 @@ import numpy as np
 import pandas as pd
 
 from auditkit.data.dataset import Batch
+from auditkit.data.graphs import graph_quantities
+from auditkit.data.schema import Schema
 from auditkit.types import Bools, Floats
 
 
 def derived_slices(
-    inputs: Iterable[Batch], *, bounds: tuple[float, float] = (0.0, 1.0)
+    inputs: Iterable[Batch],
+    *,
+    bounds: tuple[float, float] = (0.0, 1.0),
+    schema: Schema | None = None,
 ) -> pd.DataFrame:
     """Return group names (n, columns): halves of the inputs by simple quantities.
 
-    Images: brightness, contrast and ink (see `image_quantities`). Texts: length in words. A
+    Images: brightness, contrast and ink (see `image_quantities`). Texts: length in words. Tables:
+    unusualness and missing values (see `table_quantities`). Graphs: nodes, and edges per node. A
     quantity that is the same everywhere gives no column.
 
     Parameters
     ----------
     inputs : iterable of Batch
-        All inputs in order, a batch at a time; none is kept.
+        All inputs in order, a batch at a time; none is kept, but for the rows of a table.
     bounds : (low, high)
         Range of a raw pixel.
+    schema : Schema, optional
+        Tables: what their columns mean.
 
     Examples
     --------
     >>> derived_slices([["so good", "good"]])["length"].tolist()
     ['high (>= 1.5)', 'low (< 1.5)']
     """
-    parts = [
-        text_quantities(batch) if isinstance(batch, list) else image_quantities(batch, bounds)
-        for batch in inputs
-    ]
+    if schema is not None:
+        rows = [batch for batch in inputs if not isinstance(batch, list)]
+        parts = [table_quantities(np.concatenate(rows), schema)]
+    else:
+        parts = [_quantities(batch, bounds) for batch in inputs]
     groups = {name: halves(np.concatenate([part[name] for part in parts])) for name in parts[0]}
     return pd.DataFrame({name: group for name, group in groups.items() if group is not None})
+
+
+def _quantities(batch: Batch, bounds: tuple[float, float]) -> dict[str, Floats]:
+    if isinstance(batch, list):
+        return text_quantities(batch)
+    return graph_quantities(batch) if batch.ndim == 3 else image_quantities(batch, bounds)
 
 
 def text_quantities(texts: list[str]) -> dict[str, Floats]:
@@ -66,6 +81,33 @@ def _rim(shape: tuple[int, ...]) -> Bools:
     rim = np.ones(shape, dtype=np.bool_)
     rim[1:-1, 1:-1] = False
     return rim
+
+
+def table_quantities(rows: Floats, schema: Schema) -> dict[str, Floats]:
+    """Return numbers (n,) that describe rows (n, c) among each other.
+
+    Unusualness is a mean over the columns whose value is known, each between 0 and 1: how near a
+    number is to the lowest or highest of the column, in ranks (0 is the median), and the share of
+    rows that have another category. The other quantity is the number of missing values.
+    """
+    known = ~np.isnan(rows)
+    unusual = np.zeros(rows.shape)
+    for j, feature in enumerate(schema.features):
+        values = rows[known[:, j], j]
+        if len(values) == 0:
+            continue
+        distinct, where, counts = np.unique(values, return_inverse=True, return_counts=True)
+        share = counts / len(values)
+        if feature.kind == "categorical":
+            score = 1 - share
+        else:
+            score = np.abs(2 * (np.cumsum(share) - share / 2) - 1)  # equal values share a rank
+        unusual[known[:, j], j] = score[where] if len(distinct) > 1 else 0.0
+    columns = known.sum(axis=1)
+    return {
+        "unusualness": unusual.sum(axis=1) / np.maximum(columns, 1),
+        "missing values": (rows.shape[1] - columns).astype(np.float64),
+    }
 
 
 def halves(values: Floats) -> list[str] | None:

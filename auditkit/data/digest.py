@@ -20,8 +20,8 @@ def input_digest(one: Floats | str) -> str:
     Parameters
     ----------
     one : ndarray or str
-        One image (c, h, w), compared as float32 pixel by pixel, or one text, compared exactly but
-        for spaces at its two ends.
+        One image (c, h, w), row of a table (c,) or graph (v, d + v), compared as float32 number by
+        number, or one text, compared exactly but for spaces at its two ends.
 
     Examples
     --------
@@ -30,8 +30,10 @@ def input_digest(one: Floats | str) -> str:
     """
     if isinstance(one, str):
         return _hash(b"text", one.strip().encode(errors="surrogatepass"))
-    pixels = np.ascontiguousarray(one, dtype=np.float32) + np.float32(0)  # -0 becomes 0
-    return _hash(b"image", repr(pixels.shape).encode(), pixels.tobytes())
+    numbers = np.ascontiguousarray(one, dtype=np.float32) + np.float32(0)  # -0 becomes 0
+    if numbers.ndim == 1:
+        numbers[np.isnan(numbers)] = np.nan  # missing is missing, whatever its bits
+    return _hash(b"image", repr(numbers.shape).encode(), numbers.tobytes())
 
 
 def bytes_digest(content: bytes) -> str:

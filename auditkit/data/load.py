@@ -1,4 +1,4 @@
-"""From what a user names, an embedded data set, a folder or a file, to a data set."""
+"""From what a user names, a known data set, a folder or a file, to a data set."""
 
 from __future__ import annotations
 
@@ -7,17 +7,28 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
-from auditkit.data import images, tables
+import numpy as np
+
+from auditkit.data import images, rows, tables, tu
 from auditkit.data.arrays import load_arrays
-from auditkit.data.catalogue import EMBEDDED
+from auditkit.data.catalogue import DATA
 from auditkit.data.columns import require_sensitive
-from auditkit.data.dataset import Dataset, Reader, Relevance
+from auditkit.data.dataset import Dataset, InMemory, Reader, Relevance
+from auditkit.data.files import looking_in
 from auditkit.data.labels import match_labels
 from auditkit.errors import ConfigError, DataError, near_miss
 from auditkit.models.classifier import Classifier, ImageClassifier, TextClassifier
-from auditkit.types import Floats, Ints
+from auditkit.models.graphs import GraphClassifier
+from auditkit.models.tabular import TabularClassifier
+from auditkit.types import INPUTS, Floats, Ints, Modality
 
-_FORMATS = "a folder of images per class, .npz, .csv, .tsv or .parquet"
+_FORMATS = "a folder of images per class or of graphs, .npz, .csv, .tsv or .parquet"
+_OWN: dict[Modality, str] = {  # what holds the inputs of a model
+    "image": "a folder of images per class, or an .npz file,",
+    "text": "a .csv, .tsv or .parquet file with texts",
+    "tabular": "a .csv, .tsv or .parquet file with the model's columns",
+    "graph": "a folder of graphs in the text format of the TU collection",
+}
 
 
 @final
@@ -28,14 +39,14 @@ class DataSpec:
     Parameters
     ----------
     source : str
-        Name of an embedded data set, or path of a folder or file. A name wins; write ./digits for
+        Name of a known data set, or path of a folder or file. A name wins; write ./digits for
         a folder of that name.
     columns : tuple of str, optional
-        Text and label column of a table.
+        Text and label column of a table of texts; label column of any other table.
     sensitive : tuple of str
         Columns that compare people.
     split : str
-        Of an embedded data set, or of an .npz file with several.
+        Of a known data set, or of an .npz file with several.
     """
 
     source: str
@@ -61,33 +72,39 @@ def load_data(spec: DataSpec, model: Classifier) -> Dataset:
     ConfigError
         If `columns` is given for data that are no table, or names too few columns.
     """
-    if spec.source in EMBEDDED:
+    if spec.source in DATA:
         _refuse_columns(spec)
         return _embedded(spec, model)
     path = Path(spec.source)
     if not path.exists():
         raise DataError(
-            f"There is no file, folder or embedded data set {spec.source!r}."
-            f"{near_miss(spec.source, EMBEDDED)}",
-            hint=f"Pass {_FORMATS}, or one of {', '.join(EMBEDDED)}.",
+            f"There is no file, folder or known data set {spec.source!r}."
+            f"{near_miss(spec.source, DATA)}",
+            hint=f"Pass {_FORMATS}, or one of {', '.join(DATA)}.",
         )
+    if path.is_dir() and (name := _published_in(path)):
+        with looking_in(path):
+            return load_data(replace(spec, source=name), model)
     suffix = path.suffix.lower()
     if path.is_dir() or suffix == ".npz":
         _refuse_columns(spec)
-        load = images.load_folder if path.is_dir() else load_arrays
-        return load(path, _image_model(model, path), split=spec.split, sensitive=spec.sensitive)
+        return _folder_or_arrays(path, model, spec)
     if suffix in tables.SUFFIXES:
-        return tables.load_table(
-            path,
-            _text_model(model, path),
-            split=spec.split,
-            columns=spec.columns,
-            sensitive=spec.sensitive,
-        )
+        return _table(path, model, spec)
     raise DataError(
         f"{path} is of no known format ({suffix or 'no suffix'}); expected {_FORMATS}.",
         hint="Convert it, or write it with numpy.savez_compressed(FILE, x=images, y=labels).",
     )
+
+
+def _published_in(folder: Path) -> str | None:
+    """Return the data set whose published files lie in a folder, told by their content."""
+    for name, known in DATA.items():
+        for file in known.files:
+            path = folder / file.name
+            if path.is_file() and file.problem(path) is None:
+                return name
+    return None
 
 
 def _refuse_columns(spec: DataSpec) -> None:
@@ -98,36 +115,50 @@ def _refuse_columns(spec: DataSpec) -> None:
         )
 
 
-def _image_model(model: Classifier, path: Path) -> ImageClassifier:
-    if isinstance(model, ImageClassifier):
-        return model
-    raise DataError(
-        f"{path} holds images, and {model.identity.name} reads texts.",
-        hint="Pass a .csv, .tsv or .parquet file with --data.",
-    )
+def _folder_or_arrays(path: Path, model: Classifier, spec: DataSpec) -> Dataset:
+    if isinstance(model, GraphClassifier) and path.is_dir():
+        return tu.load_tu(path, model, split=spec.split, sensitive=spec.sensitive)
+    if not isinstance(model, ImageClassifier):
+        raise _unfit(path, "a folder" if path.is_dir() else "an array file", model)
+    load = images.load_folder if path.is_dir() else load_arrays
+    return load(path, model, split=spec.split, sensitive=spec.sensitive)
 
 
-def _text_model(model: Classifier, path: Path) -> TextClassifier:
+def _table(path: Path, model: Classifier, spec: DataSpec) -> Dataset:
+    names, sensitive = spec.columns, spec.sensitive
     if isinstance(model, TextClassifier):
-        return model
-    raise DataError(
-        f"{path} holds texts, and {model.identity.name} reads images.",
-        hint="Pass a folder of images per class, or an .npz file, with --data.",
+        return tables.load_table(path, model, split=spec.split, columns=names, sensitive=sensitive)
+    if isinstance(model, TabularClassifier):
+        return rows.load_rows(path, model, split=spec.split, columns=names, sensitive=sensitive)
+    raise _unfit(path, "a table", model)
+
+
+def _unfit(path: Path, what: str, model: Classifier) -> DataError:
+    return DataError(
+        f"{path} is {what}, and {model.identity.name} reads {INPUTS[model.modality]}.",
+        hint=f"Pass {_OWN[model.modality]} with --data.",
     )
 
 
 def _embedded(spec: DataSpec, model: Classifier) -> Dataset:
-    known = EMBEDDED[spec.source]
+    known = DATA[spec.source]
     if known.modality != model.modality:
-        fitting = [name for name, one in EMBEDDED.items() if one.modality == model.modality]
+        fitting = [name for name, one in DATA.items() if one.modality == model.modality]
         raise DataError(
-            f"{known.name} holds {known.modality}s, and {model.identity.name} reads"
-            f" {model.modality}s.",
+            f"{known.name} holds {INPUTS[known.modality]}, and {model.identity.name} reads"
+            f" {INPUTS[model.modality]}.",
             hint=f"Pass your own data with --data, or {' or '.join(fitting)}.",
         )
     data = known.load(spec.split)
     require_sensitive(spec.sensitive, list(map(str, data.attributes.columns)), where=known.name)
     data = _in_classes(data, model.classes)
+    if isinstance(model, TabularClassifier):
+        data = _in_columns(data, model)
+    if isinstance(model, GraphClassifier) and data.tags != model.tags:
+        raise DataError(
+            f"{known.name} tags its nodes {', '.join(data.tags)}; {model.identity.name} reads the"
+            f" tags {', '.join(model.tags)}."
+        )
     if isinstance(model, ImageClassifier) and model.bounds != (0.0, 1.0):
         # Digests of the training inputs are those of unscaled images and would never match.
         scaled = _Scaled(data.reader, model.bounds)
@@ -143,6 +174,19 @@ def _in_classes(data: Dataset, classes: Sequence[str]) -> Dataset:
         hint=f"Name the model's classes in logit order: --classes {','.join(data.classes)}",
     )
     return replace(data, labels=matched.labels, classes=tuple(classes), notes=matched.notes)
+
+
+def _in_columns(data: Dataset, model: TabularClassifier) -> Dataset:
+    """Return the rows in the columns and categories of the model."""
+    schema = data.schema
+    assert schema is not None
+    if model.schema.same_values(schema):
+        return replace(data, schema=model.schema)
+    held = data.reader.read(np.arange(len(data.rows), dtype=np.int64))
+    assert not isinstance(held, list)
+    changed = model.schema.rows(schema.frame(held), where=data.name)
+    # Digests of the training inputs are those of whole rows and would never match.
+    return replace(data, reader=InMemory(changed), schema=model.schema, training_digests=None)
 
 
 def _united(first: Sequence[str], second: Sequence[str]) -> tuple[str, ...]:

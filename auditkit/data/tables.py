@@ -71,7 +71,7 @@ def load_table(
         hint="" if table.has_header else _header_hint(columns, frame),
     )
     others = frame.drop(columns=[table.text, table.label])
-    ids = _ids(others.pop("id"), file) if "id" in others else [str(i + 1) for i in range(n)]
+    ids = ids_of(others.pop("id"), file) if "id" in others else [str(i + 1) for i in range(n)]
     return assemble(
         model,
         name=file.name,
@@ -102,25 +102,41 @@ def read_table(file: Path, columns: Sequence[str] | None) -> Table:
             f"--columns names {', '.join(columns)}, expected two different names: text and label.",
             hint="Write, for example: --columns text,label",
         )
-    if file.suffix.lower() == ".parquet":
-        frame, has_header = _parquet(file), True
-    else:
+    has_header = True
+    if columns is not None and file.suffix.lower() != ".parquet":
         first = _read_text(file, header=None, nrows=1)
         cells = [str(cell).strip() for cell in first.iloc[0]] if len(first) else []
-        has_header = columns is None or bool(set(columns) & set(cells))
-        frame = _read_text(file, header=0 if has_header else None)
-        if has_header:
-            frame.columns = [str(name).strip() for name in frame.columns]
-        else:
-            frame.columns = _given(columns or (), frame.shape[1], file)
+        has_header = bool(set(columns) & set(cells))
+    if has_header:
+        frame = read_frame(file)
+    else:
+        frame = _read_text(file, header=None)
+        frame.columns = _given(columns or (), frame.shape[1], file)
     if columns is None:
-        text, label = _usual(frame, TEXT, "text", file), _usual(frame, LABEL, "label", file)
+        there = frame.columns.tolist()
+        text = usual_column(there, TEXT, "text", file)
+        label = usual_column(there, LABEL, "label", file)
     else:
         require_columns(frame, columns, where=str(file))
         text, label = columns[:2]
         if text in LABEL and label in TEXT:
             text, label = label, text
     return Table(frame, text, label, has_header)
+
+
+def read_frame(file: Path) -> pd.DataFrame:
+    """Return a table whose first row names its columns; all cells of text files are texts.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read.
+    """
+    if file.suffix.lower() == ".parquet":
+        return _parquet(file)
+    frame = _read_text(file, header=0)
+    frame.columns = [str(name).strip() for name in frame.columns]
+    return frame
 
 
 def _read_text(file: Path, **options: Any) -> pd.DataFrame:
@@ -169,11 +185,18 @@ def _given(names: Sequence[str], width: int, file: Path) -> list[str]:
     return [*names, *(f"column {i + 1}" for i in range(len(names), width))]
 
 
-def _usual(frame: pd.DataFrame, names: Sequence[str], what: str, file: Path) -> str:
+def usual_column(there: Sequence[object], names: Sequence[str], what: str, file: Path) -> str:
+    """Return the first of the usual names that a table has.
+
+    Raises
+    ------
+    DataError
+        If it has none of them.
+    """
     for name in names:
-        if name in frame.columns:
+        if name in there:
             return name
-    found = ", ".join(repr(str(name))[:40] for name in frame.columns[:12])
+    found = ", ".join(repr(str(name))[:40] for name in there[:12])
     raise DataError(
         f"{file} has no {what} column ({', '.join(names)}); its first row holds {found}.",
         hint="Name the columns, also where there is no header: --columns text,label",
@@ -193,7 +216,8 @@ def _texts(frame: pd.DataFrame, name: str, file: Path) -> list[str]:
     return [str(value) for value in values]
 
 
-def _ids(column: pd.Series, file: Path) -> list[str]:
+def ids_of(column: pd.Series, file: Path) -> list[str]:
+    """Return the ids in a column, or raise DataError naming the first row without one."""
     missing = column.isna().to_numpy()
     if missing.any():
         raise DataError(

@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from auditkit.data.derived import derived_slices, halves, image_quantities, text_quantities
+from auditkit.data.derived import (
+    derived_slices,
+    halves,
+    image_quantities,
+    table_quantities,
+    text_quantities,
+)
+from auditkit.data.schema import Feature, Schema
 
 NUMBERS = arrays(np.float64, st.integers(1, 40), elements=st.floats(-1e6, 1e6, width=32))
 
@@ -85,3 +92,37 @@ def test_a_constant_quantity_is_no_slice() -> None:
     flat[2:] = 0.75
     assert list(derived_slices([flat])) == ["brightness"]
     assert list(derived_slices([["a b", "c d"]])) == []
+
+
+TABLE = Schema((Feature(name="x"), Feature(name="c", kind="categorical", categories=("a", "b"))))
+
+
+def test_unusual_rows_lie_at_the_ends_or_in_rare_categories() -> None:
+    rows = np.array([[1, 0], [2, 0], [3, 0], [np.nan, 1]], dtype=np.float32)
+    found = table_quantities(rows, TABLE)
+    # Ranks of 1, 2, 3 are 1/6, 1/2, 5/6; three in four have category 0, one has category 1.
+    expected = [(2 / 3 + 1 / 4) / 2, (0 + 1 / 4) / 2, (2 / 3 + 1 / 4) / 2, 3 / 4]
+    assert found["unusualness"] == pytest.approx(expected)
+    assert found["missing values"].tolist() == [0, 0, 0, 1]
+
+
+def test_columns_that_say_nothing_make_no_row_unusual() -> None:
+    rows = np.array([[5, np.nan], [5, np.nan]], dtype=np.float32)
+    assert table_quantities(rows, TABLE)["unusualness"].tolist() == [0, 0]
+    assert list(derived_slices([rows], schema=TABLE)) == []
+
+
+@given(rows=arrays(np.float32, (9, 2), elements=st.sampled_from([0.0, 1.0, float("nan")])))
+def test_batches_of_a_table_do_not_matter(rows: np.ndarray) -> None:
+    whole = derived_slices([rows], schema=TABLE)
+    assert whole.equals(derived_slices((rows[i : i + 2] for i in range(0, 9, 2)), schema=TABLE))
+
+
+def test_graphs_are_sliced_by_nodes_and_edges() -> None:
+    graphs = np.zeros((2, 3, 1 + 3), dtype=np.float32)
+    graphs[:, :2, 0] = 1
+    graphs[1, 2, 0] = 1
+    graphs[0, 0, 2] = graphs[0, 1, 1] = 1
+    found = derived_slices([graphs])
+    assert found["nodes"].tolist() == ["low (< 2.5)", "high (>= 2.5)"]
+    assert found["edges per node"].tolist() == ["high (>= 0.25)", "low (< 0.25)"]

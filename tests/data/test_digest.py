@@ -33,6 +33,15 @@ def test_images_share_a_digest_when_every_pixel_is_equal() -> None:
     assert input_digest(image) == input_digest(strided)
 
 
+def test_a_missing_value_is_the_same_whatever_its_bits() -> None:
+    row = np.array([1, np.nan], dtype=np.float32)
+    other = row.copy()
+    other.view(np.uint32)[1] = 0xFFC00001  # another NaN
+    assert input_digest(row) == input_digest(other)
+    assert input_digest(row) != input_digest(np.array([1, 0], dtype=np.float32))
+    assert np.isnan(other[1]), "the row is left as it was"
+
+
 def test_kinds_of_content_are_kept_apart() -> None:
     assert len({input_digest("a"), bytes_digest(b"a"), bytes_digest(b"text")}) == 3
 

@@ -7,12 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from torch import nn
 
-from auditkit.data import digits, glyphs
-from auditkit.data.catalogue import EMBEDDED
+from auditkit.data import breast_cancer, digits, fashion_mnist, files, glyphs, mutag
+from auditkit.data.catalogue import DATA
+from auditkit.data.files import locate
 from auditkit.data.load import DataSpec, load_data
+from auditkit.data.schema import Feature, Schema
 from auditkit.errors import AuditkitError, ConfigError, DataError
-from tests.data.models import image_model, text_model
+from auditkit.models.classifier import ImageClassifier
+from tests.data.models import graph_model, image_model, table_model, text_model
+from tests.published import needs
 
 DIGITS = image_model(tuple("0123456789"), shape=(1, 8, 8))
 TEXT = text_model()
@@ -73,13 +78,16 @@ def test_a_column_of_embedded_data_may_be_named_sensitive() -> None:
 
 def test_modalities_must_agree(tmp_path: Path) -> None:
     expect(
-        "phrases", DIGITS, "phrases holds texts, and model reads images", hint="digits or glyphs"
+        "phrases",
+        DIGITS,
+        "phrases holds texts, and model reads images",
+        hint="digits or glyphs or fashion-mnist",
     )
     expect("digits", TEXT, "digits holds images, and model reads texts", hint="phrases")
-    expect(tmp_path, TEXT, "holds images, and model reads texts", hint=".csv")
+    expect(tmp_path, TEXT, "is a folder, and model reads texts", hint=".csv")
     table = tmp_path / "a.csv"
     table.write_text("text,label\ngood,1\n")
-    expect(table, DIGITS, "holds texts, and model reads images", hint="folder of images")
+    expect(table, DIGITS, "is a table, and model reads images", hint="folder of images")
     assert len(load_data(DataSpec(source=str(table)), TEXT)) == 1
 
 
@@ -112,10 +120,83 @@ def test_a_spec_crosses_processes() -> None:
     assert pickle.loads(pickle.dumps(spec)) == spec
 
 
-@pytest.mark.parametrize("name", list(EMBEDDED))
+@pytest.mark.parametrize("name", [pytest.param(one, marks=needs(one)) for one in DATA])
 def test_loading_twice_gives_the_same(name: str) -> None:
-    first, second = EMBEDDED[name].load("validation"), EMBEDDED[name].load("validation")
+    first, second = DATA[name].load("test"), DATA[name].load("test")
     assert first.sha256 == second.sha256
     some = slice(0, 20)
     left, right = first.read(some), second.read(some)
-    assert np.array_equal(left, right)
+    np.testing.assert_array_equal(left, right)  # nan is nan
+
+
+@needs("fashion-mnist")
+def test_a_folder_with_the_published_files_is_the_published_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where AUDITKIT_DATA names no folder, and nothing else is here."""
+    known = fashion_mnist.IMAGES["test"], fashion_mnist.LABELS["test"]
+    for file in known:
+        (tmp_path / file.name).symlink_to(locate(file))
+    monkeypatch.delenv("AUDITKIT_DATA")
+    monkeypatch.setattr(files, "cache_folder", lambda: tmp_path / "nothing")
+    model = ImageClassifier(
+        nn.Sequential(nn.Flatten(), nn.Linear(784, 10)),
+        classes=fashion_mnist.CLASSES,
+        input_shape=(1, 28, 28),
+    )
+    data = load_data(DataSpec(source=str(tmp_path)), model)
+    assert (data.name, len(data)) == ("fashion-mnist", 10_000)
+    assert data.training_digests is None  # the training images are not here
+
+
+def test_tables_come_in_the_columns_of_the_model() -> None:
+    own = breast_cancer.load("test")
+    same = table_model(breast_cancer.CLASSES, schema=breast_cancer.SCHEMA)
+    data = load_data(DataSpec(source="breast-cancer"), same)
+    assert data.training_digests == own.training_digests
+    some = Schema((Feature(name="worst radius"), Feature(name="mean radius", mean=3.0)))
+    data = load_data(DataSpec(source="breast-cancer"), table_model(own.classes, schema=some))
+    rows, known = data.read(slice(None)), own.read(slice(None))
+    assert np.array_equal(rows, np.asarray(known)[:, [20, 0]])
+    assert (data.schema, data.training_digests, data.ids) == (some, None, own.ids)
+    other = Schema((Feature(name="radius"),))
+    expect(
+        "breast-cancer",
+        table_model(own.classes, schema=other),
+        "breast-cancer lacks columns that the model reads: 'radius'",
+    )
+
+
+@needs("adult")
+def test_categories_come_in_the_order_of_the_model() -> None:
+    places = ("Never-worked", "Without-pay", "State-gov", "Self-emp-not-inc", "Self-emp-inc",
+              "Private", "Local-gov", "Federal-gov")  # fmt: skip
+    turned = Schema((Feature(name="workclass", kind="categorical", categories=places),))
+    data = load_data(DataSpec(source="adult"), table_model(("<=50K", ">50K"), schema=turned))
+    words = [turned.in_words(row) for row in np.asarray(data.read(slice(0, 5)))]
+    assert words[:3] == ["workclass Private", "workclass Private", "workclass Local-gov"]
+    assert words[4] == "workclass (missing)"
+    fewer = Schema((Feature(name="workclass", kind="categorical", categories=places[:3]),))
+    expect(
+        "adult",
+        table_model(("<=50K", ">50K"), schema=fewer),
+        "adult: row 1 has 'Private' in the column 'workclass', which the model does not know",
+    )
+
+
+@needs("mutag")
+def test_graphs_need_the_tags_of_the_model(tmp_path: Path) -> None:
+    model = graph_model(mutag.CLASSES, tags=mutag.TAGS)
+    assert load_data(DataSpec(source="mutag"), model).tags == mutag.TAGS
+    expect("mutag", graph_model(mutag.CLASSES), "mutag tags its nodes C, N, O, .* tags C, O, N")
+    expect(tmp_path, model, "no file called NAME_A.txt")
+
+
+def test_tables_and_graphs_refuse_what_they_cannot_read(tmp_path: Path) -> None:
+    table, graph = table_model(), graph_model()
+    expect(tmp_path, table, "is a folder, and model reads rows of a table", hint="model's columns")
+    expect("digits", graph, "digits holds images, and model reads graphs", hint="mutag")
+    file = tmp_path / "a.csv"
+    file.write_text("age,work,wage,label\n39,State,1,yes\n")
+    expect(file, graph, "is a table, and model reads graphs", hint="TU collection")
+    assert len(load_data(DataSpec(source=str(file)), table)) == 1
