@@ -12,17 +12,26 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from auditkit.api import audit
+    from auditkit.data.schema import Feature, Schema
     from auditkit.errors import AuditkitError
+    from auditkit.models.blackbox import BlackBox
     from auditkit.models.bundle import save
     from auditkit.models.classifier import ImageClassifier, TextClassifier
+    from auditkit.models.graphs import GraphClassifier
+    from auditkit.models.tabular import TabularClassifier
     from auditkit.result import Result, read_result
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AuditkitError",
+    "BlackBox",
+    "Feature",
+    "GraphClassifier",
     "ImageClassifier",
     "Result",
+    "Schema",
+    "TabularClassifier",
     "TextClassifier",
     "__version__",
     "audit",
@@ -32,8 +41,13 @@ __all__ = [
 
 _HOMES = {
     "AuditkitError": "auditkit.errors",
+    "BlackBox": "auditkit.models.blackbox",
+    "Feature": "auditkit.data.schema",
+    "GraphClassifier": "auditkit.models.graphs",
     "ImageClassifier": "auditkit.models.classifier",
     "Result": "auditkit.result",
+    "Schema": "auditkit.data.schema",
+    "TabularClassifier": "auditkit.models.tabular",
     "TextClassifier": "auditkit.models.classifier",
     "audit": "auditkit.api",
     "read_result": "auditkit.result",

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from auditkit.data.load import DataSpec
+from auditkit.errors import ConfigError
+from auditkit.models.classifier import Classifier
 from auditkit.models.load import ModelSpec
 from auditkit.policy import load_policy
 from auditkit.result import Execution, Result
@@ -14,7 +16,7 @@ from auditkit.run import Request, run
 
 
 def audit(
-    model: str | Path | ModelSpec,
+    model: str | Path | ModelSpec | Classifier,
     data: str | Path | DataSpec | None = None,
     *,
     suite: str | None = None,
@@ -31,10 +33,11 @@ def audit(
 
     Parameters
     ----------
-    model : str, Path or ModelSpec
-        Name of a built-in model, or a model file.
+    model : str, Path, ModelSpec or Classifier
+        Name of a built-in model, a model file, or a classifier that is in memory already, which is
+        audited in this process.
     data : str, Path or DataSpec, optional
-        An embedded data set, a folder of images, or a file; what the model names by default.
+        A known data set, a folder of images, or a file; what the model names by default.
     suite : {"quick", "standard", "deep"}, optional
         Preset of checks, inputs and recommended limits.
     checks : iterable of str
@@ -60,13 +63,18 @@ def audit(
     Raises
     ------
     AuditkitError
-        If model, data or policy are wrong.
+        If model, data or policy are wrong, or several workers are to share a classifier in memory.
     """
+    if isinstance(model, Classifier) and workers != 1:
+        raise ConfigError(
+            f"workers is {workers}, and a classifier in memory is audited in one process.",
+            hint="Leave workers out, or save the classifier and pass the file.",
+        )
     rules = load_policy(policy, suite=suite, checks=checks)
     update = {"max_inputs": max_inputs, "seed": seed}
     rules = rules.model_copy(update={k: v for k, v in update.items() if v is not None})
     request = Request(
-        model=model if isinstance(model, ModelSpec) else ModelSpec(source=os.fspath(model)),
+        model=ModelSpec(source=os.fspath(model)) if isinstance(model, str | Path) else model,
         data=DataSpec(source=os.fspath(data)) if isinstance(data, str | Path) else data,
         policy=rules,
         out=Path(out) if out is not None else None,

@@ -6,6 +6,7 @@ import json
 import shlex
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -18,6 +19,7 @@ from auditkit.errors import AuditkitError, ConfigError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from auditkit.data.presence import Presence
     from auditkit.policy import Policy
     from auditkit.result import Execution, Result
     from auditkit.run import Audit, Request
@@ -166,7 +168,7 @@ def _model_options(command: F) -> F:
     type=click.Choice(["train", "validation", "test"]),
     default="test",
     show_default=True,
-    help="Which part of an embedded data set.",
+    help="Which part of a known data set.",
 )
 @click.option("--sensitive", multiple=True, metavar="COLUMN", help="Column that compares people.")
 @click.option(
@@ -402,7 +404,7 @@ def inspect(file: Path, as_json: bool) -> None:
 @click.argument("what", type=click.Choice(["checks", "models", "data", "suites"]))
 @click.option("--json", "as_json", is_flag=True, help="Print an array of objects with an `id`.")
 def list_(what: str, as_json: bool) -> None:
-    """List checks, built-in models, embedded data sets or suites."""
+    """List checks, built-in models, data sets or suites."""
     from auditkit.explain import listing
 
     rows = listing(what)
@@ -473,17 +475,81 @@ def models() -> None:
 @click.argument("name")
 @click.option("--out", type=click.Path(path_type=Path), help="File; NAME.safetensors by default.")
 @click.option("--seed", type=int, help="Seed; the recipe's by default.")
-def train(name: str, out: Path | None, seed: int | None) -> None:
-    """Train the built-in model NAME again by its recipe."""
-    from auditkit.models.train import train as train_model
+@click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
+@click.option("--install", is_flag=True, help="Let this installation's NAME be the new weights.")
+def train(name: str, out: Path | None, seed: int | None, device: str, install: bool) -> None:
+    """Train the built-in model NAME again by its recipe.
 
-    report = train_model(
+    A training that was stopped goes on where it was when the same command is typed again.
+    """
+    from auditkit.models.training import builtin
+
+    report = builtin.train(
         name,
         out=out or Path(f"{name}.safetensors"),
         seed=seed,
-        progress=lambda line: click.echo(line, err=True),
+        device=device,
+        progress=lambda epoch: click.echo(str(epoch), err=True),
+        clock=time.monotonic,
     )
+    if install:
+        builtin.install(report)
     click.echo(report.as_text())
+
+
+@cli.group()
+def data() -> None:
+    """Find, fetch and check the published data sets."""
+
+
+@data.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print an array of objects with an `id`.")
+def data_list(as_json: bool) -> None:
+    """List the data sets and whether they are here."""
+    from auditkit.data.catalogue import DATA
+
+    _print_presence(list(DATA), read=False, as_json=as_json)
+
+
+@data.command("path")
+@click.argument("name")
+@click.option(
+    "--download", is_flag=True, help="Fetch what is not here, from where it is published."
+)
+def data_path(name: str, download: bool) -> None:
+    """Print where the files of a data set are, one a line."""
+    from auditkit.data.presence import paths
+
+    for path in paths(name, fetch=download):
+        click.echo(path)
+
+
+@data.command("check")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--json", "as_json", is_flag=True, help="Print an array of objects with an `id`.")
+def data_check(names: tuple[str, ...], as_json: bool) -> None:
+    """Compare files with their published checksums; all data sets that are here by default.
+
+    Exit code 2 when a file is damaged, or a data set that was named is not here.
+    """
+    from auditkit.data.catalogue import DATA
+
+    found = _print_presence(list(names or DATA), read=True, as_json=as_json)
+    bad = {"damaged", "absent"} if names else {"damaged"}
+    sys.exit(2 if bad & {one.status for one in found} else 0)
+
+
+def _print_presence(names: list[str], *, read: bool, as_json: bool) -> list[Presence]:
+    from auditkit.data.presence import look
+
+    found = [look(name, read=read) for name in names]
+    if as_json:
+        click.echo(json.dumps([one.as_dict() for one in found], indent=1))
+    else:
+        width = max(len(one.name) for one in found)
+        for one in found:
+            click.echo(f"{one.name:<{width}}  {one.status:<8}  {one.said}")
+    return found
 
 
 @cli.command()

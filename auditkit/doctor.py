@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from importlib import metadata, resources
+from importlib import metadata
 from typing import final
 
 import numpy as np
@@ -74,10 +74,9 @@ def _weights() -> tuple[bool, str]:
 
     from auditkit.models.catalogue import MODELS
 
-    folder = resources.files("auditkit").joinpath("models", "builtin", "weights")
     for name, card in MODELS.items():
-        content = folder.joinpath(card.weights).read_bytes()
-        if hashlib.sha256(content).hexdigest() != card.sha256:
+        content = card.weights.read_bytes()
+        if hashlib.sha256(content).hexdigest() != card.measured.sha256:
             return False, f"{name}: the weights differ from the card's hash; reinstall auditkit"
     return True, f"{len(MODELS)} built-in models, hashes match"
 

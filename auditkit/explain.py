@@ -36,15 +36,15 @@ def explain(name: str) -> str:
 
     if name in MODELS:
         return model_page(name)
-    from auditkit.data.catalogue import EMBEDDED
+    from auditkit.data.catalogue import DATA
 
-    if name in EMBEDDED:
+    if name in DATA:
         return data_page(name)
     measuring = [one for one, kind in checks.items() if name in kind.meta.metrics]
     if measuring:
         return "\n\n".join(_metric_text(name, check) for check in measuring) + "\n"
     metrics = [metric for kind in checks.values() for metric in kind.meta.metrics]
-    known = [*checks, *SUITES, *MODELS, *EMBEDDED, *metrics]
+    known = [*checks, *SUITES, *MODELS, *DATA, *metrics]
     raise ConfigError(
         f"Nothing is called {name!r}.{near_miss(name, known)}",
         hint="See the names with: audit list checks   (or models, data, suites)",
@@ -85,21 +85,17 @@ def model_page(name: str) -> str:
     from auditkit.models.catalogue import MODELS
 
     card = MODELS[name]
-    facts = {
-        **card.facts(),
-        "parameters": f"{card.parameters:,}",
-        "classes": ", ".join(card.classes),
-    }
+    facts = {**card.facts(), "classes": ", ".join(card.classes), "recipe": card.recipe_text}
     lines = "\n".join(f"- {key}: {value}" for key, value in facts.items() if value)
     commands = f"Audit it: `audit run {name}`\n\nRetrain it: `audit models train {name}`"
     return f"# {name}\n\n{lines}\n\n{commands}\n"
 
 
 def data_page(name: str) -> str:
-    """Return what is known about an embedded data set."""
-    from auditkit.data.catalogue import EMBEDDED
+    """Return what is known about a data set."""
+    from auditkit.data.catalogue import DATA
 
-    return f"# {name}\n\n{EMBEDDED[name].as_text()}\n"
+    return f"# {name}\n\n{DATA[name].as_text()}\n"
 
 
 def _suite_page(name: str) -> str:
@@ -156,21 +152,24 @@ def _models() -> list[dict[str, object]]:
     return [
         {
             "id": name,
-            "summary": f"{card.summary} Held-out accuracy {card.accuracy:.1%} (n = {card.n}).",
+            "summary": (
+                f"{card.summary} Held-out accuracy {card.accuracy:.1%} (n = {card.measured.n:,})."
+            ),
             "modality": card.modality,
             "data": card.data,
-            "parameters": card.parameters,
+            "parameters": card.measured.parameters,
             "accuracy": card.accuracy,
-            "n": card.n,
+            "n": card.measured.n,
+            "flops": card.measured.flops,
         }
         for name, card in MODELS.items()
     ]
 
 
 def _data() -> list[dict[str, object]]:
-    from auditkit.data.catalogue import EMBEDDED
+    from auditkit.data.catalogue import DATA
 
-    return [{"id": name, **one.facts()} for name, one in EMBEDDED.items()]
+    return [{"id": name, **one.facts()} for name, one in DATA.items()]
 
 
 def _suites() -> list[dict[str, object]]:

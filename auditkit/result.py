@@ -31,6 +31,7 @@ class ModelFacts(Frozen):
     classes: list[str]
     input_shape: list[int] | None = None  # images: [c, h, w]
     bounds: list[float] | None = None
+    features: list[str] = []  # tables: names of the columns; graphs: names of the tags of nodes
     card: dict[str, str] = {}
     notes: list[str] = []  # what was detected or assumed while loading
 

@@ -21,7 +21,10 @@ from auditkit.checks.base import Check, Context, NotApplicable, Records
 from auditkit.data.load import DataSpec
 from auditkit.engine import Engine, Failure, InProcess, Shards, Workers, failure_of
 from auditkit.findings import Outcome
+from auditkit.models.classifier import Classifier
+from auditkit.models.graphs import GraphClassifier
 from auditkit.models.load import ModelSpec
+from auditkit.models.tabular import TabularClassifier
 from auditkit.plan import Plan, make_plan, outcome_of
 from auditkit.policy import Policy
 from auditkit.records import write_records
@@ -51,8 +54,8 @@ class Request:
 
     Parameters
     ----------
-    model : ModelSpec
-        What to audit.
+    model : ModelSpec or Classifier
+        What to audit; a classifier that is in memory needs `workers` = 1.
     data : DataSpec, optional
         What to audit it on; without it, the data set the model names.
     policy : Policy
@@ -71,7 +74,7 @@ class Request:
         How the user called it, for the report.
     """
 
-    model: ModelSpec
+    model: ModelSpec | Classifier
     data: DataSpec | None = None
     policy: Policy
     out: Path | None = None
@@ -285,9 +288,16 @@ def _model_facts(subject: Subject) -> ModelFacts:
         classes=list(model.classes),
         input_shape=list(shape) if shape else None,
         bounds=list(bounds) if bounds else None,
+        features=_features(model),
         card=model.identity.card,
         notes=list(model.identity.notes),
     )
+
+
+def _features(model: Classifier) -> list[str]:
+    if isinstance(model, TabularClassifier):
+        return list(model.schema.names)
+    return list(model.tags) if isinstance(model, GraphClassifier) else []
 
 
 def _data_facts(subject: Subject) -> DataFacts:

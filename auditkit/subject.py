@@ -14,7 +14,7 @@ from auditkit.data.dataset import Dataset
 from auditkit.data.load import DataSpec, load_data
 from auditkit.errors import ConfigError, DataError
 from auditkit.models.classifier import Classifier, ImageClassifier, TextClassifier
-from auditkit.models.load import ModelSpec, load_model
+from auditkit.models.load import ModelSpec, load_model, rehearse
 from auditkit.result import Execution
 
 _BATCH = 256
@@ -26,10 +26,11 @@ _HELD_BYTES = 256 * 1024 * 1024  # inputs of one process that may stay in memory
 class SubjectSpec:
     """Plain words that say which model, which data and which sample of it.
 
-    `data` may be None where the model itself names its data set.
+    `data` may be None where the model itself names its data set. `model` may be a classifier that
+    is in memory already, which then has to be audited in this process.
     """
 
-    model: ModelSpec
+    model: ModelSpec | Classifier
     data: DataSpec | None
     max_inputs: int | None
     seed: int
@@ -56,8 +57,8 @@ class Subject:
     @property
     def fits_in_memory(self) -> bool:
         """Whether all inputs together are small enough to be kept between checks."""
-        shape = self.data.input_shape
-        per_input = 4 * int(np.prod(shape)) if shape else 4096
+        first = self.data.read(slice(0, 1))
+        per_input = 4096 if isinstance(first, list) else first.nbytes
         return per_input * len(self.data) <= _HELD_BYTES
 
 
@@ -71,7 +72,7 @@ def load_subject(spec: SubjectSpec) -> Subject:
     ConfigError
         If no data is given and the model names none.
     """
-    model = load_model(spec.model)
+    model = _rehearsed(spec.model) if isinstance(spec.model, Classifier) else load_model(spec.model)
     source = spec.data or _own_data(model)
     data = load_data(source, model)
     if isinstance(model, ImageClassifier) and data.input_shape != model.input_shape:
@@ -83,6 +84,11 @@ def load_subject(spec: SubjectSpec) -> Subject:
     if spec.max_inputs is not None:
         data = data.sample(spec.max_inputs, seed=spec.seed)
     return Subject(model, _with_note_on_cut_texts(model, data))
+
+
+def _rehearsed(model: Classifier) -> Classifier:
+    rehearse(model)
+    return model
 
 
 def _with_note_on_cut_texts(model: Classifier, data: Dataset) -> Dataset:

@@ -1,6 +1,7 @@
 """Words and shapes that every part shares; imports nothing heavy.
 
-Letters in shapes: n inputs, k classes, c channels, h rows, w columns, t tokens, d features.
+Letters in shapes: n inputs, k classes, c channels or columns of a table, h rows, w columns,
+t tokens, d features, v nodes of a graph.
 """
 
 from __future__ import annotations
@@ -10,7 +11,13 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-Modality: TypeAlias = Literal["image", "text"]
+Modality: TypeAlias = Literal["image", "text", "tabular", "graph"]
+INPUTS: dict[Modality, str] = {  # what models of each kind read, in words
+    "image": "images",
+    "text": "texts",
+    "tabular": "rows of a table",
+    "graph": "graphs",
+}
 Family: TypeAlias = Literal[
     "performance",
     "robustness",

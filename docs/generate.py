@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from auditkit.checks.catalogue import BUILT_IN
-from auditkit.data.catalogue import EMBEDDED
+from auditkit.data.catalogue import DATA
 from auditkit.explain import check_page, data_page, model_page
 from auditkit.models.catalogue import MODELS
 from auditkit.result import json_schema
@@ -21,7 +21,7 @@ def pages() -> dict[Path, str]:
         REFERENCE / "checks" / f"{kind.meta.id}.md": check_page(kind.meta.id) for kind in BUILT_IN
     }
     found |= {REFERENCE / "models" / f"{name}.md": model_page(name) for name in MODELS}
-    found |= {REFERENCE / "data" / f"{name}.md": data_page(name) for name in EMBEDDED}
+    found |= {REFERENCE / "data" / f"{name}.md": data_page(name) for name in DATA}
     schema = json.dumps(json_schema(), indent=1, sort_keys=True) + "\n"
     found[REFERENCE / "result.schema.json"] = schema
     return found

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 import auditkit
 from auditkit.data import glyphs
 from auditkit.models.card import Recipe
-from auditkit.models.train import fit_image
+from auditkit.models.training.images import fit_image
 
 
 def write_images(folder: Path, *, images: int) -> None:

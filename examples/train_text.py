@@ -17,9 +17,10 @@ import torch
 
 import auditkit
 from auditkit.data.tables import read_table
-from auditkit.models.builtin.phrases_transformer import PhrasesTransformer, word_tokenizer
+from auditkit.models.builtin.encoder_transformer import EncoderTransformer
 from auditkit.models.card import Recipe
-from auditkit.models.train import fit_text
+from auditkit.models.tokenizer import word_tokenizer
+from auditkit.models.training.texts import fit_text
 
 
 def main() -> None:
@@ -48,7 +49,7 @@ def main() -> None:
         training, vocabulary_size=options.vocabulary, max_length=options.max_length
     )
     torch.manual_seed(options.seed)
-    module = PhrasesTransformer(
+    module = EncoderTransformer(
         vocabulary_size=tokenizer.get_vocab_size(),
         max_length=options.max_length,
         width=options.width,

@@ -12,9 +12,14 @@ from torch import Tensor, nn
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.checks.base import Check, Context, Measured, NotApplicable, Records
-from auditkit.data.dataset import Dataset, InMemory
+from auditkit.data.dataset import Dataset, InMemory, Reader
+from auditkit.data.graphs import Graph, StoredGraphs
+from auditkit.data.schema import Feature, Schema
 from auditkit.models.classifier import Classifier, ImageClassifier
+from auditkit.models.graphs import GraphClassifier
+from auditkit.models.tabular import TabularClassifier
 from auditkit.result import Execution
+from auditkit.types import Modality
 
 
 @dataclass(frozen=True)
@@ -130,3 +135,59 @@ def values(outcome: Measured) -> dict[str, float | None]:
             finding.value
         )
     return found
+
+
+def table_subject() -> Subject:
+    """Four rows whose class is whether the age is above 40; the last one is labelled wrongly."""
+    schema = Schema(
+        (
+            Feature(name="age", mean=40.0),
+            Feature(name="work", kind="categorical", categories=("State", "Private")),
+            Feature(name="wage", missing=True),
+        )
+    )
+    layer = nn.Linear(5, 1)
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([[0.1, 0, 0, 0, 0]]))
+        layer.bias.zero_()
+    nan = float("nan")
+    rows = [[20.0, 0.0, 1.0], [30.0, 1.0, nan], [70.0, 1.0, nan], [70.0, 1.0, nan]]
+    return Subject(
+        TabularClassifier(layer, schema=schema, classes=("0", "1")),
+        _plain_data("tabular", InMemory(np.array(rows, dtype=np.float32)), [0, 0, 1, 0], schema),
+    )
+
+
+def graph_subject() -> Subject:
+    """Four chains whose class is whether they hold an N; the last one is labelled wrongly."""
+
+    class HasNitrogen(nn.Module):
+        def forward(self, features: Tensor, adjacency: Tensor) -> Tensor:
+            return features[:, :, 1].sum(dim=1, keepdim=True) - 0.5
+
+    graphs = [
+        Graph(np.array(tags), np.array([[0, 1], [1, 2]]))
+        for tags in ([0, 0, 0], [0, 0, 0], [1, 0, 0], [0, 0, 1])
+    ]
+    return Subject(
+        GraphClassifier(HasNitrogen(), tags=("C", "N"), classes=("0", "1")),
+        _plain_data("graph", StoredGraphs(graphs, 2, 4), [0, 0, 1, 0]),
+    )
+
+
+def _plain_data(
+    modality: Modality, reader: Reader, labels: list[int], schema: Schema | None = None
+) -> Dataset:
+    return Dataset(
+        name="made-up",
+        split="test",
+        modality=modality,
+        classes=("0", "1"),
+        ids=tuple(f"{i:05d}" for i in range(len(labels))),
+        labels=np.array(labels),
+        attributes=pd.DataFrame({"half": ["a", "b"] * (len(labels) // 2)}),
+        reader=reader,
+        schema=schema,
+        tags=("C", "N") if modality == "graph" else (),
+        sha256="0" * 64,
+    )

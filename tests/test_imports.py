@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parents[1] / "auditkit"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
     ("cli",),
-    ("api", "doctor", "progress"),
+    ("api", "doctor", "progress", "selftest"),
     ("run",),
     ("explain", "records", "state", "engine"),
     ("plan", "subject"),

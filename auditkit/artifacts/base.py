@@ -10,6 +10,8 @@ from torch import Tensor
 
 from auditkit.data.dataset import Dataset, Relevance
 from auditkit.models.classifier import Classifier, ImageClassifier, Inputs, TextClassifier
+from auditkit.models.graphs import GraphClassifier
+from auditkit.models.tabular import TabularClassifier
 from auditkit.randomness import key_of, keys_of
 from auditkit.result import Execution
 from auditkit.types import Ints, Keys
@@ -74,7 +76,10 @@ class Artifacts:
 
     @property
     def inputs(self) -> Inputs:
-        """The raw inputs: images (n, c, h, w) float32 or n texts, read on first use."""
+        """The raw inputs, read on first use: n texts, or float32 numbers.
+
+        Images (n, c, h, w), rows of a table (n, c), graphs (n, v, d + v).
+        """
         if self._inputs is None:
             batch = self.data.read(self.positions)
             self._inputs = batch if isinstance(batch, list) else torch.from_numpy(batch)
@@ -92,6 +97,14 @@ class Artifacts:
         assert isinstance(self.inputs, list)
         return self.inputs
 
+    def in_words(self, i: int) -> str:
+        """Return one input as a line of text; images have none."""
+        model, one = self.classifier, self.inputs[i]
+        if isinstance(one, str):
+            return one
+        assert isinstance(model, TabularClassifier | GraphClassifier)
+        return model.in_words(one)
+
     @property
     def image_model(self) -> ImageClassifier:
         """The classifier, known to read images."""
@@ -102,6 +115,18 @@ class Artifacts:
     def text_model(self) -> TextClassifier:
         """The classifier, known to read texts."""
         assert isinstance(self.classifier, TextClassifier)
+        return self.classifier
+
+    @property
+    def table_model(self) -> TabularClassifier:
+        """The classifier, known to read rows of a table."""
+        assert isinstance(self.classifier, TabularClassifier)
+        return self.classifier
+
+    @property
+    def graph_model(self) -> GraphClassifier:
+        """The classifier, known to read graphs."""
+        assert isinstance(self.classifier, GraphClassifier)
         return self.classifier
 
     @property

@@ -65,7 +65,7 @@ class Meta:
     metrics: Mapping[str, Metric]
     headline: str
     version: int = 1
-    modalities: tuple[Modality, ...] = ("image", "text")
+    modalities: tuple[Modality, ...] = ("image", "text", "tabular", "graph")
     needs_gradients: bool = False
     references: tuple[str, ...] = ()
 

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from auditkit.errors import AuditkitError, ModelError, near_miss
 from auditkit.findings import Frozen
 from auditkit.models.archives import TensorFacts
-from auditkit.models.card import Config, ModelCard, Shapes
-from auditkit.models.catalogue import MODELS
+from auditkit.models.card import Config, Network, Shapes
+from auditkit.models.catalogue import ARCHITECTURES
 from auditkit.models.layers import LayerSpec, build_layers, describe_layers
 
 
@@ -27,7 +27,7 @@ class Builtin(Frozen):
     """One of auditkit's own architectures."""
 
     kind: Literal["builtin"] = "builtin"
-    name: str  # of its card
+    name: str  # of its class
     config: Config
 
 
@@ -52,9 +52,8 @@ Architecture: TypeAlias = Annotated[Builtin | Layers | Factory, Field(discrimina
 
 def describe(module: nn.Module) -> Architecture:
     """Return how a network can be built again."""
-    for card in MODELS.values():
-        if type(module) is card.build:
-            return Builtin(name=card.name, config=cast("Config", module.config))
+    if isinstance(module, Network) and ARCHITECTURES.get(type(module).__name__) is type(module):
+        return Builtin(name=type(module).__name__, config=module.config)
     root = describe_layers(module)
     return Factory(name=_import_name(type(module))) if root is None else Layers(root=root)
 
@@ -75,17 +74,17 @@ def shapes_of(tensors: Iterable[TensorFacts]) -> Shapes:
 
 def recognise(shapes: Shapes) -> Builtin | None:
     """Return the built-in architecture whose tensors have exactly these names and shapes."""
-    for card in MODELS.values():
-        config = _fitting(card, shapes)
+    for name, build in ARCHITECTURES.items():
+        config = _fitting(build, shapes)
         if config is not None:
-            return Builtin(name=card.name, config=config)
+            return Builtin(name=name, config=config)
     return None
 
 
-def _fitting(card: ModelCard, shapes: Shapes) -> Config | None:
+def _fitting(build: type[Network], shapes: Shapes) -> Config | None:
     try:
-        config = card.config_of(shapes)
-        module = _empty(card, config)
+        config = build.config_of(shapes)
+        module = _empty(build, config)
     except (KeyError, ValueError, IndexError, RuntimeError, AuditkitError):
         return None
     built = {name: tuple(value.shape) for name, value in module.state_dict().items()}
@@ -100,19 +99,20 @@ def build_builtin(architecture: Builtin, shapes: Shapes) -> nn.Module:
     ModelError
         If there is no such architecture, or the tensors are not of it.
     """
-    card = MODELS.get(architecture.name)
-    if card is None:
+    build = ARCHITECTURES.get(architecture.name)
+    if build is None:
         raise ModelError(
             f"The file needs the built-in architecture {architecture.name!r}, which this auditkit"
-            f" does not have.{near_miss(architecture.name, MODELS)}",
+            f" does not have.{near_miss(architecture.name, ARCHITECTURES)}",
             hint="Install the auditkit that wrote the file.",
         )
     # A config that differs from its tensors could ask for any amount of memory.
-    if _fitting(card, shapes) != architecture.config:
+    if _fitting(build, shapes) != architecture.config:
         raise ModelError(
-            f"The file announces {card.name} with {architecture.config}; its tensors are different."
+            f"The file announces {architecture.name} with {architecture.config}; its tensors are"
+            " different."
         )
-    return _empty(card, architecture.config)
+    return _empty(build, architecture.config)
 
 
 def build_described(architecture: Layers) -> nn.Module:
@@ -120,9 +120,9 @@ def build_described(architecture: Layers) -> nn.Module:
     return build_layers(architecture.root)
 
 
-def _empty(card: ModelCard, config: Config) -> nn.Module:
+def _empty(build: type[Network], config: Config) -> nn.Module:
     with torch.device("meta"):  # shapes only, no memory
-        return card.build(**config)
+        return build(**config)
 
 
 def build_named(arch: str) -> nn.Module:

@@ -13,7 +13,7 @@ import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeAlias, final
+from typing import Annotated, Any, Literal, Self, TypeAlias, final
 
 import safetensors.torch
 import torch
@@ -22,7 +22,8 @@ from safetensors import SafetensorError
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from auditkit.errors import ModelError
+from auditkit.data.schema import Feature, Schema
+from auditkit.errors import DataError, ModelError
 from auditkit.findings import Frozen
 from auditkit.models.architectures import (
     Architecture,
@@ -38,7 +39,10 @@ from auditkit.models.architectures import (
     shapes_of,
 )
 from auditkit.models.archives import TensorFacts
+from auditkit.models.blackbox import BlackBox
 from auditkit.models.classifier import Classifier, Identity, ImageClassifier, TextClassifier
+from auditkit.models.graphs import GraphClassifier
+from auditkit.models.tabular import Encoding, TabularClassifier, width_of
 from auditkit.result import write_atomically
 from auditkit.types import Modality
 
@@ -80,6 +84,12 @@ class Description(Frozen):
         Images: see `ImageClassifier`.
     tokenizer, max_length : optional
         Texts: the tokenizer as JSON, and see `TextClassifier`.
+    columns, encoding : optional
+        Tables: see `Schema` and `TabularClassifier`.
+    tags : list of str, optional
+        Graphs: see `GraphClassifier`.
+    differentiable : bool, optional
+        False where the network has no useful gradients; absent where it has.
     data : str, optional
         Data set to audit on when none is given.
     card : dict
@@ -96,6 +106,10 @@ class Description(Frozen):
     std: list[float] | None = None
     tokenizer: str | None = None
     max_length: _Size | None = None
+    columns: list[Feature] | None = Field(default=None, min_length=1)
+    encoding: Encoding | None = None
+    tags: list[str] | None = Field(default=None, min_length=1)
+    differentiable: Literal[False] | None = None
     data: str | None = None
     card: dict[str, str] = {}
 
@@ -126,16 +140,17 @@ def save(classifier: Classifier, path: str | Path) -> None:
     Parameters
     ----------
     classifier : Classifier
-        An `ImageClassifier` or a `TextClassifier`. Networks made of auditkit's own architectures
-        or of plain torch layers in `Sequential` load again without any option; any other class
-        must be named by whoever loads the file, with `--arch package.module:Class`.
+        Any but one around a `BlackBox`, whose function cannot be written. Networks made of
+        auditkit's own architectures or of plain torch layers in `Sequential` load again without
+        any option; any other class must be named by whoever loads the file, with
+        `--arch package.module:Class`.
     path : str or Path
         Where to write; ".safetensors" is the usual ending.
 
     Raises
     ------
     ModelError
-        If the network's state holds something that is not a tensor.
+        If the network is a `BlackBox`, or its state holds something that is not a tensor.
 
     Examples
     --------
@@ -148,6 +163,11 @@ def save(classifier: Classifier, path: str | Path) -> None:
     >>> again.classes
     ('no', 'yes')
     """
+    if isinstance(classifier.module, BlackBox):
+        raise ModelError(
+            "A black box cannot be saved: a file holds no functions.",
+            hint="Audit it where it is: auditkit.audit(classifier, data)",
+        )
     state: dict[str, Tensor] = {}
     for name, value in classifier.module.state_dict().items():
         if not isinstance(value, Tensor):
@@ -166,6 +186,7 @@ def _description_of(classifier: Classifier) -> Description:
         "classes": list(classifier.classes),
         "data": identity.data,
         "card": identity.card,
+        "differentiable": None if classifier.differentiable else False,
     }
     if isinstance(classifier, ImageClassifier):
         return Description(
@@ -178,9 +199,14 @@ def _description_of(classifier: Classifier) -> Description:
     if isinstance(classifier, TextClassifier):
         tokenizer = classifier.tokenizer.to_str()
         return Description(**common, tokenizer=tokenizer, max_length=classifier.max_length)
+    if isinstance(classifier, TabularClassifier):
+        columns = list(classifier.schema.features)
+        return Description(**common, columns=columns, encoding=classifier.encoding)
+    if isinstance(classifier, GraphClassifier):
+        return Description(**common, tags=list(classifier.tags))
     raise ModelError(
-        f"{type(classifier).__name__} cannot be saved, expected an ImageClassifier or a"
-        " TextClassifier."
+        f"{type(classifier).__name__} cannot be saved, expected an ImageClassifier, a"
+        " TextClassifier, a TabularClassifier or a GraphClassifier."
     )
 
 
@@ -245,42 +271,92 @@ def _built(
 
 def _rehearse(path: Path, module: nn.Module, description: Description) -> None:
     """Run a described network on shapes alone: it must be possible and of sensible size."""
-    if description.input_shape is None:
+    if description.modality == "text":
         return
+    inputs, what = _shapes(path, description)
     sizes: list[int] = []
 
     def measured(_module: nn.Module, _inputs: object, output: Tensor) -> None:
         sizes.append(output.numel())
         if sizes[-1] > ACTIVATIONS_LIMIT:
-            raise ModelError(f"{path}: one layer makes {sizes[-1]:,} numbers of one image.")
+            raise ModelError(f"{path}: one layer makes {sizes[-1]:,} numbers of one input.")
 
     hooks = [one.register_forward_hook(measured) for one in module.modules()]
     try:
         with torch.no_grad():
-            module.eval()(torch.empty(1, *description.input_shape, device="meta"))
+            module.eval()(*(torch.empty(1, *shape, device="meta") for shape in inputs))
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
         reason = str(error).partition("\n")[0]
-        raise ModelError(
-            f"{path}: its layers cannot read images of shape {description.input_shape}: {reason}"
-        ) from error
+        raise ModelError(f"{path}: its layers cannot read {what}: {reason}") from error
     finally:
         for hook in hooks:
             hook.remove()
+
+
+def _shapes(path: Path, description: Description) -> tuple[list[tuple[int, ...]], str]:
+    """Return the shapes of what the network of one input reads, and what that is in words."""
+    if description.modality == "tabular":
+        schema, encoding = _columns(path, description)
+        width = len(schema) if encoding == "raw" else sum(map(width_of, schema.features))
+        return [(width,)], f"{width} features"
+    if description.modality == "graph":
+        d = len(_tags(path, description))
+        return [(2, d), (2, 2)], f"graphs with {d} tags"
+    shape = _image(path, description)[0]
+    return [shape], f"images of shape {shape}"
+
+
+def _image(
+    path: Path, description: Description
+) -> tuple[tuple[int, int, int], tuple[float, float]]:
+    if description.input_shape is None or description.bounds is None:
+        raise ModelError(f"{path} describes an image model without input shape or bounds.")
+    return description.input_shape, description.bounds
+
+
+def _columns(path: Path, description: Description) -> tuple[Schema, Encoding]:
+    if description.columns is None or description.encoding is None:
+        raise ModelError(f"{path} describes a model of tables without columns or encoding.")
+    return Schema(tuple(description.columns)), description.encoding
+
+
+def _tags(path: Path, description: Description) -> list[str]:
+    if description.tags is None:
+        raise ModelError(f"{path} describes a model of graphs without tags.")
+    return description.tags
 
 
 def _classifier(
     path: Path, description: Description, module: nn.Module, identity: Identity
 ) -> Classifier:
     if description.modality == "image":
-        if description.input_shape is None or description.bounds is None:
-            raise ModelError(f"{path} describes an image model without input shape or bounds.")
+        input_shape, bounds = _image(path, description)
         return ImageClassifier(
             module,
             classes=description.classes,
-            input_shape=description.input_shape,
-            bounds=description.bounds,
+            input_shape=input_shape,
+            bounds=bounds,
             mean=description.mean,
             std=description.std,
+            identity=identity,
+        )
+    differentiable = description.differentiable is None
+    if description.modality == "tabular":
+        schema, encoding = _columns(path, description)
+        return TabularClassifier(
+            module,
+            schema=schema,
+            classes=description.classes,
+            encoding=encoding,
+            differentiable=differentiable,
+            identity=identity,
+        )
+    if description.modality == "graph":
+        return GraphClassifier(
+            module,
+            tags=_tags(path, description),
+            classes=description.classes,
+            differentiable=differentiable,
             identity=identity,
         )
     if description.tokenizer is None or description.max_length is None:
@@ -327,6 +403,8 @@ def read_description(path: Path, header: Header) -> Description:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise ModelError(f"{path} is a broken bundle: {where}: {first['msg']}.") from error
+    except DataError as error:  # impossible columns
+        raise ModelError(f"{path} is a broken bundle: {error.message}") from error
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{path} is a broken bundle: its description is no JSON.") from error
 

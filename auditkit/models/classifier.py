@@ -13,10 +13,12 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from auditkit.errors import ModelError
+from auditkit.models.blackbox import BlackBox
 from auditkit.result import Execution
 from auditkit.types import Modality
 
-Inputs: TypeAlias = Tensor | list[str]  # images (n, c, h, w) in raw units, or n texts
+# In raw units: images (n, c, h, w), rows of a table (n, c) or graphs (n, v, d + v); or n texts.
+Inputs: TypeAlias = Tensor | list[str]
 Logits: TypeAlias = Callable[[Tensor], Tensor]
 
 
@@ -115,7 +117,8 @@ class ImageClassifier(Classifier):
     Parameters
     ----------
     module : Module
-        Maps normalised images (n, c, h, w) to logits (n, k), or (n, 1) for two classes.
+        Maps normalised images (n, c, h, w) to logits (n, k), or (n, 1) for two classes; a
+        `BlackBox` has no gradients.
     classes : sequence of str
         Class names in the order of the logits.
     input_shape : (c, h, w)
@@ -157,6 +160,7 @@ class ImageClassifier(Classifier):
         if std is not None and not all(s > 0 for s in std):
             raise ModelError(f"std is {list(std)}, expected positive values.")
         self.module = module.eval().requires_grad_(False)
+        self.differentiable = not isinstance(module, BlackBox)
         self.classes = tuple(classes)
         self.input_shape = input_shape
         self.bounds = bounds
@@ -315,9 +319,10 @@ def randomised(module: nn.Module, seed: int) -> Generator[None]:
     try:
         with torch.no_grad():
             for value in module.parameters():
-                fresh = torch.randn(value.shape, generator=rng).to(value.device, value.dtype)
-                spread = value.std() if value.numel() > 1 else value.abs().mean()
-                value.copy_(fresh * spread + value.mean())
+                fresh = torch.randn(value.shape, generator=rng).to(value.device)
+                real = value.float() if not value.is_floating_point() else value
+                spread = real.std() if value.numel() > 1 else real.abs().mean()
+                value.copy_(fresh.to(real.dtype) * spread + real.mean())
         yield
     finally:
         module.load_state_dict(kept)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass, replace
-from importlib import resources
 from pathlib import Path
 from typing import final
 
@@ -13,12 +13,14 @@ from torch import Tensor, nn
 
 from auditkit.errors import ConfigError, ModelError
 from auditkit.models.architectures import (
+    Builtin,
     build_builtin,
     build_named,
     check_fit,
     fill,
     recognise,
 )
+from auditkit.models.blackbox import BlackBox
 from auditkit.models.bundle import load_bundle, read_safetensors
 from auditkit.models.card import ModelCard
 from auditkit.models.catalogue import MODELS
@@ -30,7 +32,10 @@ from auditkit.models.classifier import (
     TextClassifier,
     TextModule,
 )
+from auditkit.models.graphs import GraphClassifier
 from auditkit.models.inspect import KINDS, Inspection, inspect_file, missing
+from auditkit.models.tabular import TabularClassifier
+from auditkit.types import INPUTS
 
 
 @final
@@ -103,14 +108,9 @@ def load_model(spec: ModelSpec) -> Classifier:
     """
     device = _device(spec.device)
     classifier = _adjusted(_loaded(spec), spec)
-    _rehearse(classifier)
+    rehearse(classifier)
     classifier.module.to(device)
     return classifier
-
-
-def builtin_path(card: ModelCard) -> Path:
-    """Return the file with the weights of a built-in model."""
-    return Path(str(resources.files("auditkit.models.builtin") / "weights" / card.weights))
 
 
 def _loaded(spec: ModelSpec) -> Classifier:
@@ -132,11 +132,11 @@ def _loaded(spec: ModelSpec) -> Classifier:
 
 
 def _builtin(card: ModelCard) -> Classifier:
-    path = builtin_path(card)
+    path = card.weights
     if not path.exists():
         raise ModelError(f"The weights of {card.name} are missing.", hint="Reinstall auditkit.")
     classifier = load_bundle(path)
-    if classifier.identity.sha256 != card.sha256:
+    if classifier.identity.sha256 != card.measured.sha256:
         raise ModelError(
             f"The weights of {card.name} are not the ones its card describes.",
             hint="Reinstall auditkit.",
@@ -169,7 +169,7 @@ def _from_state_dict(path: Path, inspection: Inspection, spec: ModelSpec) -> Cla
         if architecture is None:
             raise _unrecognised(path, [*state])
         module, name = build_builtin(architecture, shapes), architecture.name
-        card = MODELS[name]
+        card = _card_of(architecture)
     check_fit(module, inspection.tensors, file=str(path), name=name)
     fill(module, state)
     identity = Identity(
@@ -179,6 +179,11 @@ def _from_state_dict(path: Path, inspection: Inspection, spec: ModelSpec) -> Cla
         data=card.data if card else None,
         notes=tuple(_notes(inspection, card)),
     )
+    if part := _inseparable(name, card):
+        raise ModelError(
+            f"{path} holds the weights of a network without {part}.",
+            hint="Save both in one file: auditkit.save(classifier, path)",
+        )
     if isinstance(module, TextModule):
         return _text_classifier(path, module, card, identity)
     return _image_classifier(path, module, card, spec, identity)
@@ -196,6 +201,34 @@ def _state_dict(path: Path, inspection: Inspection) -> dict[str, Tensor]:
     if inspection.nested_in is not None:
         content = content[inspection.nested_in]
     return {name: value.detach() for name, value in content.items()}
+
+
+def _card_of(architecture: Builtin) -> ModelCard | None:
+    """Return the built-in model that weights of an architecture are most like.
+
+    None where models of this architecture read different data: then the user must say more.
+    """
+    read = architecture.config
+    alike = [
+        card
+        for card in MODELS.values()
+        if card.architecture == architecture.name
+        and all(card.config.get(key) == read.get(key) for key in _WHAT_IS_READ)
+    ]
+    return alike[0] if len({card.data for card in alike}) == 1 else None
+
+
+_WHAT_IS_READ = ("side", "channels", "inputs", "max_length", "n_classes")  # keys of a config
+
+
+def _inseparable(architecture: str, card: ModelCard | None) -> str:
+    """Return what weights alone cannot do without; nothing where options can say the rest."""
+    cards = [card] if card else [c for c in MODELS.values() if c.architecture == architecture]
+    parts = {
+        {"tabular": "the columns that it reads", "graph": "its tags"}.get(one.modality, "")
+        for one in cards
+    }
+    return parts.pop() if len(parts) == 1 else ""
 
 
 def _unrecognised(path: Path, names: list[str]) -> ModelError:
@@ -239,8 +272,8 @@ def _image_classifier(
         classes=classes,
         input_shape=input_shape,
         bounds=bounds or (0.0, 1.0),
-        mean=spec.mean,
-        std=spec.std,
+        mean=card.mean if card else spec.mean,
+        std=card.std if card else spec.std,
         identity=identity,
     )
 
@@ -274,7 +307,8 @@ def _adjusted(classifier: Classifier, spec: ModelSpec) -> Classifier:
     if not image and (foreign := [one for one in _OF_IMAGES if getattr(spec, one) is not None]):
         option = _option(foreign[0])
         raise ModelError(
-            f"{spec.source} reads texts; {option} is about images.", hint=f"Leave out {option}."
+            f"{spec.source} reads {INPUTS[classifier.modality]}; {option} is about images.",
+            hint=f"Leave out {option}.",
         )
     notes = [
         f"{_option(one)} replaced {getattr(classifier, one) or 'nothing'}, which the file or its"
@@ -295,14 +329,9 @@ def _adjusted(classifier: Classifier, spec: ModelSpec) -> Classifier:
             std=spec.std or classifier.std,
             identity=identity,
         )
-    assert isinstance(classifier, TextClassifier)
-    return TextClassifier(
-        classifier.module,
-        tokenizer=classifier.tokenizer,
-        classes=spec.classes or classifier.classes,
-        max_length=classifier.max_length,
-        identity=identity,
-    )
+    renamed = copy(classifier)
+    renamed.classes, renamed.identity = spec.classes or classifier.classes, identity
+    return renamed
 
 
 _OF_IMAGES = ("input_shape", "bounds", "mean", "std")
@@ -312,12 +341,22 @@ def _option(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _rehearse(classifier: Classifier) -> None:
-    """Run the network once, so that a wrong shape or number of classes is said at once."""
+def rehearse(classifier: Classifier) -> None:
+    """Run the model once, so that a wrong shape or number of classes is said at once.
+
+    What a black box answers shows what its scores are; that is noted.
+
+    Raises
+    ------
+    ModelError
+        If the model cannot read its inputs.
+    """
     if isinstance(classifier, ImageClassifier):
         low, high = classifier.bounds
         inputs: Inputs = torch.full((1, *classifier.input_shape), (low + high) / 2)
         what = f"images of shape {classifier.input_shape}"
+    elif isinstance(classifier, TabularClassifier | GraphClassifier):
+        inputs, what = classifier.example(), INPUTS[classifier.modality]
     else:
         inputs, what = ["a"], "texts"
     try:
@@ -328,6 +367,9 @@ def _rehearse(classifier: Classifier) -> None:
             f"{classifier.identity.architecture} cannot read {what}: {reason}",
             hint="Check --input-shape." if isinstance(classifier, ImageClassifier) else "",
         ) from error
+    box, identity = classifier.module, classifier.identity
+    if isinstance(box, BlackBox) and box.note not in ("", *identity.notes):
+        classifier.identity = replace(identity, notes=(*identity.notes, box.note))
 
 
 def _device(name: str) -> torch.device:

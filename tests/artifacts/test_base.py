@@ -11,7 +11,7 @@ import torch
 
 from auditkit.artifacts.base import Artifact, Artifacts
 from auditkit.models.classifier import TextClassifier
-from tests.subjects import LinearSubject, linear_subject
+from tests.subjects import LinearSubject, graph_subject, linear_subject, table_subject
 
 
 @dataclass(frozen=True)
@@ -84,3 +84,15 @@ def test_an_image_shard_is_not_taken_for_text(subject: LinearSubject) -> None:
         _ = artifacts.texts
     with pytest.raises(AssertionError):
         _ = artifacts.text_model
+
+
+def test_an_input_that_is_no_image_can_be_put_in_words(subject: LinearSubject) -> None:
+    table, graph = table_subject().artifacts, graph_subject().artifacts
+    assert table.in_words(0) == "age 20, work State, wage 1"
+    assert graph.in_words(2) == "3 nodes (2 C, 1 N), 2 edges"
+    assert table.table_model.schema.names == ("age", "work", "wage")
+    assert graph.graph_model.tags == ("C", "N")
+    with pytest.raises(AssertionError):
+        subject.artifacts.in_words(0)
+    with pytest.raises(AssertionError):
+        _ = table.graph_model

@@ -169,7 +169,13 @@ def test_every_public_name_has_a_section() -> None:
     assert names == set(auditkit.__all__)
 
 
-@pytest.mark.parametrize("name", ["ImageClassifier", "TextClassifier", "save", "read_result"])
+SIGNATURES = (
+    "ImageClassifier", "TextClassifier", "TabularClassifier", "GraphClassifier", "Schema",
+    "BlackBox", "save", "read_result",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
 def test_signatures_are_true(name: str) -> None:
     heading = next(
         one.strip("`")

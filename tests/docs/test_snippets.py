@@ -19,7 +19,8 @@ from torch import nn
 import auditkit
 from auditkit.cli import cli
 from auditkit.errors import AuditkitError
-from auditkit.models.builtin.phrases_transformer import PhrasesTransformer, word_tokenizer
+from auditkit.models.builtin.encoder_transformer import EncoderTransformer
+from auditkit.models.tokenizer import word_tokenizer
 from auditkit.policy import load_policy
 from tests.docs.pages import PAGES, ROOT, Block, blocks
 
@@ -76,7 +77,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     tokenizer = word_tokenizer(REVIEWS, vocabulary_size=50, max_length=8)
     size = tokenizer.get_vocab_size()
-    reader = PhrasesTransformer(vocabulary_size=size, max_length=8, width=16, depth=1)
+    reader = EncoderTransformer(vocabulary_size=size, max_length=8, width=16, depth=1)
     classes = ["negative", "positive"]
     texts = auditkit.TextClassifier(reader, tokenizer=tokenizer, classes=classes, max_length=8)
     auditkit.save(texts, folder / "my-text-model.pt")

@@ -21,8 +21,8 @@ from auditkit.models.architectures import (
     recognise,
 )
 from auditkit.models.builtin.digits_cnn import DigitsCnn
-from auditkit.models.builtin.digits_vit import DigitsVit
-from auditkit.models.builtin.phrases_transformer import PhrasesTransformer
+from auditkit.models.builtin.encoder_transformer import EncoderTransformer
+from auditkit.models.builtin.vision_transformer import VisionTransformer
 from tests.models.builtin.test_digits_cnn import shapes
 from tests.models.files import Net
 
@@ -31,8 +31,8 @@ from tests.models.files import Net
     "module",
     [
         DigitsCnn(width=5, depth=2, n_classes=4),
-        DigitsVit(width=32, depth=2),
-        PhrasesTransformer(vocabulary_size=7, max_length=9, width=16, depth=1, n_classes=3),
+        VisionTransformer(width=32, depth=2),
+        EncoderTransformer(vocabulary_size=7, max_length=9, width=16, depth=1, n_classes=3),
     ],
 )
 def test_a_built_in_architecture_is_recognised_and_built_without_memory(module: nn.Module) -> None:

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 
 from auditkit.errors import ModelError
 from auditkit.models.builtin.digits_cnn import DigitsCnn
-from auditkit.models.builtin.digits_vit import DigitsVit
-from auditkit.models.builtin.phrases_transformer import PhrasesTransformer, word_tokenizer
+from auditkit.models.builtin.encoder_transformer import EncoderTransformer
+from auditkit.models.builtin.vision_transformer import VisionTransformer
 from auditkit.models.bundle import KEY, file_sha256, load_bundle, read_header, save
 from auditkit.models.classifier import Classifier, Identity, ImageClassifier, TextClassifier
+from auditkit.models.tokenizer import word_tokenizer
 from tests.models.files import Net
 
 DIGITS = tuple("0123456789")
@@ -50,13 +51,15 @@ def layered(dtype: torch.dtype = torch.float32) -> ImageClassifier:
 
 def text_model() -> TextClassifier:
     words = word_tokenizer(["a fine day , really"], vocabulary_size=20, max_length=9)
-    module = PhrasesTransformer(vocabulary_size=words.get_vocab_size(), max_length=9, width=16)
+    module = EncoderTransformer(vocabulary_size=words.get_vocab_size(), max_length=9, width=16)
     return TextClassifier(module, tokenizer=words, classes=("no", "yes"), max_length=9)
 
 
 MODELS: dict[str, Callable[[], Classifier]] = {
     "cnn": lambda: image_model(DigitsCnn(width=6, depth=2)),
-    "vit": lambda: image_model(DigitsVit(width=32, depth=1, n_classes=3), classes=("a", "b", "c")),
+    "vit": lambda: image_model(
+        VisionTransformer(width=32, depth=1, n_classes=3), classes=("a", "b", "c")
+    ),
     "layers": layered,
     "half": lambda: layered(torch.bfloat16),
     "double": lambda: layered(torch.float64),
@@ -187,8 +190,8 @@ def test_a_config_that_differs_from_the_tensors_is_refused(tmp_path: Path) -> No
 def test_an_unknown_built_in_names_the_near_miss(tmp_path: Path) -> None:
     path = tmp_path / "m"
     save(image_model(DigitsCnn(width=4)), path)
-    with pytest.raises(ModelError, match="Did you mean 'digits-cnn'"):
-        load_bundle(rewritten(path, lambda d: d["architecture"].update(name="digit-cnn")))
+    with pytest.raises(ModelError, match="Did you mean 'DigitsCnn'"):
+        load_bundle(rewritten(path, lambda d: d["architecture"].update(name="DigitCnn")))
 
 
 def test_missing_unexpected_and_different_tensors_are_named(tmp_path: Path) -> None:

@@ -187,7 +187,7 @@ def test_parameters_are_counted_without_running_statistics(tmp_path: Path) -> No
 
 
 def test_a_built_in_architecture_is_recognised_whatever_its_width(tmp_path: Path) -> None:
-    assert inspect_file(torch_file(tmp_path / "m.pt", state())).architecture == "digits-cnn"
+    assert inspect_file(torch_file(tmp_path / "m.pt", state())).architecture == "DigitsCnn"
     other = {**state(), "extra": torch.zeros(1)}
     assert inspect_file(torch_file(tmp_path / "o.pt", other)).architecture is None
 

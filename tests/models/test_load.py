@@ -15,13 +15,13 @@ import torch
 from torch import nn
 
 from auditkit.errors import ConfigError, ModelError
-from auditkit.models import load as load_module
+from auditkit.models import card as card_module
 from auditkit.models.builtin.digits_cnn import DigitsCnn
-from auditkit.models.builtin.digits_vit import DigitsVit
+from auditkit.models.builtin.vision_transformer import VisionTransformer
 from auditkit.models.bundle import save
 from auditkit.models.catalogue import MODELS
 from auditkit.models.classifier import Classifier, ImageClassifier, TextClassifier
-from auditkit.models.load import ModelSpec, builtin_path, load_model
+from auditkit.models.load import ModelSpec, load_model
 from tests.models.files import (
     Hoarder,
     Net,
@@ -53,7 +53,7 @@ def test_a_built_in_model_carries_its_card(name: str) -> None:
     model = load_model(ModelSpec(source=name))
     card = MODELS[name]
     assert model.identity.name == name
-    assert model.identity.sha256 == card.sha256
+    assert model.identity.sha256 == card.measured.sha256
     assert model.identity.data == card.data
     assert model.identity.card == card.facts()
     assert model.identity.notes == ()
@@ -70,9 +70,9 @@ def test_a_specification_crosses_to_another_process() -> None:
 def test_changed_weights_of_a_built_in_model_are_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "digits_cnn.safetensors"
+    path = tmp_path / "digits-cnn.safetensors"
     save(ImageClassifier(DigitsCnn(), classes=tuple("0123456789"), input_shape=(1, 8, 8)), path)
-    monkeypatch.setattr(load_module, "builtin_path", lambda card: path)
+    monkeypatch.setattr(card_module, "WEIGHTS", tmp_path)
     with pytest.raises(ModelError, match="not the ones its card describes"):
         load_model(ModelSpec(source="digits-cnn"))
 
@@ -80,7 +80,7 @@ def test_changed_weights_of_a_built_in_model_are_noticed(
 @pytest.mark.parametrize("ending", ["pt", "bin", "safetensors"])
 def test_a_bundle_is_known_by_its_content(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"my model.{ending}"
-    path.write_bytes(builtin_path(MODELS["digits-vit"]).read_bytes())
+    path.write_bytes(MODELS["digits-vit"].weights.read_bytes())
     model = load_model(ModelSpec(source=str(path)))
     assert model.identity.name == "my model"
     assert model.identity.data == "digits"
@@ -89,7 +89,7 @@ def test_a_bundle_is_known_by_its_content(tmp_path: Path, ending: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["torch", "safetensors", "checkpoint"])
-@pytest.mark.parametrize("build", [DigitsCnn, DigitsVit])
+@pytest.mark.parametrize("build", [DigitsCnn, VisionTransformer])
 def test_a_state_dict_of_a_built_in_architecture_needs_no_option(
     tmp_path: Path, build: type[nn.Module], form: str
 ) -> None:
@@ -125,9 +125,9 @@ def factory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "factory_of_this_test.py").write_text(
         "from tests.models.files import Net as build\n"
-        "from auditkit.models.builtin.phrases_transformer import PhrasesTransformer\n"
+        "from auditkit.models.builtin.encoder_transformer import EncoderTransformer\n"
         "def text():\n"
-        "    return PhrasesTransformer(vocabulary_size=5, max_length=4, width=16)\n"
+        "    return EncoderTransformer(vocabulary_size=5, max_length=4, width=16)\n"
     )
     yield "factory_of_this_test"
     sys.modules.pop("factory_of_this_test", None)
@@ -358,9 +358,9 @@ def test_weights_of_another_architecture_are_named(tmp_path: Path, factory: str)
 
 
 def test_text_weights_without_a_tokenizer_are_refused(tmp_path: Path, factory: str) -> None:
-    from auditkit.models.builtin.phrases_transformer import PhrasesTransformer
+    from auditkit.models.builtin.encoder_transformer import EncoderTransformer
 
-    module = PhrasesTransformer(vocabulary_size=5, max_length=4, width=16)
+    module = EncoderTransformer(vocabulary_size=5, max_length=4, width=16)
     path = torch_file(tmp_path / "text.pt", module.state_dict())
     for options in ({}, {"arch": f"{factory}:text"}):
         error = refused(path, **options)

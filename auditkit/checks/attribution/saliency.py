@@ -184,6 +184,7 @@ class Saliency(Check):
             ),
         },
         headline="saliency/deletion_gain/all/*",
+        modalities=("image", "text"),
         references=(
             "Simonyan et al., 2014, arXiv:1312.6034",
             "Zeiler and Fergus, 2014, arXiv:1311.2901",

@@ -245,10 +245,9 @@ def _mistakes(artifacts: Artifacts, clean: Predictions) -> list[Example]:
 
 
 def _row(artifacts: Artifacts, i: int, caption: str) -> ImageRow | TextRow:
-    if isinstance(artifacts.inputs, list):
-        return TextRow(
-            id=artifacts.ids[i], caption=caption, tokens=[Token(text=artifacts.inputs[i])]
-        )
+    if artifacts.classifier.modality != "image":
+        words = Token(text=artifacts.in_words(i))
+        return TextRow(id=artifacts.ids[i], caption=caption, tokens=[words])
     shown = picture(artifacts.images[i], artifacts.image_model.bounds, "input")
     return ImageRow(id=artifacts.ids[i], caption=caption, panels=[shown])
 

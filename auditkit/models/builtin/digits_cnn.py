@@ -6,11 +6,12 @@ from typing import final
 
 from torch import Tensor, nn
 
-from auditkit.models.card import Config, ModelCard, Recipe, Shapes
+from auditkit.data.digits import CLASSES, TERMS
+from auditkit.models.card import Config, ModelCard, Network, Recipe, Shapes
 
 
 @final
-class DigitsCnn(nn.Module):
+class DigitsCnn(Network):
     """A residual network without any normalisation of its input.
 
     Parameters
@@ -73,40 +74,32 @@ def _convolution(inputs: int, outputs: int, *, stride: int = 1) -> nn.Sequential
     )
 
 
-RECIPE = Recipe(
-    seed=0,
-    epochs=40,
-    batch_size=64,
-    learning_rate=3e-3,
-    weight_decay=0.05,
-    shift=0.7,
-    rotation=12.0,
-    zoom=0.12,
-)
-
-CARD = ModelCard(
-    name="digits-cnn",
-    summary="A small residual network that reads handwritten digits of 8x8 pixels.",
-    build=DigitsCnn,
-    config_of=DigitsCnn.config_of,
-    config={"width": 32, "depth": 1, "n_classes": 10},
-    data="digits",
-    classes=tuple("0123456789"),
-    input_shape=(1, 8, 8),
-    bounds=(0.0, 1.0),
-    weights="digits_cnn.safetensors",
-    sha256="f11d786a33cbbb52b1d94d616d64375589db2ecd65493f1f9b558a929f622f44",
-    source="He et al., 2016, arXiv:1512.03385 (ResNet)",
-    recipe=RECIPE,
-    correct=450,
-    n=450,
-    parameters=112106,
-    limits=(
-        "Not trained against adversaries: small worst-case changes fool it.",
-        "Knows only single, centred digits; it answers with a digit whatever it is shown.",
-    ),
-    terms=(
-        "Optical Recognition of Handwritten Digits (Alpaydin and Kaynak, 1998,"
-        " doi:10.24432/C50P49), CC BY 4.0, as it comes with scikit-learn."
+CARDS = (
+    ModelCard(
+        name="digits-cnn",
+        summary="A small residual network that reads handwritten digits of 8x8 pixels.",
+        build=DigitsCnn,
+        config={"width": 32, "depth": 1, "n_classes": 10},
+        data="digits",
+        modality="image",
+        classes=CLASSES,
+        input_shape=(1, 8, 8),
+        bounds=(0.0, 1.0),
+        source="He et al., 2016, arXiv:1512.03385 (ResNet)",
+        recipe=Recipe(
+            seed=0,
+            epochs=40,
+            batch_size=64,
+            learning_rate=3e-3,
+            weight_decay=0.05,
+            shift=0.7,
+            rotation=12.0,
+            zoom=0.12,
+        ),
+        limits=(
+            "Not trained against adversaries: small worst-case changes fool it.",
+            "Knows only single, centred digits; it answers with a digit whatever it is shown.",
+        ),
+        terms=TERMS,
     ),
 )

@@ -19,7 +19,16 @@ from auditkit.data.digest import input_digest
 from auditkit.findings import ImageExhibit, Matrix, Table, TextExhibit
 from auditkit.models.classifier import ImageClassifier, TextClassifier
 from auditkit.statistics import clopper_pearson
-from tests.subjects import Subject, image_data, linear_subject, measured, run_check, values
+from tests.subjects import (
+    Subject,
+    graph_subject,
+    image_data,
+    linear_subject,
+    measured,
+    run_check,
+    table_subject,
+    values,
+)
 
 CHECK = CleanAccuracy()
 REVEALS = "accuracy"
@@ -188,3 +197,20 @@ def test_texts_are_shown_and_compared_as_texts() -> None:
     shown = outcome.evidence["mistakes"]
     assert isinstance(shown, TextExhibit)
     assert [row.tokens[0].text for row in shown.rows] == ["not good"]
+
+
+def test_rows_and_graphs_are_shown_in_words() -> None:
+    for subject, words in (
+        (table_subject(), "age 70, work Private, wage (missing)"),
+        (graph_subject(), "3 nodes (2 C, 1 N), 2 edges"),
+    ):
+        mistakes = measured(CHECK, subject).evidence["mistakes"]
+        assert isinstance(mistakes, TextExhibit)
+        assert [row.id for row in mistakes.rows] == ["00003"], "the one that is labelled wrongly"
+        assert [one.text for one in mistakes.rows[0].tokens] == [words]
+
+
+def test_equal_rows_are_found_also_where_values_are_missing() -> None:
+    found = values(measured(CHECK, table_subject()))
+    assert found["duplicate_share"] == 2 / 4, "the last two rows are equal"
+    assert found["conflicting_duplicates"] == 2

@@ -8,22 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from auditkit.data import digits
-from auditkit.models.builtin.digits_cnn import CARD, DigitsCnn
-from auditkit.models.load import ModelSpec, load_model
-from auditkit.models.train import accuracy
+from auditkit.models.builtin.digits_cnn import DigitsCnn
 
 
 def shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
     return {name: tuple(value.shape) for name, value in module.state_dict().items()}
-
-
-def test_the_shipped_weights_reach_exactly_what_the_card_says() -> None:
-    classifier = load_model(ModelSpec(source="digits-cnn"))
-    found = accuracy(classifier, digits.load("test"))
-    assert (found.correct, found.n) == (CARD.correct, CARD.n)
-    assert found.share >= 0.97
-    assert classifier.parameters == CARD.parameters
 
 
 def test_a_block_without_its_branch_is_the_identity_on_positive_features() -> None:

@@ -1,0 +1,108 @@
+"""What a training gave: accuracies, their intervals, and where the weights are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import torch
+from torch import Tensor
+
+from auditkit.data.dataset import Dataset
+from auditkit.models.card import Recipe
+from auditkit.models.classifier import Classifier
+from auditkit.models.training.fit import Epoch
+from auditkit.statistics import Interval, clopper_pearson
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Accuracy:
+    """Correct answers on one split."""
+
+    split: str
+    correct: int
+    n: int
+
+    @property
+    def share(self) -> float:
+        """Share of correct answers."""
+        return self.correct / self.n
+
+    @property
+    def interval(self) -> Interval:
+        """Clopper-Pearson interval of the share, 95 %."""
+        return clopper_pearson(self.correct, self.n)
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        return (
+            f"{self.split} accuracy {self.share:.1%}, {self.correct} of n = {self.n},"
+            f" 95 % interval {low:.1%} to {high:.1%}"
+        )
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class TrainingReport:
+    """What training a built-in model gave.
+
+    Parameters
+    ----------
+    name : str
+        The built-in model.
+    recipe : Recipe
+        What was done.
+    validation : Accuracy, optional
+        On the split that hyperparameters were chosen with, where there is one.
+    test : Accuracy
+        On the split that nothing was chosen with.
+    epochs : tuple of Epoch
+        Every pass.
+    seconds : float
+        Wall-clock time of the training.
+    parameters, flops : int
+        See `Measured`.
+    path, sha256 : optional
+        The file that was written, and its hash.
+    """
+
+    name: str
+    recipe: Recipe
+    validation: Accuracy | None
+    test: Accuracy
+    epochs: tuple[Epoch, ...]
+    seconds: float
+    parameters: int
+    flops: int
+    path: Path | None = None
+    sha256: str | None = None
+
+    def as_text(self) -> str:
+        """Return the report, line by line."""
+        lines = [
+            f"{self.name}, seed {self.recipe.seed}, {self.seconds:.0f} s,"
+            f" {self.parameters:,} parameters, {self.flops:,} FLOPs"
+        ]
+        lines += [f"  {one}" for one in (self.validation, self.test) if one is not None]
+        if self.path is not None:
+            lines += [f"  written to {self.path}", f"  sha256 {self.sha256}"]
+        return "\n".join(lines)
+
+
+def accuracy(classifier: Classifier, data: Dataset) -> Accuracy:
+    """Return how many inputs of a data set a classifier gets right."""
+    correct = 0
+    for start in range(0, len(data), 512):
+        where = slice(start, start + 512)
+        batch = data.read(where)
+        inputs = batch if isinstance(batch, list) else torch.from_numpy(batch)
+        predicted = classifier.predict(inputs).argmax(dim=1).numpy()
+        correct += int((predicted == data.labels[where]).sum())
+    return Accuracy(split=data.split, correct=correct, n=len(data))
+
+
+def share_correct(logits: Tensor, labels: Tensor) -> float:
+    """Return the share of rows (n, k) whose highest logit is at their label."""
+    return float((logits.argmax(dim=1) == labels).float().mean())
