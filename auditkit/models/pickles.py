@@ -7,6 +7,7 @@ the real one would import or call something, this one puts down the name and the
 from __future__ import annotations
 
 import pickletools
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeGuard, final
@@ -121,9 +122,12 @@ def read_pickle(data: bytes) -> Program:
     machine = _Machine()
     end = 0
     try:
-        for opcode, argument, position in pickletools.genops(data):
-            machine.step(opcode, argument)
-            end = (position or 0) + 1
+        with warnings.catch_warnings():
+            # Bytes that only look like a pickle may hold odd escapes, which Python warns of.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            for opcode, argument, position in pickletools.genops(data):
+                machine.step(opcode, argument)
+                end = (position or 0) + 1
         result = machine.stack.pop()
     except (ValueError, IndexError, KeyError, OverflowError) as error:
         raise ModelError(f"The pickle is broken: {error}.") from error

@@ -94,3 +94,8 @@ def test_anything_is_read_or_refused(data: bytes, cut: int) -> None:
 def test_every_instruction_is_known_to_move_the_stack() -> None:
     """A new Python may bring instructions; then this reading must be looked at again."""
     assert len(pickletools.opcodes) == 68
+
+
+def test_bytes_with_an_odd_escape_are_read_without_a_warning() -> None:
+    """The numbers behind the pickles of an old torch file can be such bytes by chance."""
+    assert read_pickle(b"c\\J\nname\n.").names == ("\\J.name",)
