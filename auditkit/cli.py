@@ -466,6 +466,56 @@ def doctor(as_json: bool) -> None:
     sys.exit(0 if all(one.fine for one in examinations) else 2)
 
 
+@cli.command()
+@click.option("--quick", is_flag=True, help="Only networks that come with auditkit.")
+@click.option("--train", is_flag=True, help="Train networks that are not there, and keep them.")
+@click.option(
+    "--flaw",
+    "flaws",
+    multiple=True,
+    metavar="ID",
+    help="One flaw, or one variant of it; repeatable.",
+)
+@click.option("--seeds", type=int, help="Training seeds to count, 1 to 5.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder for the table as a page and JSON."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
+@click.option("--quiet", is_flag=True, help="No lines about each step.")
+def selftest(
+    quick: bool,
+    train: bool,
+    flaws: tuple[str, ...],
+    seeds: int | None,
+    out: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Hold planted flaws and their sound twins against the checks.
+
+    Exit code 0 when every flaw that has a check is caught and no sound twin cries wolf, else 1.
+    """
+    from auditkit.selftest.command import run_selftest
+    from auditkit.selftest.report import to_json
+    from auditkit.selftest.terminal import render_terminal
+
+    found = run_selftest(
+        quick=quick,
+        train=train,
+        flaws=flaws,
+        seeds=seeds,
+        out=out,
+        told=lambda line: None if quiet else click.echo(line, err=True),
+    )
+    if as_json:
+        click.echo(to_json(found), nl=False)
+    else:
+        render_terminal(found, _console())
+    if out is not None and not as_json:
+        click.echo(f"Table: {out / 'selftest.html'}")
+    sys.exit(found.exit_code)
+
+
 @cli.group()
 def models() -> None:
     """Work on the built-in models."""

@@ -36,7 +36,7 @@ ENVIRONMENT = {
         "AUDIT_RUN_CHECK": "clean-accuracy pgd-linf",
     },
 }
-SLOW = ("models train",)  # options are checked, nothing is run
+SLOW = ("models train", "selftest")  # options are checked, nothing is run
 # What a page takes for granted before its first block.
 GIVEN = {
     "README.md": "from torch import nn\n"
