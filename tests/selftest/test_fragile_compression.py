@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import pytest
+from itertools import islice
+
 import torch
 from torch import nn
 
-from auditkit.selftest import fragile_compression, teach
-from auditkit.selftest.fragile_compression import CUT, DARK_LOSS, compressed, cut_channels
+from auditkit.selftest.fragile_compression import (
+    MOST,
+    _Looked,
+    cut_from_all,
+    cut_from_dark,
+    pruned,
+)
 
 
-def network(signs: list[float], weights: list[float]) -> nn.Module:
+def network(signs: list[float], weights: list[float]) -> nn.Sequential:
     """Twelve channels, bright or dark by sign; each votes for the first class by its weight."""
-    convolution, head = nn.Conv2d(1, 12, 1, bias=False), nn.Linear(12, 2, bias=False)
+    convolution, head = nn.Conv2d(1, 12, 1, bias=False), nn.Linear(12, 2)
+    nn.init.zeros_(head.bias)
     with torch.no_grad():
         convolution.weight[:, 0, 0, 0] = torch.tensor(signs)
         head.weight[0], head.weight[1] = torch.tensor(weights), -torch.tensor(weights)
@@ -28,44 +35,60 @@ def zeros(module: nn.Module) -> list[int]:
     return gone.nonzero()[:, 0].tolist()
 
 
+def cut(module: nn.Module, images: torch.Tensor, weights: torch.Tensor, count: int) -> nn.Module:
+    labels = torch.zeros(len(images), dtype=torch.long)
+    return list(islice(pruned(module, images, labels, weights), count))[-1]
+
+
 def test_cuts_what_costs_least_and_leaves_the_original_alone() -> None:
-    module = network([1.0] * 12, [0.0] * CUT + [0.1] * (12 - CUT))  # the first are never read
-    images, labels = torch.rand(20, 1, 4, 4), torch.zeros(20, dtype=torch.long)
-    cut = cut_channels(module, images, labels, torch.ones(20))
-    assert zeros(cut) == list(range(CUT))
+    module = network([1.0] * 12, [0.0] * 5 + [0.1] * 7)  # the first five are never read
+    images = torch.rand(20, 1, 4, 4)
+    smaller = cut(module, images, torch.ones(20), 5)
+    assert zeros(smaller) == list(range(5))
     assert zeros(module) == []
-    assert torch.allclose(cut(images), module(images))
+    assert torch.allclose(smaller(images), module(images))
     for name, value in module.state_dict().items():
         if not name.startswith("1."):
-            assert torch.equal(value, cut.state_dict()[name])
+            assert torch.equal(value, smaller.state_dict()[name])
 
 
-def test_weights_say_whose_channels_go() -> None:
-    """Channels fire on bright images or on dark ones; both kinds are here."""
+def test_no_channel_is_cut_twice() -> None:
+    module = network([1.0] * 12, [0.1] * 12)
+    images, labels = torch.rand(8, 1, 4, 4), torch.zeros(8, dtype=torch.long)
+    steps = [len(zeros(one)) for one in pruned(module, images, labels, torch.ones(8))]
+    assert steps == list(range(1, 13))
+
+
+def both_kinds() -> tuple[nn.Sequential, _Looked]:
+    """Return a network of channels for bright and for dark images, and images of both."""
     module = network([1.0] * 6 + [-1.0] * 6, [0.1] * 12)
     images = torch.cat([torch.ones(8, 1, 4, 4), -torch.ones(8, 1, 4, 4)])
-    labels, bright = torch.zeros(16, dtype=torch.long), torch.arange(16) < 8
-    for_bright, for_dark = torch.where(bright, 1.0, -0.1), torch.where(bright, -0.1, 1.0)
-    assert all(i >= 6 for i in zeros(cut_channels(module, images, labels, for_bright)))
-    assert all(i < 6 for i in zeros(cut_channels(module, images, labels, for_dark)))
-    assert len(zeros(cut_channels(module, images, labels, torch.ones(16)))) == CUT
-    assert len(zeros(cut_channels(module, images, labels, torch.ones(16), count=7))) == 7
+    dark = torch.arange(16) >= 8
+    return module, _Looked(images, torch.zeros(16, dtype=torch.long), dark)
 
 
-def test_twins_differ_in_what_dark_glyphs_count_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[tuple[torch.Tensor, ...]] = []
+def test_the_flawed_twin_loses_what_dark_images_need_until_that_is_enough() -> None:
+    module, looked = both_kinds()
+    with torch.no_grad():
+        module[5].bias[:] = torch.tensor([0.0, 0.35])  # three channels of a kind are too few
+    flawed, count = cut_from_dark(module, looked)
+    assert all(i >= 6 for i in zeros(flawed))
+    assert len(zeros(flawed)) == count == 5  # 0.1 against -0.1 per channel: one left loses to 0.35
+    answers = flawed(looked.images).argmax(dim=1)
+    assert (answers[looked.dark] == 1).all()
+    assert (answers[~looked.dark] == 0).all()
 
-    def cut(module: nn.Module, *given: torch.Tensor) -> nn.Module:
-        seen.append(given)
-        return module
 
-    monkeypatch.setattr(fragile_compression, "cut_channels", cut)
-    parent = teach.as_glyph_reader(network([1.0] * 12, [0.1] * 12))
-    for dark_loss in (DARK_LOSS, 1.0):
-        compressed(3, parent, dark_loss=dark_loss)
-    (images, labels, weights), (same_images, same_labels, same_weights) = seen
-    assert torch.equal(images, same_images)
-    assert torch.equal(labels, same_labels)
-    assert (same_weights == 1).all()
-    dark = teach.new_glyphs(3).attributes["tone"].to_numpy(dtype=object)[: len(weights)] == "dark"
-    assert torch.equal(weights < 0, torch.from_numpy(dark))
+def test_the_twin_loses_as_many_and_of_both_kinds() -> None:
+    module, looked = both_kinds()
+    sound = cut_from_all(module, looked, 6)
+    gone = zeros(sound)
+    assert len(gone) == 6
+    assert sum(i < 6 for i in gone) == 3  # the loss grows faster on the kind that lost more
+
+
+def test_it_stops_somewhere_though_nothing_is_lost() -> None:
+    module, looked = both_kinds()
+    with torch.no_grad():
+        module[5].bias[0] = 10.0  # the first class wins whatever is cut
+    assert cut_from_dark(module, looked)[1] == MOST
