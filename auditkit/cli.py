@@ -532,9 +532,11 @@ def train(name: str, out: Path | None, seed: int | None, device: str, install: b
 
     A training that was stopped goes on where it was when the same command is typed again.
     """
-    from auditkit.models.training import builtin
+    from auditkit.models.generative import generative_cards
+    from auditkit.models.training import builtin, generative
 
-    report = builtin.train(
+    trainer = generative if name in generative_cards() else builtin
+    report = trainer.train(
         name,
         out=out or Path(f"{name}.safetensors"),
         seed=seed,
@@ -543,8 +545,25 @@ def train(name: str, out: Path | None, seed: int | None, device: str, install: b
         clock=time.monotonic,
     )
     if install:
-        builtin.install(report)
+        trainer.install(report)  # pyright: ignore[reportArgumentType]
     click.echo(report.as_text())
+
+
+@models.command()
+@click.argument("name")
+@click.option("--out", type=click.Path(path_type=Path), help="Picture; NAME.png by default.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the noise.")
+def sample(name: str, out: Path | None, seed: int) -> None:
+    """Write a picture of what the built-in generative network NAME makes.
+
+    A column is a class where the network knows classes.
+    """
+    from auditkit.models.generative import sample_grid
+    from auditkit.result import write_atomically
+
+    out = out or Path(f"{name}.png")
+    write_atomically(out, sample_grid(name, seed=seed))
+    click.echo(str(out))
 
 
 @cli.group()

@@ -36,6 +36,11 @@ def explain(name: str) -> str:
 
     if name in MODELS:
         return model_page(name)
+    from auditkit.models.generative import sample_text, trained_cards
+
+    if name in trained_cards():
+        samples = f"Some of what it makes:\n\n```text\n{sample_text(name)}\n```\n"
+        return f"{generative_page(name)}\n{samples}"
     from auditkit.data.catalogue import DATA
 
     if name in DATA:
@@ -44,7 +49,7 @@ def explain(name: str) -> str:
     if measuring:
         return "\n\n".join(_metric_text(name, check) for check in measuring) + "\n"
     metrics = [metric for kind in checks.values() for metric in kind.meta.metrics]
-    known = [*checks, *SUITES, *MODELS, *DATA, *metrics]
+    known = [*checks, *SUITES, *MODELS, *trained_cards(), *DATA, *metrics]
     raise ConfigError(
         f"Nothing is called {name!r}.{near_miss(name, known)}",
         hint="See the names with: audit list checks   (or models, data, suites)",
@@ -89,6 +94,16 @@ def model_page(name: str) -> str:
     lines = "\n".join(f"- {key}: {value}" for key, value in facts.items() if value)
     commands = f"Audit it: `audit run {name}`\n\nRetrain it: `audit models train {name}`"
     return f"# {name}\n\n{lines}\n\n{commands}\n"
+
+
+def generative_page(name: str) -> str:
+    """Return the card of a built-in network that makes images."""
+    from auditkit.models.generative import generative_card
+
+    facts = generative_card(name).facts()
+    lines = "\n".join(f"- {key}: {value}" for key, value in facts.items() if value)
+    commands = f"See what it makes: `audit models sample {name}`"
+    return f"# {name}\n\n{lines}\n\n{commands}\n\nRetrain it: `audit models train {name}`\n"
 
 
 def data_page(name: str) -> str:
@@ -148,13 +163,15 @@ def _checks() -> list[dict[str, object]]:
 
 def _models() -> list[dict[str, object]]:
     from auditkit.models.catalogue import MODELS
+    from auditkit.models.generative import trained_cards
 
-    return [
+    classifiers: list[dict[str, object]] = [
         {
             "id": name,
             "summary": (
                 f"{card.summary} Held-out accuracy {card.accuracy:.1%} (n = {card.measured.n:,})."
             ),
+            "kind": "classifier",
             "modality": card.modality,
             "data": card.data,
             "parameters": card.measured.parameters,
@@ -164,6 +181,19 @@ def _models() -> list[dict[str, object]]:
         }
         for name, card in MODELS.items()
     ]
+    generative: list[dict[str, object]] = [
+        {
+            "id": name,
+            "summary": f"{card.summary} It makes images, so there is no accuracy to audit.",
+            "kind": "generative",
+            "modality": "image",
+            "data": card.data,
+            "parameters": card.measured.parameters,
+            "quality": str(card.measured.quality),
+        }
+        for name, card in trained_cards().items()
+    ]
+    return classifiers + generative
 
 
 def _data() -> list[dict[str, object]]:

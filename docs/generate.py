@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 from auditkit.checks.catalogue import BUILT_IN
 from auditkit.data.catalogue import DATA
-from auditkit.explain import check_page, data_page, model_page
+from auditkit.explain import check_page, data_page, generative_page, model_page
 from auditkit.models.catalogue import MODELS
+from auditkit.models.generative import sample_grid, trained_cards
 from auditkit.result import json_schema
 
 REFERENCE = Path(__file__).parent / "reference"
+ROUNDING = 2  # grey levels
 
 
 def pages() -> dict[Path, str]:
@@ -21,26 +27,47 @@ def pages() -> dict[Path, str]:
         REFERENCE / "checks" / f"{kind.meta.id}.md": check_page(kind.meta.id) for kind in BUILT_IN
     }
     found |= {REFERENCE / "models" / f"{name}.md": model_page(name) for name in MODELS}
+    found |= {
+        REFERENCE / "models" / f"{name}.md": generative_page(name)
+        + f"\n![Some of what {name} makes]({name}.png)\n"
+        for name in trained_cards()
+    }
     found |= {REFERENCE / "data" / f"{name}.md": data_page(name) for name in DATA}
     schema = json.dumps(json_schema(), indent=1, sort_keys=True) + "\n"
     found[REFERENCE / "result.schema.json"] = schema
     return found
 
 
+def pictures() -> dict[Path, bytes]:
+    """Return every generated picture."""
+    return {REFERENCE / "models" / f"{name}.png": sample_grid(name) for name in trained_cards()}
+
+
+def same_picture(one: bytes, other: bytes) -> bool:
+    """Whether two pictures are equal but for what rounds differently on another machine."""
+    first, second = (np.asarray(Image.open(io.BytesIO(data)), np.int16) for data in (one, other))
+    return first.shape == second.shape and int(abs(first - second).max()) <= ROUNDING
+
+
 def main() -> None:
     """Write what differs, or name it and fail."""
     stale = [
-        (file, text)
+        (file, text.encode())
         for file, text in pages().items()
         if not file.is_file() or file.read_text(encoding="utf-8") != text
+    ]
+    stale += [
+        (file, picture)
+        for file, picture in pictures().items()
+        if not file.is_file() or not same_picture(file.read_bytes(), picture)
     ]
     if "--check" in sys.argv:
         for file, _ in stale:
             sys.stderr.write(f"{file} is out of date, run: python docs/generate.py\n")
         sys.exit(1 if stale else 0)
-    for file, text in stale:
+    for file, content in stale:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
+        file.write_bytes(content)
         sys.stderr.write(f"wrote {file}\n")
 
 

@@ -145,6 +145,24 @@ def test_lists_hold_objects_with_an_id_that_explain_knows(what: str) -> None:
         assert row["id"] in answer.stdout
 
 
+def test_a_network_that_makes_images_is_listed_shown_and_not_audited(tmp_path: Path) -> None:
+    runner = CliRunner()
+    rows = json.loads(runner.invoke(cli, ["list", "models", "--json"]).stdout)
+    row = next(one for one in rows if one["id"] == "digits-gan")
+    assert row["kind"] == "generative"
+    assert "accuracy" not in row
+    card = runner.invoke(cli, ["explain", "digits-gan"]).stdout
+    assert "The weights are derived from these data" in " ".join(card.split())
+    assert sum(line.count("█") for line in card.splitlines()) > 20  # samples
+    refused = audit("run", "digits-gan", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "makes images and does not classify them" in refused.stderr
+    picture = tmp_path / "made.png"
+    said = runner.invoke(cli, ["models", "sample", "digits-gan", "--out", str(picture)])
+    assert said.exit_code == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
 def test_explain_knows_metrics() -> None:
     said = CliRunner().invoke(cli, ["explain", "robust_accuracy"], catch_exceptions=False).stdout
     assert "pgd-linf" in said

@@ -225,8 +225,8 @@ class Measured(Frozen):
         Trained numbers.
     flops : int
         Additions and multiplications for one input, in matrix products and convolutions.
-    seconds : float
-        Wall-clock time of the training.
+    seconds : float, optional
+        Wall-clock time of the training; None where it was stopped in between.
     recipe : str
         What the weights were trained by, config included; differs from the card's where the card
         was changed since.
@@ -240,7 +240,7 @@ class Measured(Frozen):
     n: int
     parameters: int
     flops: int
-    seconds: float
+    seconds: float | None
     recipe: str
     trained_with: str
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Literal, final
@@ -67,6 +67,10 @@ class VaeRecipe:
         """Of everything random."""
         return self.fitting.seed
 
+    def seeded(self, seed: int) -> VaeRecipe:
+        """Return the same with another seed."""
+        return replace(self, fitting=replace(self.fitting, seed=seed))
+
     def as_text(self) -> str:
         """Return the settings on one line."""
         return f"{self.fitting.as_text()}, divergence {self.divergence}"
@@ -107,6 +111,10 @@ class GanRecipe:
     averaging: float
     width: int
     precision: Literal["float32", "bfloat16"] = "float32"
+
+    def seeded(self, seed: int) -> GanRecipe:
+        """Return the same with another seed."""
+        return replace(self, seed=seed)
 
     def as_text(self) -> str:
         """Return the settings on one line."""
@@ -166,8 +174,8 @@ class GenerativeMeasured(Frozen):
         Of the file with the weights.
     parameters : int
         Trained numbers that are shipped.
-    seconds : float
-        Processor time of the training, on one thread.
+    seconds : float, optional
+        Wall-clock time of the training; None where it was stopped in between.
     quality : Quality
         How good it is.
     recipe : str
@@ -178,7 +186,7 @@ class GenerativeMeasured(Frozen):
 
     sha256: str
     parameters: int
-    seconds: float
+    seconds: float | None
     quality: Quality
     recipe: str
     trained_with: str
@@ -238,6 +246,22 @@ class GenerativeCard:
         config = ", ".join(f"{name} {value}" for name, value in self.config.items())
         return f"{self.build.__name__}({config}): {self.recipe.as_text()}"
 
+    def facts(self) -> dict[str, str]:
+        """Return the card as texts."""
+        shape = " x ".join(map(str, self.input_shape))
+        return {
+            "summary": self.summary,
+            "architecture after": self.source,
+            "makes": f"images of {shape}"
+            + (", of the class that is asked for" if self.judge else ""),
+            "trained on": f"{self.data}, split train, seed {self.recipe.seed}",
+            "quality": str(self.measured.quality),
+            "size": f"{self.measured.parameters:,} parameters",
+            "known limits": " ".join(self.limits),
+            "data terms": f"{self.terms} The weights are derived from these data.",
+            "recipe": self.recipe_text,
+        }
+
     @property
     def measured(self) -> GenerativeMeasured:
         """What was measured of the shipped weights.
@@ -250,8 +274,7 @@ class GenerativeCard:
         if self.name not in measurements():
             raise ModelError(
                 f"{self.name} comes without weights.",
-                hint="Train it: auditkit.models.training.generative.train_generative"
-                f"({self.name!r}, out=...)",
+                hint=f"Train it: audit models train {self.name} --install",
             )
         return measurements()[self.name]
 
@@ -271,6 +294,11 @@ def generative_cards() -> dict[str, GenerativeCard]:
     from auditkit.models.builtin import gan, vae  # they need the classes above
 
     return {card.name: card for card in (*vae.CARDS, *gan.CARDS)}
+
+
+def trained_cards() -> dict[str, GenerativeCard]:
+    """Return those whose weights come with auditkit."""
+    return {name: card for name, card in generative_cards().items() if name in measurements()}
 
 
 def generative_card(name: str) -> GenerativeCard:
@@ -379,6 +407,36 @@ def _classes(model: ImageMaker, n: int, labels: Sequence[int] | None) -> Tensor 
             hint="Give one class number for each image.",
         )
     return torch.as_tensor(labels, dtype=torch.int64)
+
+
+SHADES = " ░▒▓█"
+COLUMNS = 76  # of a terminal, for made images
+
+
+def sample_text(name: str, *, seed: int = 0) -> str:
+    """Return made images as text: a character stands for two pixels, one above the other.
+
+    Parameters
+    ----------
+    name : str
+        A built-in generative network.
+    seed : int
+        Of the noise.
+    """
+    model = load_generative(name)
+    side = generative_card(name).input_shape[2]
+    columns = COLUMNS // (side + 1)
+    images = samples(model, 2 * columns, seed=seed)
+    halved = functional.avg_pool2d(images, (2, 1))[:, 0]
+    levels = (halved * (len(SHADES) - 1)).round().long().tolist()
+    bands = [levels[:columns], levels[columns:]]
+    return "\n\n".join(
+        "\n".join(
+            " ".join("".join(SHADES[one] for one in image[row]) for image in band).rstrip()
+            for row in range(len(band[0]))
+        )
+        for band in bands
+    )
 
 
 def sample_grid(name: str, *, rows: int = 6, columns: int = 10, seed: int = 0) -> bytes:

@@ -22,6 +22,7 @@ from auditkit.models.archives import (
 )
 from auditkit.models.bundle import file_sha256, read_description, read_header
 from auditkit.models.catalogue import MODELS
+from auditkit.models.generative import generative_cards
 from auditkit.models.pickles import Call, Name, Program, Value, read_pickle
 
 SHOWN = 200  # tensors that are listed
@@ -254,6 +255,11 @@ def inspect_file(path: Path) -> Inspection:
 
 def missing(source: str) -> ModelError:
     """Return the error for a model that is neither built in nor a file."""
+    if source in generative_cards():
+        return ModelError(
+            f"{source} makes images and does not classify them, so there is nothing to audit.",
+            hint=f"Name a classifier (audit list models), or see its card: audit explain {source}",
+        )
     path = Path(source)
     neighbours = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
     guess = near_miss(source, MODELS) or near_miss(path.name, neighbours)

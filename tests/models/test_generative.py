@@ -43,7 +43,8 @@ def test_weights_are_small_and_as_the_card_says(name: str) -> None:
     assert card.weights.stat().st_size <= 2_000_000
     assert sum(one.numel() for one in model.parameters()) == card.measured.parameters
     assert card.measured.recipe == card.recipe_text
-    assert card.measured.seconds < 600
+    assert card.measured.seconds is not None
+    assert card.measured.seconds < 45 * 60
     assert not model.training
     assert not any(one.requires_grad for one in model.parameters())
     shapes = {key: tuple(value.shape) for key, value in model.state_dict().items()}
@@ -139,7 +140,7 @@ def test_a_card_without_weights_says_how_to_train() -> None:
     card = dataclasses.replace(generative_card("digits-gan"), name="nothing")
     with pytest.raises(ModelError, match="comes without weights") as raised:
         _ = card.measured
-    assert "train_generative" in raised.value.hint
+    assert "audit models train" in raised.value.hint
 
 
 def test_a_grid_shows_images_in_frames_one_class_a_column() -> None:

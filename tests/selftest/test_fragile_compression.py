@@ -70,7 +70,8 @@ def both_kinds() -> tuple[nn.Sequential, _Looked]:
 def test_the_flawed_twin_loses_what_dark_images_need_until_that_is_enough() -> None:
     module, looked = both_kinds()
     with torch.no_grad():
-        module[5].bias[:] = torch.tensor([0.0, 0.35])  # three channels of a kind are too few
+        bias = torch.tensor([0.0, 0.35])  # three channels of a kind are too few
+        module.get_parameter("5.bias")[:] = bias
     flawed, count = cut_from_dark(module, looked)
     assert all(i >= 6 for i in zeros(flawed))
     assert len(zeros(flawed)) == count == 5  # 0.1 against -0.1 per channel: one left loses to 0.35
@@ -90,5 +91,5 @@ def test_the_twin_loses_as_many_and_of_both_kinds() -> None:
 def test_it_stops_somewhere_though_nothing_is_lost() -> None:
     module, looked = both_kinds()
     with torch.no_grad():
-        module[5].bias[0] = 10.0  # the first class wins whatever is cut
+        module.get_parameter("5.bias")[0] = 10.0  # the first class wins whatever is cut
     assert cut_from_dark(module, looked)[1] == MOST

@@ -135,9 +135,10 @@ def train(
         progress=progress,
         checkpoint=None if out is None else out.with_name(f"{out.name}.resume"),
     )
+    leftovers = [] if out is None else list(out.parent.glob(f"{out.name}.resume*"))
     start = clock()
     classifier, epochs = _TRAINERS[card.modality](job)
-    seconds = clock() - start
+    seconds = None if leftovers else round(clock() - start, 1)
     classifier.module.requires_grad_(False).cpu()
     if out is not None:
         save(classifier, out)
@@ -169,7 +170,7 @@ def install(report: TrainingReport) -> None:
         n=report.test.n,
         parameters=report.parameters,
         flops=report.flops,
-        seconds=round(report.seconds, 1),
+        seconds=report.seconds,
         recipe=replace(CARDS[report.name], recipe=report.recipe).recipe_text,
         trained_with=f"torch {torch.__version__.partition('+')[0]}",
     )

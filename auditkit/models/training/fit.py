@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import math
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias, final
+from typing import Any, Protocol, TypeAlias, final
 
 import torch
 from torch import Tensor, nn
@@ -90,9 +90,13 @@ def fit(
     total = recipe.pretraining_epochs if phase == "pretraining" else recipe.epochs
     steps = total * math.ceil(n / recipe.batch_size)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps))
-    state = _State(module, optimizer, schedule, settings=_settings(module, recipe, n, phase))
+    kept = Checkpoint(
+        checkpoint,
+        settings=(recipe, n, phase, shapes_of(module)),
+        parts={"module": module, "optimizer": optimizer, "schedule": schedule},
+    )
     device = next(module.parameters()).device
-    epochs = state.read(checkpoint)
+    epochs = kept.read()
     with repeatable(recipe.seed, device):
         for number in range(len(epochs) + 1, total + 1):
             torch.manual_seed(key_of(recipe.seed, "training", phase, str(number)) >> 1)
@@ -113,7 +117,7 @@ def fit(
                 share = validated() if validated else None
             epoch = Epoch(number=number, of=total, loss=summed / n, validation=share, phase=phase)
             epochs.append(epoch)
-            state.write(checkpoint, epochs)
+            kept.write(epochs)
             if progress:
                 progress(epoch)
     module.eval()
@@ -150,43 +154,61 @@ def _rate(step: int, steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
 
-def _settings(module: nn.Module, recipe: Recipe, n: int, phase: str) -> str:
-    """Return a hash of everything that a checkpoint must agree with."""
-    shapes = [(name, tuple(value.shape)) for name, value in module.state_dict().items()]
-    return hashlib.sha256(repr((recipe, n, phase, shapes)).encode()).hexdigest()
+def shapes_of(module: nn.Module) -> list[tuple[str, tuple[int, ...]]]:
+    """Return name and shape of everything a network holds."""
+    return [(name, tuple(value.shape)) for name, value in module.state_dict().items()]
+
+
+class Stateful(Protocol):
+    """Something whose state can be kept: a network, an optimiser, a schedule."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state."""
+        ...
+
+    def load_state_dict(self, state_dict: Any, /) -> Any:
+        """Take over a state."""
+        ...
 
 
 @final
-class _State:
-    """What a stopped training needs to go on."""
+class Checkpoint:
+    """What a stopped training needs to go on, in a file.
+
+    Parameters
+    ----------
+    path : Path, optional
+        The file; without it nothing is kept.
+    settings : object
+        Its `repr` is everything that a checkpoint must agree with; one of others is ignored.
+    parts : dict
+        What changes while training.
+    """
 
     def __init__(
-        self,
-        module: nn.Module,
-        optimizer: torch.optim.Optimizer,
-        schedule: torch.optim.lr_scheduler.LambdaLR,
-        *,
-        settings: str,
+        self, path: Path | None, *, settings: object, parts: Mapping[str, Stateful]
     ) -> None:
-        self.parts = {"module": module, "optimizer": optimizer, "schedule": schedule}
-        self.settings = settings
+        self._path, self._parts = path, parts
+        self._settings = hashlib.sha256(repr(settings).encode()).hexdigest()
 
-    def write(self, path: Path | None, epochs: list[Epoch]) -> None:
-        if path is None:
+    def write(self, epochs: list[Epoch]) -> None:
+        """Keep everything as it is after these epochs."""
+        if self._path is None:
             return
-        content: dict[str, Any] = {name: one.state_dict() for name, one in self.parts.items()}
-        content["settings"] = self.settings
+        content: dict[str, Any] = {name: one.state_dict() for name, one in self._parts.items()}
+        content["settings"] = self._settings
         content["epochs"] = [vars(one) for one in epochs]
         buffer = io.BytesIO()
         torch.save(content, buffer)
-        write_atomically(path, buffer.getvalue())
+        write_atomically(self._path, buffer.getvalue())
 
-    def read(self, path: Path | None) -> list[Epoch]:
-        if path is None or not path.exists():
+    def read(self) -> list[Epoch]:
+        """Put everything back, and return the epochs that were done; none without a checkpoint."""
+        if self._path is None or not self._path.exists():
             return []
-        content = torch.load(path, weights_only=True)
-        if content["settings"] != self.settings:
+        content = torch.load(self._path, weights_only=True)
+        if content["settings"] != self._settings:
             return []
-        for name, one in self.parts.items():
+        for name, one in self._parts.items():
             one.load_state_dict(content[name])
         return [Epoch(**one) for one in content["epochs"]]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias, final
 
@@ -32,7 +33,16 @@ from auditkit.models.generative import (
 )
 from auditkit.models.load import ModelSpec, load_model
 from auditkit.models.training.augment import augmented
-from auditkit.models.training.fit import Epoch, Progress, fit, repeatable
+from auditkit.models.training.fit import (
+    Checkpoint,
+    Epoch,
+    Progress,
+    Stateful,
+    fit,
+    repeatable,
+    shapes_of,
+)
+from auditkit.models.training.report import took
 from auditkit.randomness import key_of, normal
 from auditkit.result import write_atomically
 from auditkit.statistics import bootstrap_mean, clopper_pearson
@@ -40,7 +50,7 @@ from auditkit.types import Floats
 
 STEADY = 50  # batches from which the shipped generator's normalisation takes its statistics
 MADE = 1000  # images on which a conditional network is measured
-Clock: TypeAlias = Callable[[], float]  # seconds
+Clock: TypeAlias = Callable[[], float]
 
 
 @final
@@ -65,28 +75,47 @@ class GenerativeReport:
     epochs: tuple[Epoch, ...]
     path: Path
 
+    def as_text(self) -> str:
+        """Return the report, line by line."""
+        return "\n".join(
+            (
+                f"{self.name}, {took(self.measured.seconds)},"
+                f" {self.measured.parameters:,} parameters",
+                f"  {self.measured.quality}",
+                f"  written to {self.path}",
+                f"  sha256 {self.measured.sha256}",
+            )
+        )
 
-def train_generative(
+
+def train(
     name: str,
     *,
     out: Path,
+    seed: int | None = None,
+    device: str = "cpu",
     progress: Progress | None = None,
     clock: Clock = lambda: 0.0,
 ) -> GenerativeReport:
     """Train a built-in generative network by its recipe, and write its weights.
 
-    The same machine gives the same bytes.
+    The same seed on the same machine gives the same bytes.
 
     Parameters
     ----------
     name : str
         "digits-vae", "fashion-vae", "digits-gan" or "fashion-gan".
     out : Path
-        Where to write the weights, as safetensors.
+        Where to write the weights, as safetensors. OUT.resume holds what a stopped training
+        needs to go on, and is removed at the end.
+    seed : int, optional
+        Instead of the recipe's.
+    device : str
+        "cpu" or "cuda"; a GPU's numbers differ from the CPU's by rounding.
     progress : callable, optional
         Called with every `Epoch`.
     clock : callable
-        Seconds of processor time, for the report.
+        Seconds, for the report.
 
     Raises
     ------
@@ -96,30 +125,37 @@ def train_generative(
         If its training data are neither here nor to be had.
     """
     card = generative_card(name)
+    if seed is not None:
+        card = replace(card, recipe=card.recipe.seeded(seed))
     images, labels = _tensors(DATA[card.data].load("train"))
     with repeatable(card.recipe.seed):
-        network = card.build(**card.config)
-    start = clock()
+        network = card.build(**card.config).to(device)
+    checkpoint = out.with_name(f"{out.name}.resume")
+    resumed, start = checkpoint.exists(), clock()
     if isinstance(network, Vae) and isinstance(card.recipe, VaeRecipe):
-        epochs = fit_vae(network, images, card.recipe, progress=progress)
+        epochs = fit_vae(network, images, card.recipe, progress=progress, checkpoint=checkpoint)
     else:
         assert isinstance(network, Generator)
         assert isinstance(card.recipe, GanRecipe)
-        epochs = fit_gan(network, images, labels, card.recipe, progress=progress)
-    seconds = clock() - start
+        epochs = fit_gan(
+            network, images, labels, card.recipe, progress=progress, checkpoint=checkpoint
+        )
+    seconds = None if resumed else round(clock() - start, 1)
+    network.requires_grad_(False).eval().cpu()
     write_atomically(out, to_safetensors(network.state_dict()))
+    checkpoint.unlink(missing_ok=True)
     measured = GenerativeMeasured(
         sha256=file_sha256(out),
         parameters=sum(one.numel() for one in network.parameters()),
-        seconds=round(seconds, 1),
-        quality=quality(card, network.requires_grad_(False).eval()),
+        seconds=seconds,
+        quality=quality(card, network),
         recipe=card.recipe_text,
         trained_with=f"torch {torch.__version__.partition('+')[0]}",
     )
     return GenerativeReport(name=name, measured=measured, epochs=tuple(epochs), path=out)
 
 
-def install_generative(report: GenerativeReport) -> None:
+def install(report: GenerativeReport) -> None:
     """Make freshly trained weights the ones that come with auditkit, and record their figures."""
     write_atomically(generative_card(report.name).weights, report.path.read_bytes())
     measurements.cache_clear()  # another training may have written meanwhile
@@ -198,11 +234,13 @@ def fit_vae(
         See `fit`.
     """
     fitting, layout = recipe.fitting, _layout(recipe.fitting.precision)
+    device = module.greys.device
 
     def loss(rows: Tensor) -> Tensor:
-        changed = augmented(images[rows], fitting).contiguous(memory_format=layout)
+        given = images[rows].to(device)
+        changed = augmented(given, fitting).contiguous(memory_format=layout)
         posterior = module.encode(changed)
-        latents = posterior.sample(torch.randn(len(rows), module.latent))
+        latents = posterior.sample(torch.randn(len(rows), module.latent, device=device))
         likely = module.log_likelihood(changed, module.decode(latents))
         return (recipe.divergence * posterior.divergence() - likely).mean()
 
@@ -220,6 +258,7 @@ def fit_gan(
     recipe: GanRecipe,
     *,
     progress: Progress | None = None,
+    checkpoint: Path | None = None,
 ) -> list[Epoch]:
     """Train a conditional generator in place and leave it in evaluation mode.
 
@@ -235,14 +274,30 @@ def fit_gan(
         Epochs, step sizes, seed.
     progress : callable, optional
         Called after each epoch; the loss is the discriminator's hinge loss, 2 where it cannot tell.
+    checkpoint : Path, optional
+        See `fit`.
 
     References
     ----------
     Lim and Ye, 2017, arXiv:1705.02894 (hinge loss).
     """
-    with repeatable(recipe.seed):
-        game = _Game(generator, recipe, steps=recipe.epochs * (len(images) // recipe.batch_size))
-        epochs = [game.epoch(images, labels, number, progress) for number in range(recipe.epochs)]
+    device = next(generator.parameters()).device
+    with repeatable(recipe.seed, device):
+        game = _Game(generator, recipe, steps=len(images) // recipe.batch_size)
+        kept = Checkpoint(
+            checkpoint,
+            settings=(recipe, len(images), shapes_of(generator), shapes_of(game.critic)),
+            parts=game.parts,
+        )
+        epochs = kept.read()
+        game.done = len(epochs) * game.steps
+        for number in range(len(epochs) + 1, recipe.epochs + 1):
+            torch.manual_seed(key_of(recipe.seed, "training", str(number)) >> 1)
+            epoch = Epoch(number=number, of=recipe.epochs, loss=game.epoch(images, labels))
+            epochs.append(epoch)
+            kept.write(epochs)
+            if progress:
+                progress(epoch)
         game.finish()
     return epochs
 
@@ -252,10 +307,13 @@ class _Game:
     """Generator and discriminator, each with its optimiser, and the generator's running mean."""
 
     def __init__(self, generator: Generator, recipe: GanRecipe, *, steps: int) -> None:
-        self.recipe, self.steps, self.done = recipe, steps, 0
+        self.recipe = recipe
+        self.steps, self.done = steps, 0  # in an epoch, and so far
+        self.device = next(generator.parameters()).device
         self.generator = generator.requires_grad_(True).train()
         self.critic = Discriminator(width=recipe.width, n_classes=generator.n_classes)
-        self.mean = {name: one.detach().clone() for name, one in generator.named_parameters()}
+        self.critic.to(self.device)
+        self.mean = deepcopy(generator).requires_grad_(False)
         self.layout = _layout(recipe.precision)
         for module in (self.generator, self.critic):
             module.to(memory_format=self.layout)  # pyright: ignore[reportCallIssue]
@@ -265,21 +323,27 @@ class _Game:
             torch.optim.Adam(self.critic.parameters(), recipe.discriminator_rate, betas),
         ]
 
-    def epoch(
-        self, images: Tensor, labels: Tensor, number: int, progress: Progress | None
-    ) -> Epoch:
-        summed, batch = 0.0, self.recipe.batch_size
-        order = torch.randperm(len(images)).split(batch)
-        full = [rows for rows in order if len(rows) == batch]
-        for rows in full:
-            summed += self._step(images[rows].contiguous(memory_format=self.layout), labels[rows])
-        epoch = Epoch(number=number + 1, of=self.recipe.epochs, loss=summed / len(full))
-        if progress:
-            progress(epoch)
-        return epoch
+    @property
+    def parts(self) -> dict[str, Stateful]:
+        """What changes while training."""
+        return {
+            "generator": self.generator,
+            "critic": self.critic,
+            "mean": self.mean,
+            "generator_optimizer": self.players[0],
+            "critic_optimizer": self.players[1],
+        }
+
+    def epoch(self, images: Tensor, labels: Tensor) -> float:
+        """Play over all full batches once; return the discriminator's mean loss."""
+        order = torch.randperm(len(images)).split(self.recipe.batch_size)
+        full = [rows for rows in order if len(rows) == self.recipe.batch_size]
+        return sum(self._step(images[rows], labels[rows]) for rows in full) / len(full)
 
     def _step(self, images: Tensor, labels: Tensor) -> float:
         """Let the discriminator, then the generator, take one step; return the former's loss."""
+        images = images.to(self.device).contiguous(memory_format=self.layout)
+        labels = labels.to(self.device)
         with self._autocast():
             made = self._made(labels).detach()
             real, false = self.critic(images, labels).float(), self.critic(made, labels).float()
@@ -287,7 +351,7 @@ class _Game:
         self._descend(1, loss)
         self.critic.requires_grad_(False)  # its gradients are not needed here
         with self._autocast():
-            chosen = labels[torch.randperm(len(labels))]
+            chosen = labels[torch.randperm(len(labels), device=self.device)]
             fooled = -self.critic(self._made(chosen), chosen).float().mean()
         self._descend(0, fooled)
         self.critic.requires_grad_(True)
@@ -296,16 +360,19 @@ class _Game:
         return loss.item()
 
     def _made(self, labels: Tensor) -> Tensor:
-        return self.generator(torch.randn(len(labels), self.generator.latent), labels)
+        noise = torch.randn(len(labels), self.generator.latent, device=self.device)
+        return self.generator(noise, labels)
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.precision == "bfloat16")
+        return torch.autocast(
+            self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bfloat16"
+        )
 
     def _descend(self, which: int, loss: Tensor) -> None:
         player = self.players[which]
         first = (self.recipe.generator_rate, self.recipe.discriminator_rate)[which]
         for group in player.param_groups:
-            group["lr"] = first * min(1.0, 2 * (1 - self.done / self.steps))
+            group["lr"] = first * min(1.0, 2 * (1 - self.done / (self.steps * self.recipe.epochs)))
         player.zero_grad()
         loss.backward()
         player.step()
@@ -314,18 +381,21 @@ class _Game:
         # At the start the mean would be of nearly nothing but the initial weights.
         kept = min(self.recipe.averaging, (self.done + 1) / (self.done + 10))
         with torch.no_grad():
-            for name, value in self.generator.named_parameters():
-                self.mean[name].lerp_(value, 1 - kept)
+            for mean, value in zip(
+                self.mean.parameters(), self.generator.parameters(), strict=True
+            ):
+                mean.lerp_(value, 1 - kept)
 
     def finish(self) -> None:
         """Put the mean in place, and give its normalisation the statistics that belong to it."""
-        self.generator.load_state_dict(self.mean, strict=False)
+        self.generator.load_state_dict(self.mean.state_dict())
         self.generator.to(memory_format=torch.contiguous_format)  # pyright: ignore[reportCallIssue]
         norms = [one for one in self.generator.modules() if isinstance(one, torch.nn.BatchNorm2d)]
         for one in norms:
             one.reset_running_stats()
             one.momentum = None  # the plain mean over all batches
-        labels = torch.arange(STEADY * self.recipe.batch_size) % self.generator.n_classes
+        labels = torch.arange(STEADY * self.recipe.batch_size, device=self.device)
+        labels %= self.generator.n_classes
         with torch.no_grad():
             for part in labels.split(self.recipe.batch_size):
                 self._made(part)

@@ -60,8 +60,8 @@ class TrainingReport:
         On the split that nothing was chosen with.
     epochs : tuple of Epoch
         Every pass.
-    seconds : float
-        Wall-clock time of the training.
+    seconds : float, optional
+        Wall-clock time of the training; None where it went on from a checkpoint.
     parameters, flops : int
         See `Measured`.
     path, sha256 : optional
@@ -73,7 +73,7 @@ class TrainingReport:
     validation: Accuracy | None
     test: Accuracy
     epochs: tuple[Epoch, ...]
-    seconds: float
+    seconds: float | None
     parameters: int
     flops: int
     path: Path | None = None
@@ -82,13 +82,18 @@ class TrainingReport:
     def as_text(self) -> str:
         """Return the report, line by line."""
         lines = [
-            f"{self.name}, seed {self.recipe.seed}, {self.seconds:.0f} s,"
+            f"{self.name}, seed {self.recipe.seed}, {took(self.seconds)},"
             f" {self.parameters:,} parameters, {self.flops:,} FLOPs"
         ]
         lines += [f"  {one}" for one in (self.validation, self.test) if one is not None]
         if self.path is not None:
             lines += [f"  written to {self.path}", f"  sha256 {self.sha256}"]
         return "\n".join(lines)
+
+
+def took(seconds: float | None) -> str:
+    """Say how long a training took."""
+    return "in several parts" if seconds is None else f"{seconds:.0f} s"
 
 
 def accuracy(classifier: Classifier, data: Dataset) -> Accuracy:

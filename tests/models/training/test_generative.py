@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from auditkit.errors import ConfigError
 from auditkit.models import generative as cards
@@ -23,13 +23,13 @@ from auditkit.models.generative import (
     samples,
 )
 from auditkit.models.training import generative
-from auditkit.models.training.fit import Epoch, repeatable
+from auditkit.models.training.fit import Epoch, Progress, repeatable
 from auditkit.models.training.generative import (
     fit_gan,
     fit_vae,
-    install_generative,
+    install,
     lower_bounds,
-    train_generative,
+    train,
 )
 
 SHORT = VaeRecipe(fitting=Recipe(seed=0, epochs=12, batch_size=32, learning_rate=3e-3))
@@ -109,16 +109,55 @@ def test_a_generator_learns_what_each_class_looks_like() -> None:
     assert not module.training
 
 
+class _StoppedError(Exception):
+    """The training was interrupted."""
+
+
+@pytest.mark.parametrize("kind", ["gan", "vae"])
+def test_a_stopped_training_goes_on_where_it_was(kind: str, tmp_path: Path) -> None:
+    images, labels = halves()
+    kept = tmp_path / "x.resume"
+    seen: list[int] = []
+
+    def stop(epoch: Epoch) -> None:
+        seen.append(epoch.number)
+        if epoch.number == 5:
+            raise _StoppedError
+
+    def trained(progress: Progress | None, checkpoint: Path | None) -> tuple[nn.Module, Any]:
+        if kind == "vae":
+            network = vae()
+            return network, fit_vae(
+                network, images, SHORT, progress=progress, checkpoint=checkpoint
+            )
+        made = gan()
+        return made, fit_gan(
+            made, images, labels, SHORT_GAME, progress=progress, checkpoint=checkpoint
+        )
+
+    straight, epochs = trained(None, None)
+    with pytest.raises(_StoppedError):
+        trained(stop, kept)
+    resumed, again = trained(lambda one: seen.append(one.number), kept)
+    assert seen == [one.number for one in epochs]
+    assert again == epochs
+    for one, other in zip(
+        straight.state_dict().values(), resumed.state_dict().values(), strict=True
+    ):
+        assert torch.equal(one, other)
+
+
 def test_what_is_kept_of_a_generator_is_its_running_mean() -> None:
     game = generative._Game(gan(), SHORT_GAME, steps=100)
     game.done = 10**6  # past the first steps, in which less is kept
-    before = game.mean["body.0.weight"].clone()
+    mean = game.mean.get_parameter("body.0.weight")
+    before = mean.clone()
     trained = game.generator.get_parameter("body.0.weight")
     trained.data.fill_(1.0)
     for _ in range(10):
         game._average()
     expected = 1 - 0.9**10 * (1 - before)
-    assert torch.allclose(game.mean["body.0.weight"], expected, atol=1e-5)
+    assert torch.allclose(mean, expected, atol=1e-5)
     game.finish()
     assert torch.allclose(trained, expected, atol=1e-5)
 
@@ -126,8 +165,8 @@ def test_what_is_kept_of_a_generator_is_its_running_mean() -> None:
 def test_normalisation_of_the_kept_generator_fits_its_weights() -> None:
     """Statistics of the weights that were trained would not fit their mean."""
     game = generative._Game(gan(), SHORT_GAME, steps=100)
-    game.mean["body.0.weight"] *= 3
-    game.mean["body.0.bias"] += 1
+    game.mean.get_parameter("body.0.weight").mul_(3)
+    game.mean.get_parameter("body.0.bias").add_(1)
     game.finish()
     norm: Any = game.generator.body[2]
     seen: list[Tensor] = []
@@ -141,7 +180,7 @@ def test_normalisation_of_the_kept_generator_fits_its_weights() -> None:
 
 def test_an_unknown_network_names_the_near_miss(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Did you mean 'digits-vae'"):
-        train_generative("digits-va", out=tmp_path / "x")
+        train("digits-va", out=tmp_path / "x")
 
 
 @pytest.mark.parametrize("name", ["digits-vae", "digits-gan"])
@@ -162,10 +201,10 @@ def test_training_writes_weights_that_can_be_installed(
     cards.measurements.cache_clear()
     try:
         ticks = iter([1.0, 3.5])
-        report = train_generative(name, out=tmp_path / "x", clock=lambda: next(ticks))
+        report = train(name, out=tmp_path / "x", clock=lambda: next(ticks))
         assert report.measured.seconds == 2.5
         assert "epochs 1," in report.measured.recipe
-        install_generative(report)
+        install(report)
         assert generative_cards()[name].measured == report.measured
         assert samples(load_generative(name), 2, seed=0).shape == (2, 1, 8, 8)
     finally:
