@@ -352,7 +352,9 @@ class ModelCard:
                 f"{self.accuracy:.1%} of n = {measured.n} (split {measured.split}),"
                 f" 95 % interval {low:.1%} to {high:.1%}"
             ),
-            "size": f"{measured.parameters:,} parameters, {measured.flops:,} FLOPs for one input",
+            "size": f"{measured.parameters:,} parameters, "
+            + (f"{measured.flops:,} FLOPs" if measured.flops else "comparisons alone")
+            + " for one input",
             "known limits": " ".join(self.limits),
             "data terms": f"{self.terms} The weights are derived from these data.",
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import final
 
 from torch import Tensor, nn
@@ -107,36 +108,38 @@ def _convolution(inputs: int, outputs: int, *, stride: int = 1) -> nn.Sequential
     )
 
 
-CARDS = (
-    ModelCard(
-        name="fashion-resnet",
-        summary="A small residual network that names pieces of clothing.",
-        build=ResNet,
-        config={"channels": 1, "width": 16, "depth": 1, "n_classes": 10},
-        data="fashion-mnist",
-        modality="image",
-        classes=fashion_mnist.CLASSES,
-        input_shape=(1, 28, 28),
-        bounds=(0.0, 1.0),
-        mean=fashion_mnist.MEAN,
-        std=fashion_mnist.STD,
-        source="He et al., 2016, arXiv:1512.03385 (ResNet)",
-        recipe=Recipe(
-            seed=0,
-            epochs=18,
-            batch_size=128,
-            learning_rate=4e-3,
-            weight_decay=0.05,
-            flip=True,
-            crop=2,
-            precision="bfloat16",
-        ),
-        limits=(
-            "Not trained against adversaries: small worst-case changes fool it.",
-            "Answers with a piece of clothing whatever it is shown.",
-        ),
-        terms=fashion_mnist.TERMS,
+_NOT_ADVERSARIAL = "Not trained against adversaries: small worst-case changes fool it."
+_ANSWERS_ALWAYS = "Answers with a piece of clothing whatever it is shown."
+
+_FASHION = ModelCard(
+    name="fashion-resnet",
+    summary="A small residual network that names pieces of clothing.",
+    build=ResNet,
+    config={"channels": 1, "width": 16, "depth": 1, "n_classes": 10},
+    data="fashion-mnist",
+    modality="image",
+    classes=fashion_mnist.CLASSES,
+    input_shape=(1, 28, 28),
+    bounds=(0.0, 1.0),
+    mean=fashion_mnist.MEAN,
+    std=fashion_mnist.STD,
+    source="He et al., 2016, arXiv:1512.03385 (ResNet)",
+    recipe=Recipe(
+        seed=0,
+        epochs=18,
+        batch_size=128,
+        learning_rate=4e-3,
+        weight_decay=0.05,
+        flip=True,
+        crop=2,
+        precision="bfloat16",
     ),
+    limits=(_NOT_ADVERSARIAL, _ANSWERS_ALWAYS),
+    terms=fashion_mnist.TERMS,
+)
+
+CARDS = (
+    _FASHION,
     ModelCard(
         name="cifar-resnet20",
         summary="ResNet-20, trained on a fifth of the CIFAR-10 training images.",
@@ -163,131 +166,48 @@ CARDS = (
             precision="bfloat16",
         ),
         limits=(
-            "Not trained against adversaries: small worst-case changes fool it.",
+            _NOT_ADVERSARIAL,
             "Saw 10,000 of the 50,000 training images, so it is less accurate than its namesake.",
             "Answers with one of ten classes whatever it is shown.",
         ),
         terms=cifar10.TERMS,
     ),
-    ModelCard(
+    replace(
+        _FASHION,
         name="fashion-resnet-adversarial",
         summary="The fashion-resnet, trained on worst-case changes of up to 0.1 per pixel.",
-        build=ResNet,
-        config={"channels": 1, "width": 16, "depth": 1, "n_classes": 10},
-        data="fashion-mnist",
-        modality="image",
-        classes=fashion_mnist.CLASSES,
-        input_shape=(1, 28, 28),
-        bounds=(0.0, 1.0),
-        mean=fashion_mnist.MEAN,
-        std=fashion_mnist.STD,
         source="Madry et al., 2018, arXiv:1706.06083 (adversarial training)",
-        recipe=Recipe(
-            seed=0,
-            epochs=10,
-            batch_size=128,
-            learning_rate=4e-3,
-            weight_decay=0.05,
-            flip=True,
-            crop=2,
-            precision="bfloat16",
-            hardening=Adversarial(epsilon=0.1, steps=3),
-        ),
+        recipe=replace(_FASHION.recipe, epochs=10, hardening=Adversarial(epsilon=0.1, steps=3)),
         limits=(
             "Pays for its robustness with accuracy on clean images.",
             "Robust against changes of single pixels in size, not against other kinds of change.",
-            "Answers with a piece of clothing whatever it is shown.",
+            _ANSWERS_ALWAYS,
         ),
-        terms=fashion_mnist.TERMS,
     ),
-    ModelCard(
+    replace(
+        _FASHION,
         name="fashion-resnet-augmix",
         summary="The fashion-resnet, trained on mixtures of random changes.",
-        build=ResNet,
-        config={"channels": 1, "width": 16, "depth": 1, "n_classes": 10},
-        data="fashion-mnist",
-        modality="image",
-        classes=fashion_mnist.CLASSES,
-        input_shape=(1, 28, 28),
-        bounds=(0.0, 1.0),
-        mean=fashion_mnist.MEAN,
-        std=fashion_mnist.STD,
         source="Hendrycks et al., 2020, arXiv:1912.02781 (AugMix)",
-        recipe=Recipe(
-            seed=0,
-            epochs=8,
-            batch_size=128,
-            learning_rate=4e-3,
-            weight_decay=0.05,
-            flip=True,
-            crop=2,
-            precision="bfloat16",
-            hardening=Mixed(),
-        ),
-        limits=(
-            "Not trained against adversaries: small worst-case changes fool it.",
-            "Answers with a piece of clothing whatever it is shown.",
-        ),
-        terms=fashion_mnist.TERMS,
+        recipe=replace(_FASHION.recipe, epochs=8, hardening=Mixed()),
     ),
-    ModelCard(
+    replace(
+        _FASHION,
         name="fashion-resnet-noise",
         summary="The fashion-resnet, trained under Gaussian noise for randomised smoothing.",
-        build=ResNet,
-        config={"channels": 1, "width": 16, "depth": 1, "n_classes": 10},
-        data="fashion-mnist",
-        modality="image",
-        classes=fashion_mnist.CLASSES,
-        input_shape=(1, 28, 28),
-        bounds=(0.0, 1.0),
-        mean=fashion_mnist.MEAN,
-        std=fashion_mnist.STD,
         source="Cohen, Rosenfeld and Kolter, 2019, arXiv:1902.02918 (randomised smoothing)",
-        recipe=Recipe(
-            seed=0,
-            epochs=15,
-            batch_size=128,
-            learning_rate=4e-3,
-            weight_decay=0.05,
-            flip=True,
-            crop=2,
-            precision="bfloat16",
-            hardening=Noisy(sigma=0.25),
-        ),
+        recipe=replace(_FASHION.recipe, epochs=15, hardening=Noisy(sigma=0.25)),
         limits=(
             "Meant to be asked many times under noise; what is audited here is the network itself.",
-            "Answers with a piece of clothing whatever it is shown.",
+            _ANSWERS_ALWAYS,
         ),
-        terms=fashion_mnist.TERMS,
     ),
-    ModelCard(
+    replace(
+        _FASHION,
         name="fashion-resnet-distilled",
         summary="Half as wide as the fashion-resnet, and trained on its answers.",
-        build=ResNet,
-        config={"channels": 1, "width": 8, "depth": 1, "n_classes": 10},
-        data="fashion-mnist",
-        modality="image",
-        classes=fashion_mnist.CLASSES,
-        input_shape=(1, 28, 28),
-        bounds=(0.0, 1.0),
-        mean=fashion_mnist.MEAN,
-        std=fashion_mnist.STD,
+        config=_FASHION.config | {"width": 8},
         source="Hinton, Vinyals and Dean, 2015, arXiv:1503.02531 (distillation)",
-        recipe=Recipe(
-            seed=0,
-            epochs=20,
-            batch_size=128,
-            learning_rate=4e-3,
-            weight_decay=0.05,
-            flip=True,
-            crop=2,
-            precision="bfloat16",
-            hardening=Distilled(teacher="fashion-resnet"),
-        ),
-        limits=(
-            "Not trained against adversaries: small worst-case changes fool it.",
-            "Answers with a piece of clothing whatever it is shown.",
-        ),
-        terms=fashion_mnist.TERMS,
+        recipe=replace(_FASHION.recipe, epochs=20, hardening=Distilled(teacher="fashion-resnet")),
     ),
 )
