@@ -25,7 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("result",),
     ("findings",),
     ("statistics", "randomness"),
-    ("types", "errors"),
+    ("types", "errors", "paths"),
 )
 LIGHT = (
     "render",

@@ -23,6 +23,8 @@ from auditkit.errors import DataError, near_miss
 from auditkit.models.classifier import ImageClassifier
 from auditkit.types import Floats, Ints
 
+UNPACKED = 2**28  # bytes that an array may unpack to however well it is packed
+PACKED = 200  # times that an array larger than that may shrink
 _SAVE = "Save the file with: numpy.savez_compressed(FILE, x=images, y=labels)"
 
 
@@ -99,12 +101,26 @@ def _opened(file: Path) -> Generator[NpzFile]:
         try:
             archive: object = np.load(handle, allow_pickle=False)
         except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            reason = str(error).partition(". ")[0]  # numpy goes on to say how to read it unsafely
             raise DataError(
-                f"{file} cannot be read as an .npz file: {error}.", hint=_SAVE
+                f"{file} cannot be read as an .npz file: {reason}.", hint=_SAVE
             ) from error
         if not isinstance(archive, NpzFile):
             raise DataError(f"{file} holds a single array, expected images and labels.", hint=_SAVE)
+        _refuse_bombs(archive, file)
         yield archive
+
+
+def _refuse_bombs(archive: NpzFile, file: Path) -> None:
+    """Refuse what would unpack to far more than any images do that were packed that well."""
+    entries = [] if archive.zip is None else archive.zip.infolist()
+    for one in entries:
+        if one.file_size > UNPACKED and one.file_size > PACKED * one.compress_size:
+            raise DataError(
+                f"{file}: {one.filename} takes {one.compress_size:,} bytes and would unpack to"
+                f" {one.file_size:,}.",
+                hint="Where that is meant, save it unpacked with: numpy.savez(FILE, ...)",
+            )
 
 
 def _key(archive: NpzFile, wanted: Sequence[str], file: Path) -> str:

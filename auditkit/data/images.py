@@ -11,7 +11,7 @@ from typing import final
 
 import numpy as np
 import pandas as pd
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from auditkit.data.assemble import assemble
 from auditkit.data.columns import Groups, require_sensitive
@@ -153,6 +153,11 @@ def read_image(file: Path, shape: tuple[int, int, int]) -> Floats:
                         f"{file} holds several pictures, expected one.", hint="Save a single frame."
                     )
                 pixels = _pixels(image, _MODES[channels])
+    except UnidentifiedImageError as error:  # its text names an object in memory
+        raise DataError(
+            f"{file} cannot be read as an image: its content is of no known format.",
+            hint="Replace the file, or remove it.",
+        ) from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(
             f"{file} cannot be read as an image: {error}.",

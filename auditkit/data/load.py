@@ -20,6 +20,7 @@ from auditkit.errors import ConfigError, DataError, near_miss
 from auditkit.models.classifier import Classifier, ImageClassifier, TextClassifier
 from auditkit.models.graphs import GraphClassifier
 from auditkit.models.tabular import TabularClassifier
+from auditkit.paths import special
 from auditkit.types import INPUTS, Floats, Ints, Modality
 
 _FORMATS = "a folder of images per class or of graphs, .npz, .csv, .tsv or .parquet"
@@ -81,6 +82,11 @@ def load_data(spec: DataSpec, model: Classifier) -> Dataset:
             f"There is no file, folder or known data set {spec.source!r}."
             f"{near_miss(spec.source, DATA)}",
             hint=f"Pass {_FORMATS}, or one of {', '.join(DATA)}.",
+        )
+    if kind := special(path):
+        raise DataError(
+            f"{path} is {kind} rather than a file.",
+            hint="Write it into a file first, and name that.",
         )
     if path.is_dir() and (name := _published_in(path)):
         with looking_in(path):

@@ -173,7 +173,8 @@ def _parquet(file: Path) -> pd.DataFrame:
     try:
         return pd.read_parquet(file).reset_index(drop=True)
     except (OSError, ValueError) as error:  # pyarrow's own errors are among these
-        raise DataError(f"{file} cannot be read as a Parquet file: {error}.") from error
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise DataError(f"{file} cannot be read as a Parquet file: {reason}.") from error
 
 
 def _given(names: Sequence[str], width: int, file: Path) -> list[str]:
@@ -228,7 +229,7 @@ def ids_of(column: pd.Series, file: Path) -> list[str]:
 
 
 def _header_hint(columns: Sequence[str] | None, frame: pd.DataFrame) -> str:
-    first = ",".join(str(cell) for cell in frame.iloc[0] if len(str(cell)) < 40)
+    first = ",".join(str(cell) for cell in frame.iloc[0, :8] if len(str(cell)) < 40)
     return (
         f"The first row was read as data, because it names none of {', '.join(columns or ())}."
         f" If it is a header, name its columns: --columns {first}"

@@ -24,7 +24,9 @@ from auditkit.models.bundle import file_sha256, read_description, read_header
 from auditkit.models.catalogue import MODELS
 from auditkit.models.generative import generative_cards
 from auditkit.models.pickles import Call, Name, Program, Value, read_pickle
+from auditkit.paths import special
 
+HASHED = 2**30  # bytes of a file of no known format that are worth a hash
 SHOWN = 200  # tensors that are listed
 _LEGACY = 0x1950A86A20F9469CFC6C  # torch wrote this number first, up to version 1.5
 _BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
@@ -107,6 +109,9 @@ KINDS = {
     ),
     "empty": Kind(seems="an empty file", hint="Download or save it again."),
     "directory": Kind(seems="a folder", hint="Name the file in it: .safetensors, .pt or .pth"),
+    "special": Kind(
+        seems="a pipe, device or socket", hint="Write it into a file first, and name that."
+    ),
     "damaged": Kind(seems="a damaged file", hint="Download or save it again."),
     "unknown": Kind(
         seems="of no format that auditkit knows",
@@ -130,7 +135,7 @@ class Inspection:
     size : int
         In bytes.
     sha256 : str, optional
-        None for a folder.
+        None for a folder, and for a large file of no known format.
     safe : bool
         Whether auditkit loads it without running anything from it.
     tensors : tuple of TensorFacts
@@ -180,8 +185,9 @@ class Inspection:
         lines = [
             f"{self.path}: {self.seems}; {answers[self.exit_code]}",
             f"  size: {self.size:,} bytes",
-            f"  sha256: {self.sha256}",
         ]
+        if self.sha256:
+            lines.append(f"  sha256: {self.sha256}")
         if self.tensors:
             lines.append(f"  tensors: {len(self.tensors)}, {self.parameters:,} parameters")
         if self.architecture:
@@ -226,9 +232,21 @@ def inspect_file(path: Path) -> Inspection:
     """
     if not path.exists():
         raise missing(str(path))
+    if special(path):
+        return Inspection(
+            path=str(path),
+            kind="special",
+            seems=f"{special(path)} rather than a file",
+            hint=KINDS["special"].hint,
+            size=0,
+            sha256=None,
+            safe=False,
+        )
     try:
         found = _look(path)
-        sha256 = None if path.is_dir() else file_sha256(path)
+        # Of what cannot be loaded anyway, nobody should wait for the hash of terabytes.
+        skipped = found.kind in ("directory", "unknown") and path.stat().st_size > HASHED
+        sha256 = None if path.is_dir() or skipped else file_sha256(path)
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
     except ModelError as error:
@@ -261,6 +279,10 @@ def missing(source: str) -> ModelError:
             hint=f"Name a classifier (audit list models), or see its card: audit explain {source}",
         )
     path = Path(source)
+    if path.is_symlink():
+        return ModelError(
+            f"{path} is a link that leads nowhere.", hint="Name the file itself, or mend the link."
+        )
     neighbours = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
     guess = near_miss(source, MODELS) or near_miss(path.name, neighbours)
     return ModelError(
