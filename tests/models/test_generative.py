@@ -20,7 +20,6 @@ from auditkit.models.generative import (
     generative_card,
     generative_cards,
     load_generative,
-    measurements,
     sample_grid,
     samples,
 )
@@ -28,13 +27,12 @@ from auditkit.models.load import ModelSpec, load_model
 from auditkit.models.training.generative import lower_bounds, quality
 from tests.published import needs
 
-KNOWN = ("digits-vae", "fashion-vae", "digits-gan", "fashion-gan")
-NAMES = tuple(name for name in KNOWN if name in measurements())  # the others have no weights yet
+NAMES = ("digits-vae", "fashion-vae", "digits-gan", "fashion-gan")
 
 
 def test_the_four_networks_are_known() -> None:
-    assert set(generative_cards()) == set(KNOWN)
-    assert not set(KNOWN) & set(MODELS)  # a name means one thing
+    assert set(generative_cards()) == set(NAMES)
+    assert not set(NAMES) & set(MODELS)  # a name means one thing
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -60,7 +58,6 @@ def test_the_digits_autoencoder_bounds_the_test_images_as_its_card_says() -> Non
     assert told.low < told.value < told.high < 0
 
 
-@pytest.mark.skipif("fashion-vae" not in NAMES, reason="its weights are not shipped yet")
 @needs("fashion-mnist")
 def test_the_fashion_autoencoder_bounds_test_images_as_its_card_says() -> None:
     model, told = load_generative("fashion-vae"), generative_card("fashion-vae").measured.quality
