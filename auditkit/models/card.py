@@ -210,6 +210,34 @@ class Recipe:
 
 
 @final
+class Robust(Frozen):
+    """What is left of the accuracy under projected gradient descent in the Linf ball.
+
+    Parameters
+    ----------
+    epsilon : float
+        Radius, as a share of the range of a pixel.
+    steps : int
+        Gradient steps per input.
+    correct, n : int
+        Inputs of the measured split that the attack did not turn, of how many.
+    """
+
+    epsilon: float
+    steps: int
+    correct: int
+    n: int
+
+    def __str__(self) -> str:
+        low, high = clopper_pearson(self.correct, self.n)
+        return (
+            f"{self.correct / self.n:.1%} of n = {self.n} hold {self.steps} steps of projected"
+            f" gradient descent with epsilon {self.epsilon:g} (Linf), 95 % interval {low:.1%} to"
+            f" {high:.1%}; a stronger attack may leave fewer"
+        )
+
+
+@final
 class Measured(Frozen):
     """What was measured when the shipped weights were trained.
 
@@ -232,6 +260,8 @@ class Measured(Frozen):
         was changed since.
     trained_with : str
         Version of torch.
+    robust : Robust, optional
+        Of adversarially trained networks.
     """
 
     sha256: str
@@ -240,9 +270,10 @@ class Measured(Frozen):
     n: int
     parameters: int
     flops: int
-    seconds: float | None
     recipe: str
     trained_with: str
+    seconds: float | None = None
+    robust: Robust | None = None
 
 
 @final
@@ -352,6 +383,7 @@ class ModelCard:
                 f"{self.accuracy:.1%} of n = {measured.n} (split {measured.split}),"
                 f" 95 % interval {low:.1%} to {high:.1%}"
             ),
+            **({"robust accuracy": str(measured.robust)} if measured.robust else {}),
             "size": f"{measured.parameters:,} parameters, "
             + (f"{measured.flops:,} FLOPs" if measured.flops else "comparisons alone")
             + " for one input",

@@ -21,11 +21,13 @@ from auditkit.models.builtin.resnet import ResNet
 from auditkit.models.bundle import file_sha256, load_bundle, save
 from auditkit.models.card import (
     MEASUREMENTS,
+    Adversarial,
     Distilled,
     Measured,
     ModelCard,
     Quantised,
     Recipe,
+    Robust,
     measurements,
 )
 from auditkit.models.catalogue import CARDS
@@ -37,7 +39,7 @@ from auditkit.models.training.fit import Epoch, Progress, repeatable
 from auditkit.models.training.graphs import train_graph
 from auditkit.models.training.images import fit_image
 from auditkit.models.training.language import pretrain
-from auditkit.models.training.report import TrainingReport, accuracy
+from auditkit.models.training.report import TrainingReport, accuracy, robust
 from auditkit.models.training.tables import train_table
 from auditkit.models.training.texts import fit_text
 from auditkit.result import write_atomically
@@ -153,9 +155,18 @@ def train(
         seconds=seconds,
         parameters=classifier.parameters,
         flops=_flops(classifier),
+        robust=_robust(classifier, job.recipe, data.load("test")),
         path=out,
         sha256=None if out is None else file_sha256(out),
     )
+
+
+def _robust(classifier: Classifier, recipe: Recipe, data: Dataset) -> Robust | None:
+    match classifier, recipe.hardening:
+        case ImageClassifier(), Adversarial() as how:
+            return robust(classifier, data, how)
+        case _:
+            return None
 
 
 def install(report: TrainingReport) -> None:
@@ -173,10 +184,11 @@ def install(report: TrainingReport) -> None:
         seconds=report.seconds,
         recipe=replace(CARDS[report.name], recipe=report.recipe).recipe_text,
         trained_with=f"torch {torch.__version__.partition('+')[0]}",
+        robust=report.robust,
     )
     measurements.cache_clear()  # another training may have written meanwhile
     table = {**measurements(), report.name: measured}
-    rows = {name: table[name].model_dump() for name in sorted(table)}
+    rows = {name: table[name].model_dump(exclude_none=True) for name in sorted(table)}
     write_atomically(MEASUREMENTS, json.dumps(rows, indent=1) + "\n")
     measurements.cache_clear()
 

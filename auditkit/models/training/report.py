@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from auditkit.data.dataset import Dataset
-from auditkit.models.card import Recipe
-from auditkit.models.classifier import Classifier
+from auditkit.methods.attacks.active_set import judged
+from auditkit.methods.attacks.pgd_linf import pgd_linf
+from auditkit.models.card import Adversarial, Recipe, Robust
+from auditkit.models.classifier import Classifier, ImageClassifier
 from auditkit.models.training.fit import Epoch
+from auditkit.randomness import key_of, uniform
 from auditkit.statistics import Interval, clopper_pearson
 
 
@@ -64,6 +68,8 @@ class TrainingReport:
         Wall-clock time of the training; None where it went on from a checkpoint.
     parameters, flops : int
         See `Measured`.
+    robust : Robust, optional
+        Of adversarially trained networks.
     path, sha256 : optional
         The file that was written, and its hash.
     """
@@ -76,6 +82,7 @@ class TrainingReport:
     seconds: float | None
     parameters: int
     flops: int
+    robust: Robust | None = None
     path: Path | None = None
     sha256: str | None = None
 
@@ -86,9 +93,36 @@ class TrainingReport:
             f" {self.parameters:,} parameters, {self.flops:,} FLOPs"
         ]
         lines += [f"  {one}" for one in (self.validation, self.test) if one is not None]
+        if self.robust is not None:
+            lines.append(f"  {self.robust}")
         if self.path is not None:
             lines += [f"  written to {self.path}", f"  sha256 {self.sha256}"]
         return "\n".join(lines)
+
+
+ATTACKED = 1000  # test inputs, the first
+STEPS = 20
+
+
+def robust(classifier: ImageClassifier, data: Dataset, how: Adversarial) -> Robust:
+    """Attack a network within the ball that it was trained against, on inputs it never saw."""
+    rows = np.arange(min(ATTACKED, len(data)))
+    batch = data.read(rows)
+    assert not isinstance(batch, list)
+    inputs, labels = torch.from_numpy(batch), torch.from_numpy(data.labels[rows]).long()
+    keys = np.array([key_of(0, "robust", int(row)) for row in rows], np.uint64)
+    low, high = classifier.bounds
+    points = pgd_linf(
+        classifier.logits,
+        inputs,
+        labels,
+        epsilon=how.epsilon * (high - low),
+        steps=STEPS,
+        start=torch.from_numpy(2 * uniform(keys, tuple(inputs.shape[1:])) - 1).to(inputs),
+        bounds=classifier.bounds,
+    )
+    held = ~judged(classifier.logits, points, labels, margin=0.0)
+    return Robust(epsilon=how.epsilon, steps=STEPS, correct=int(held.sum()), n=len(rows))
 
 
 def took(seconds: float | None) -> str:
