@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import lzma
 import math
 import os
+import struct
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -119,7 +122,7 @@ def read_archive(path: Path) -> Archive:
                     oddities.append(f"{info.filename} is a pickle of {info.file_size:,} bytes")
                     continue
                 programs[info.filename] = read_pickle(archive.read(info))
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+    except _DAMAGE as error:
         raise ModelError(f"{path} is a damaged zip archive: {error}.") from error
     return Archive(
         entries={info.filename: info.file_size for info in infos},
@@ -127,6 +130,21 @@ def read_archive(path: Path) -> Archive:
         programs=programs,
         oddities=tuple(oddities),
     )
+
+
+# What zipfile raises on archives that were changed at random.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    OSError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    OverflowError,
+    struct.error,
+    zlib.error,
+    lzma.LZMAError,
+)
 
 
 def _odd_entries(archive: zipfile.ZipFile, file_size: int) -> Iterator[str]:

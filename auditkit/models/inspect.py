@@ -301,9 +301,17 @@ def _look(path: Path) -> _Found:
     for kind, matches in _FIRST_BYTES.items():
         if matches(head):
             return _Found(kind=kind)
-    if zipfile.is_zipfile(path) or head.startswith(b"PK\x03\x04"):
+    if head.startswith(b"PK\x03\x04") or _ends_as_zip(path):
         return _zip(read_archive(path))
     return _pickle(path, certain=head[:1] == b"\x80")
+
+
+def _ends_as_zip(path: Path) -> bool:
+    """Whether a zip archive ends the file, whatever stands before it."""
+    try:
+        return zipfile.is_zipfile(path)
+    except zipfile.BadZipFile as error:
+        raise ModelError(f"{path} is a damaged zip archive: {error}.") from error
 
 
 def _is_html(head: bytes) -> bool:

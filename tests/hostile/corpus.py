@@ -219,6 +219,19 @@ def _zip_bomb(path: Path, _: Path) -> None:
                 entry.write(bytes(2**24))
 
 
+def _not_unicode(path: Path, _: Path) -> None:
+    """An entry whose name claims to be UTF-8 and is not."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/d\u00e4ta.pkl", pickle.dumps({}, 2))
+    path.write_bytes(path.read_bytes().replace("\u00e4".encode(), b"\xa1\xa1"))
+
+
+def _many_disks(path: Path, _: Path) -> None:
+    """The end of an archive that spans several disks, on which zipfile itself fails."""
+    locator = b"PK\x06\x07" + struct.pack("<IQI", 0, 0, 2)
+    path.write_bytes(bytes(64) + locator + b"PK\x05\x06" + bytes(18))
+
+
 def _encrypted(data: bytes) -> bytes:
     """Set the flag of encryption on every entry."""
     marked = bytearray(data)
@@ -264,6 +277,8 @@ def _of_archives() -> dict[str, Writer]:
         "local-name.pt": _local_name_differs,
         "nested-archive.pt": _nested_archive,
         "zip-bomb.pt": _zip_bomb,
+        "not-unicode.pt": _not_unicode,
+        "many-disks.pt": _many_disks,
         "hoarder.pt": lambda path, _: torch_file(path, {"x": Hoarder()}),
         "storage-hoarder.pt": lambda path, _: torch_file(path, {"x": StorageHoarder()}),
         "wrong-checksum.pt": _changed(_flipped),
