@@ -17,7 +17,7 @@ from pathlib import Path
 
 import atheris  # pyright: ignore[reportMissingImports]
 
-with atheris.instrument_imports(include=["auditkit"]):
+with atheris.instrument_imports(include=["auditkit"]):  # pyright: ignore[reportAttributeAccessIssue]
     from auditkit.data.load import DataSpec, load_data
     from auditkit.errors import AuditkitError
     from auditkit.models.inspect import inspect_file
