@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, final
 
 from auditkit.errors import ModelError, near_miss
-from auditkit.models.architectures import Layers, recognise, shapes_of
+from auditkit.models.architectures import Layers, recognise
 from auditkit.models.archives import (
     HARMLESS,
     PICKLE_LIMIT,
@@ -18,17 +18,18 @@ from auditkit.models.archives import (
     TensorFacts,
     odd_calls,
     read_archive,
-    tensors,
 )
 from auditkit.models.bundle import file_sha256, read_description, read_header
 from auditkit.models.catalogue import MODELS
 from auditkit.models.generative import generative_cards
+from auditkit.models.legacy import is_legacy, read_legacy
 from auditkit.models.pickles import Call, Name, Program, Value, read_pickle
+from auditkit.models.states import Chosen, find_weights, readings
 
 SHOWN = 200  # tensors that are listed
-_LEGACY = 0x1950A86A20F9469CFC6C  # torch wrote this number first, up to version 1.5
 _BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 
+_SAVE_ALONE = 'Save the weights alone: torch.save(model.state_dict(), "weights.pt")'
 _SAVE_WEIGHTS = (
     'Where you trust it, load it yourself and type: torch.save(model.state_dict(), "weights.pt"),'
     " then: audit run weights.pt --arch package.module:factory --input-shape C,H,W"
@@ -65,16 +66,12 @@ KINDS = {
     "torch-weights": Kind(seems="a state dict that torch.save wrote", loads=True),
     "torch-other": Kind(
         seems="a torch file without a state dict",
-        hint='Save the weights alone: torch.save(model.state_dict(), "weights.pt")',
+        hint=_SAVE_ALONE,
     ),
     "torch-pickle": Kind(seems="a torch file with pickled objects", code=True, hint=_SAVE_WEIGHTS),
     "torchscript": Kind(seems="a TorchScript program", code=True, hint=_SAVE_WEIGHTS),
     "torch-export": Kind(seems="an exported torch program (.pt2)", code=True, hint=_SAVE_WEIGHTS),
-    "torch-legacy": Kind(
-        seems="a torch file in the format used before torch 1.6",
-        code=True,
-        hint='Write it anew: torch.save(torch.load("FILE", weights_only=True), "weights.pt")',
-    ),
+    "torch-legacy": Kind(seems="a state dict in the format before torch 1.6", loads=True),
     "pickle": Kind(seems="a Python pickle", code=True, hint=_SAVE_WEIGHTS),
     "onnx": Kind(
         seems="an ONNX model, which this version cannot read",
@@ -140,7 +137,15 @@ class Inspection:
     architecture : str, optional
         The built-in architecture that fits, or the one a bundle describes.
     nested_in : str, optional
-        The key of the checkpoint that holds the weights.
+        The keys of the checkpoint that lead to the weights, in words.
+    keys : tuple of str or int
+        The same keys.
+    prefix : str
+        What all names of the tensors begin with, such as "module.".
+    beside : tuple of str
+        What else the checkpoint holds: "epoch", "optimizer".
+    passed_over : tuple of str
+        Where in the checkpoint other tensors lie.
     callables : tuple of str
         Everything that pickles in the file name for import.
     oddities : tuple of str
@@ -158,6 +163,10 @@ class Inspection:
     parameters: int = 0
     architecture: str | None = None
     nested_in: str | None = None
+    keys: tuple[str | int, ...] = ()
+    prefix: str = ""
+    beside: tuple[str, ...] = ()
+    passed_over: tuple[str, ...] = ()
     callables: tuple[str, ...] = ()
     oddities: tuple[str, ...] = ()
 
@@ -184,6 +193,14 @@ class Inspection:
         ]
         if self.tensors:
             lines.append(f"  tensors: {len(self.tensors)}, {self.parameters:,} parameters")
+        if self.nested_in:
+            lines.append(f"  weights under: {self.nested_in}")
+        if self.beside:
+            lines.append(f"  beside them: {', '.join(self.beside[:12])}")
+        if self.passed_over:
+            lines.append(f"  other tensors under: {', '.join(self.passed_over[:6])}")
+        if self.prefix:
+            lines.append(f"  prefix of all names: {self.prefix}")
         if self.architecture:
             lines.append(f"  architecture: {self.architecture}")
         if self.callables:
@@ -207,6 +224,10 @@ class _Found:
     tensors: tuple[TensorFacts, ...] = ()
     architecture: str | None = None
     nested_in: str | None = None
+    keys: tuple[str | int, ...] = ()
+    prefix: str = ""
+    beside: tuple[str, ...] = ()
+    passed_over: tuple[str, ...] = ()
     callables: tuple[str, ...] = ()
     oddities: tuple[str, ...] = ()
 
@@ -248,6 +269,10 @@ def inspect_file(path: Path) -> Inspection:
         ),
         architecture=found.architecture,
         nested_in=found.nested_in,
+        keys=found.keys,
+        prefix=found.prefix,
+        beside=found.beside,
+        passed_over=found.passed_over,
         callables=found.callables,
         oddities=found.oddities[:10],
     )
@@ -313,12 +338,29 @@ def _safetensors(path: Path) -> _Found:
         architecture = read_description(path, header).architecture
         name = architecture.kind if isinstance(architecture, Layers) else architecture.name
         return _Found(kind="bundle", tensors=header.tensors, architecture=name)
-    return _Found(kind="safetensors", tensors=header.tensors, architecture=_likely(header.tensors))
+    return _Found(
+        kind="safetensors",
+        tensors=header.tensors,
+        architecture=_likely(header.tensors),
+        prefix=_prefix(header.tensors),
+    )
 
 
 def _likely(found: Iterable[TensorFacts]) -> str | None:
-    architecture = recognise(shapes_of(found))
-    return architecture.name if architecture else None
+    """Return the built-in architecture that fits, whatever prefix its names have."""
+    for one in readings(_by_name(found)):
+        if architecture := recognise(one.shapes):
+            return architecture.name
+    return None
+
+
+def _by_name(found: Iterable[TensorFacts]) -> dict[str, TensorFacts]:
+    return {one.name: one for one in found}
+
+
+def _prefix(found: Iterable[TensorFacts]) -> str:
+    options = readings(_by_name(found))
+    return options[-1].prefix if options else ""
 
 
 def _zip(archive: Archive) -> _Found:
@@ -349,15 +391,48 @@ def _torch(archive: Archive, program: Program, callables: tuple[str, ...]) -> _F
             callables=callables,
             oddities=archive.oddities,
         )
-    facts, nested_in = tensors(program)
+    oddities = (*archive.oddities, *dict.fromkeys(odd_calls(program, archive.sizes)))
+    chosen = find_weights(program.result)
+    return _weights("torch-weights", chosen, callables=callables, oddities=oddities)
+
+
+def _weights(
+    kind: str, chosen: Chosen, *, callables: tuple[str, ...], oddities: tuple[str, ...]
+) -> _Found:
+    """Return what is known of a state dict, or of a checkpoint that holds one."""
+    nest = chosen.nest
+    passed_over = tuple(one.where for one in chosen.passed_over)
+    if nest is None:
+        several = f"a torch file with several sets of weights ({', '.join(passed_over[:5])})"
+        seems = several if passed_over else ""
+        return _Found(kind="torch-other", seems=seems, callables=callables, oddities=oddities)
+    facts = tuple(nest.tensors.values())
     return _Found(
-        kind="torch-weights" if facts else "torch-other",
-        tensors=tuple(facts.values()),
-        architecture=_likely(facts.values()),
-        nested_in=nested_in,
+        kind=kind,
+        tensors=facts,
+        architecture=_likely(facts),
+        nested_in=nest.where if nest.path else None,
+        keys=nest.path,
+        prefix=_prefix(facts),
+        beside=chosen.beside,
+        passed_over=passed_over,
         callables=callables,
-        oddities=(*archive.oddities, *dict.fromkeys(odd_calls(archive, program))),
+        oddities=oddities,
     )
+
+
+def _legacy(path: Path) -> _Found:
+    file = read_legacy(path)
+    if set(file.names) - HARMLESS:
+        return _Found(
+            kind="torch-pickle",
+            seems=_objects(file.main),
+            callables=file.names,
+            oddities=file.oddities,
+        )
+    oddities = (*file.oddities, *dict.fromkeys(odd_calls(file.main, file.sizes)))
+    chosen = find_weights(file.main.result)
+    return _weights("torch-legacy", chosen, callables=file.names, oddities=oddities)
 
 
 def _objects(program: Program) -> str:
@@ -380,14 +455,15 @@ def _pickle(path: Path, *, certain: bool) -> _Found:
     with path.open("rb") as file:
         data = file.read(PICKLE_LIMIT)
     programs: list[Program] = []
-    while data and len(programs) < 8:
+    while data and len(programs) < 8 and not is_legacy(programs):
         try:
             programs.append(read_pickle(data))
         except ModelError:
             break
         data = data[programs[-1].size :]
+    if is_legacy(programs):
+        return _legacy(path)
     if not programs and not certain:
         return _Found(kind="unknown")
     names = sorted({name for program in programs for name in program.names})
-    legacy = bool(programs) and programs[0].result == _LEGACY
-    return _Found(kind="torch-legacy" if legacy else "pickle", callables=tuple(names))
+    return _Found(kind="pickle", callables=tuple(names))

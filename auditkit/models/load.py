@@ -20,6 +20,7 @@ from auditkit.models.architectures import (
     fill,
     recognise,
 )
+from auditkit.models.archives import TensorFacts
 from auditkit.models.blackbox import BlackBox
 from auditkit.models.bundle import load_bundle, read_safetensors
 from auditkit.models.card import ModelCard
@@ -34,6 +35,8 @@ from auditkit.models.classifier import (
 )
 from auditkit.models.graphs import GraphClassifier
 from auditkit.models.inspect import KINDS, Inspection, inspect_file, missing
+from auditkit.models.plain import allowed_beside_weights
+from auditkit.models.states import Reading, nearest, readings
 from auditkit.models.tabular import TabularClassifier
 from auditkit.types import INPUTS
 
@@ -160,24 +163,15 @@ def _refusal(inspection: Inspection) -> ModelError:
 
 def _from_state_dict(path: Path, inspection: Inspection, spec: ModelSpec) -> Classifier:
     """Load weights alone; what they do not say comes from a card or from the user."""
-    state = _state_dict(path, inspection)
-    shapes = {name: tuple(value.shape) for name, value in state.items()}
-    if spec.arch is not None:
-        module, name, card = build_named(spec.arch), spec.arch, None
-    else:
-        architecture = recognise(shapes)
-        if architecture is None:
-            raise _unrecognised(path, [*state])
-        module, name = build_builtin(architecture, shapes), architecture.name
-        card = _card_of(architecture)
-    check_fit(module, inspection.tensors, file=str(path), name=name)
-    fill(module, state)
+    module, name, card, reading = _network(path, inspection, spec)
+    check_fit(module, reading.tensors.values(), file=str(path), name=name)
+    fill(module, _state_dict(path, inspection, reading))
     identity = Identity(
         name=path.stem,
         architecture=name,
         sha256=inspection.sha256 or "",
         data=card.data if card else None,
-        notes=tuple(_notes(inspection, card)),
+        notes=tuple(_notes(inspection, reading, card)),
     )
     if part := _inseparable(name, card):
         raise ModelError(
@@ -189,18 +183,44 @@ def _from_state_dict(path: Path, inspection: Inspection, spec: ModelSpec) -> Cla
     return _image_classifier(path, module, card, spec, identity)
 
 
-def _state_dict(path: Path, inspection: Inspection) -> dict[str, Tensor]:
-    """Return the tensors of a file that was inspected and found safe."""
+def _network(
+    path: Path, inspection: Inspection, spec: ModelSpec
+) -> tuple[nn.Module, str, ModelCard | None, Reading]:
+    """Return the network, its name, the card it shares, and how its tensors are called."""
+    options = readings({one.name: one for one in inspection.tensors})
+    if spec.arch is not None:
+        module = build_named(spec.arch)
+        return module, spec.arch, None, nearest(options, module.state_dict())
+    for reading in options:
+        if architecture := recognise(reading.shapes):
+            module = build_builtin(architecture, reading.shapes)
+            return module, architecture.name, _card_of(architecture), reading
+    raise _unrecognised(path, [one.name for one in inspection.tensors])
+
+
+def _state_dict(path: Path, inspection: Inspection, reading: Reading) -> dict[str, Tensor]:
+    """Return the tensors of a file that was inspected and found safe, as float32."""
+    stored = _stored(path, inspection)
+    state = {new: _single(stored[old].detach()) for new, old in reading.names.items()}
+    return state | {name: torch.tensor(0) for name in reading.filled}
+
+
+def _single(value: Tensor) -> Tensor:
+    return value.float() if value.is_floating_point() else value
+
+
+def _stored(path: Path, inspection: Inspection) -> dict[str, Tensor]:
     if inspection.kind == "safetensors":
         return read_safetensors(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with allowed_beside_weights():
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds on a file that it cannot follow
         reason = str(error).partition("\n")[0]
         raise ModelError(f"torch cannot read {path}: {reason}") from error
-    if inspection.nested_in is not None:
-        content = content[inspection.nested_in]
-    return {name: value.detach() for name, value in content.items()}
+    for key in inspection.keys:
+        content = content[key]
+    return content
 
 
 def _card_of(architecture: Builtin) -> ModelCard | None:
@@ -240,14 +260,33 @@ def _unrecognised(path: Path, names: list[str]) -> ModelError:
     )
 
 
-def _notes(inspection: Inspection, card: ModelCard | None) -> Iterator[str]:
+def _notes(inspection: Inspection, reading: Reading, card: ModelCard | None) -> Iterator[str]:
     if inspection.nested_in is not None:
         yield f"The weights were read from the key {inspection.nested_in!r} of a checkpoint."
+    if inspection.passed_over:
+        yield f"Other tensors in the file were not used: {', '.join(inspection.passed_over[:6])}."
+    if reading.prefix:
+        yield f"The prefix {reading.prefix!r} was taken off the names of all tensors."
+    if reading.left_out:
+        first = ", ".join(reading.left_out[:3])
+        yield f"{len(reading.left_out)} tensors that no network needs were left out: {first}."
+    if reading.filled:
+        yield (
+            f"{len(reading.filled)} counters num_batches_tracked are not in the file; they were"
+            " set to 0, which changes no answer."
+        )
+    kinds = sorted({one.dtype for one in _floats(reading)} - {"float32"})
+    if kinds:
+        yield f"Weights stored as {', '.join(kinds)} were turned into float32."
     if card is not None:
         yield (
             f"The weights fit the architecture {card.name}; classes and preprocessing are assumed"
             " to be those of its card."
         )
+
+
+def _floats(reading: Reading) -> list[TensorFacts]:
+    return [one for one in reading.tensors.values() if "float" in one.dtype]
 
 
 def _image_classifier(

@@ -75,7 +75,7 @@ FILES: dict[str, tuple[Callable[[Path], object], int]] = {
     "torch-export": (zipped("m/archive_format", "m/models/model.json"), 1),
     "torch-legacy": (
         lambda path: torch.save(state(), path, _use_new_zipfile_serialization=False),
-        1,
+        0,
     ),
     "pickle": (lambda path: path.write_bytes(pickle.dumps({"a": Path("x")})), 1),
     "onnx": (content(onnx_like()), 2),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import pickle
 import subprocess
 import sys
@@ -215,7 +216,6 @@ def test_a_device_that_is_not_there_is_refused(name: str) -> None:
         ("torch-pickle", "a whole pickled module (tests.models.files.Net)", "--arch"),
         ("torchscript", "a TorchScript program; loading it would run code", "auditkit.save"),
         ("torch-export", "an exported torch program (.pt2)", "auditkit.save"),
-        ("torch-legacy", "before torch 1.6", "weights_only=True"),
         ("torch-other", "a torch file without a state dict", "model.state_dict()"),
         ("pickle", "a Python pickle", "auditkit.save"),
         ("onnx", "an ONNX model", "auditkit.save"),
@@ -250,7 +250,7 @@ def test_there_is_a_refusal_for_every_kind_that_does_not_load() -> None:
     from auditkit.models.inspect import KINDS
 
     loads = {name for name, kind in KINDS.items() if kind.loads}
-    assert loads == {"bundle", "safetensors", "torch-weights"}
+    assert loads == {"bundle", "safetensors", "torch-weights", "torch-legacy"}
 
 
 def test_a_misspelt_built_in_name_is_answered_with_the_near_miss() -> None:
@@ -398,3 +398,56 @@ def test_options_of_the_wrong_length_are_refused(options: dict[str, Any], said: 
 
 def test_a_built_in_model_takes_no_other_architecture() -> None:
     assert "built in" in refused(Path("digits-cnn"), arch="a:b").message
+
+
+# --- weights as training scripts save them -------------------------------------------------------
+
+
+def test_a_training_checkpoint_loads_and_says_what_was_assumed(
+    tmp_path: Path, factory: str
+) -> None:
+    torch.manual_seed(0)
+    net = Net().half()
+    saved = {
+        "epoch": 3,
+        "state_dict": {f"module.{name}": value for name, value in net.state_dict().items()},
+        "ema": net.state_dict(),
+        "args": argparse.Namespace(lr=0.1),
+    }
+    saved["state_dict"]["module.total_ops"] = torch.zeros(1)
+    path = torch_file(tmp_path / "net.pt", saved)
+    model = load_model(
+        ModelSpec(
+            source=str(path),
+            arch=f"{factory}:build",
+            input_shape=(3, 2, 2),
+            bounds=(0, 1),
+            classes=("a", "b"),
+        )
+    )
+    x = torch.rand(4, 3, 2, 2, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(model.predict(x), net.float()(x))
+    assert model.dtype == torch.float32
+    for said in ("'state_dict'", "ema", "'module.'", "total_ops", "float16"):
+        assert any(said in note for note in model.identity.notes), said
+
+
+def test_weights_without_counters_of_batches_load(tmp_path: Path) -> None:
+    kept = {name: value for name, value in state().items() if "num_batches" not in name}
+    model = load_model(ModelSpec(source=str(torch_file(tmp_path / "m.pt", kept))))
+    whole = load_model(ModelSpec(source=str(torch_file(tmp_path / "w.pt", state()))))
+    assert torch.equal(model.predict(IMAGES), whole.predict(IMAGES))
+    assert any("num_batches_tracked" in note for note in model.identity.notes)
+
+
+def test_other_missing_tensors_are_refused_by_name(tmp_path: Path, factory: str) -> None:
+    path = torch_file(tmp_path / "net.pt", {"module.layer.weight": torch.zeros(2, 12)})
+    error = refused(path, arch=f"{factory}:build", input_shape=(3, 2, 2), classes=("a", "b"))
+    assert "missing layer.bias" in error.message
+
+
+def test_several_sets_of_weights_are_refused_by_name(tmp_path: Path) -> None:
+    first, second = Net().state_dict(), Net().state_dict()
+    error = refused(torch_file(tmp_path / "gan.pt", {"generator": first, "critic": second}))
+    assert "generator, critic" in error.message
+    assert "torch.save" in error.hint
