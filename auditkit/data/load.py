@@ -82,7 +82,7 @@ def load_data(spec: DataSpec, model: Classifier) -> Dataset:
             f"{near_miss(spec.source, DATA)}",
             hint=f"Pass {_FORMATS}, or one of {', '.join(DATA)}.",
         )
-    if path.is_dir() and (name := _published_in(path)):
+    if path.is_dir() and (name := published_in(path)):
         with looking_in(path):
             return load_data(replace(spec, source=name), model)
     suffix = path.suffix.lower()
@@ -97,7 +97,7 @@ def load_data(spec: DataSpec, model: Classifier) -> Dataset:
     )
 
 
-def _published_in(folder: Path) -> str | None:
+def published_in(folder: Path) -> str | None:
     """Return the data set whose published files lie in a folder, told by their content."""
     for name, known in DATA.items():
         for file in known.files:

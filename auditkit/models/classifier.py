@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias, final, runtime_checkable
+from typing import Literal, Protocol, TypeAlias, final, runtime_checkable
 
 import torch
 from tokenizers import Tokenizer
@@ -20,6 +20,8 @@ from auditkit.types import Modality
 # In raw units: images (n, c, h, w), rows of a table (n, c) or graphs (n, v, d + v); or n texts.
 Inputs: TypeAlias = Tensor | list[str]
 Logits: TypeAlias = Callable[[Tensor], Tensor]
+# How a network wants its images: channels before or behind the pixels, red first or blue first.
+Layout: TypeAlias = Literal["nchw", "nhwc", "bgr", "nhwc-bgr"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +42,9 @@ class Identity:
         What its author says of it: training data, recipe, accuracy, known limits.
     notes : tuple of str
         What was detected or assumed while loading.
+    loose : bool
+        Whether the file holds weights alone, so that preprocessing and classes are what the user
+        said or what was assumed.
     """
 
     name: str
@@ -48,6 +53,7 @@ class Identity:
     data: str | None = None
     card: dict[str, str] = field(default_factory=dict[str, str])
     notes: tuple[str, ...] = ()
+    loose: bool = False
 
 
 class Classifier(ABC):
@@ -127,6 +133,9 @@ class ImageClassifier(Classifier):
         Range of a raw pixel, before normalisation.
     mean, std : sequence of float, optional
         Normalisation per channel, applied inside `logits`.
+    layout : {"nchw", "nhwc", "bgr", "nhwc-bgr"}
+        How the network wants its images: with the channels behind the pixels ("nhwc"), with the
+        channels in reverse order ("bgr"), or both. Raw images are always (n, c, h, w).
 
     Examples
     --------
@@ -147,6 +156,7 @@ class ImageClassifier(Classifier):
         bounds: tuple[float, float] = (0.0, 1.0),
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
+        layout: Layout = "nchw",
         identity: Identity | None = None,
     ) -> None:
         if not bounds[0] < bounds[1]:
@@ -166,6 +176,7 @@ class ImageClassifier(Classifier):
         self.bounds = bounds
         self.mean = tuple(mean) if mean is not None else None
         self.std = tuple(std) if std is not None else None
+        self.layout: Layout = layout
         self.identity = identity or Identity(name="model", architecture=type(module).__name__)
         self._search_dtype = torch.float32
         self._memory_format = torch.contiguous_format
@@ -185,9 +196,12 @@ class ImageClassifier(Classifier):
             images = images - _per_channel(self.mean, images)
         if self.std is not None:
             images = images / _per_channel(self.std, images)
-        return self._as_logits(
-            self.module(images.contiguous(memory_format=self._memory_format)), len(inputs)
-        )
+        if self.layout.endswith("bgr"):
+            images = images.flip(1)
+        images = images.contiguous(memory_format=self._memory_format)
+        if self.layout.startswith("nhwc"):
+            images = images.permute(0, 2, 3, 1)
+        return self._as_logits(self.module(images), len(inputs))
 
     def search_logits(self, inputs: Tensor) -> Tensor:
         """Return logits for *searching*: possibly in lower precision, never used to judge."""

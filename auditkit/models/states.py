@@ -1,4 +1,4 @@
-"""Where in a saved file the weights of a network are, and what they are called without prefixes."""
+"""Finds the weights of a network in a saved file, and their names without prefixes."""
 
 from __future__ import annotations
 
@@ -242,4 +242,22 @@ def nearest(options: list[Reading], wanted: Iterable[str]) -> Reading:
     best = max(options, key=lambda one: len(names & set(one.tensors)))
     return best.without(
         name for name in best.tensors if name.endswith(_COUNTER) and name not in names
+    )
+
+
+def renamed(reading: Reading, names: Mapping[str, str]) -> Reading:
+    """Return the same tensors under other names.
+
+    Parameters
+    ----------
+    reading : Reading
+        The tensors.
+    names : dict
+        Name in `reading` of each tensor, by its new name.
+    """
+    return replace(
+        reading,
+        names={new: reading.names[old] for new, old in names.items() if old in reading.names},
+        tensors={new: replace(reading.tensors[old], name=new) for new, old in names.items()},
+        filled=tuple(new for new, old in names.items() if old in reading.filled),
     )
