@@ -422,6 +422,41 @@ def inspect(file: Path, as_json: bool) -> None:
     sys.exit(inspection.exit_code)
 
 
+@cli.command()
+@click.argument("model")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="Bundle to write: m.safetensors."
+)
+@click.option("--data", metavar="DATA", help="As for run: decides --arch auto, checks the rest.")
+@click.option(
+    "--split",
+    type=click.Choice(["train", "validation", "test"]),
+    default="test",
+    show_default=True,
+    help="Which part of a known data set.",
+)
+@_model_options
+def convert(model: str, out: Path, **options: Any) -> None:
+    """Write MODEL, read with these options, as a bundle that needs none of them."""
+    from auditkit.convert import convert as converted
+    from auditkit.data.load import DataSpec
+    from auditkit.subject import SubjectSpec
+
+    data = options["data"]
+    done = converted(
+        SubjectSpec(
+            model=_model(model, options),
+            data=None if data is None else DataSpec(source=data, split=options["split"]),
+            max_inputs=None,
+            seed=0,
+        ),
+        out,
+    )
+    for note in done.notes:
+        click.echo(_plain(f"Note: {note}"), err=True)
+    click.echo(f"Wrote {done.path}. Next: {done.next_command}")
+
+
 @cli.command("list")
 @click.argument("what", type=click.Choice(["checks", "models", "data", "suites"]))
 @click.option("--json", "as_json", is_flag=True, help="Print an array of objects with an `id`.")

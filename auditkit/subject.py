@@ -136,7 +136,7 @@ def load_subject(spec: SubjectSpec) -> Subject:
     ConfigError
         If no data is given and the model names none.
     """
-    model = _rehearsed(spec.model) if isinstance(spec.model, Classifier) else load_model(spec.model)
+    model = load_model_of(spec)
     source = spec.data or _own_data(model)
     data = load_data(source, model)
     if isinstance(model, ImageClassifier) and data.input_shape != model.input_shape:
@@ -150,9 +150,18 @@ def load_subject(spec: SubjectSpec) -> Subject:
     return Subject(model, _with_note_on_cut_texts(model, data))
 
 
-def _rehearsed(model: Classifier) -> Classifier:
-    rehearse(model)
-    return model
+def load_model_of(spec: SubjectSpec) -> Classifier:
+    """Return the classifier, which was run once.
+
+    Raises
+    ------
+    ModelError
+        If it cannot be loaded, or cannot read its inputs.
+    """
+    if isinstance(spec.model, ModelSpec):
+        return load_model(spec.model)
+    rehearse(spec.model)
+    return spec.model
 
 
 def _with_note_on_cut_texts(model: Classifier, data: Dataset) -> Dataset:

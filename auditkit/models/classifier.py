@@ -68,6 +68,7 @@ class Classifier(ABC):
     classes: tuple[str, ...]
     identity: Identity
     differentiable: bool = True
+    probabilities: bool = False  # what the network gives instead of logits; they become log p
 
     @property
     def device(self) -> torch.device:
@@ -106,14 +107,26 @@ class Classifier(ABC):
             output = output[:, None]
         k = len(self.classes)
         if output.ndim == 2 and output.shape == (n, 1) and k == 2:
-            output = torch.cat([torch.zeros_like(output), output], dim=1)
+            first = 1 - output if self.probabilities else torch.zeros_like(output)
+            output = torch.cat([first, output], dim=1)
         if output.shape != (n, k):
             raise ModelError(
                 f"{self.identity.name} returned shape {tuple(output.shape)} for {n} inputs and {k}"
                 f" classes, expected ({n}, {k}).",
-                hint="Pass the right class names with --classes a,b,c.",
+                hint=f"Name the classes in the order of the outputs: --classes {_numbered(output)}",
             )
+        if self.probabilities:  # a logit has to be finite
+            return output.float().clamp_min(torch.finfo(torch.float32).tiny).log()
         return output.float()
+
+
+def _numbered(output: Tensor) -> str:
+    """Return an example with as many names as there are outputs."""
+    k = output.shape[-1] if output.ndim else 0
+    return ",".join(map(str, range(k))) if 2 <= k <= _LISTED else "a,b,c"
+
+
+_LISTED = 20  # class names in an example
 
 
 @final
@@ -191,6 +204,10 @@ class ImageClassifier(Classifier):
     def logits(self, inputs: Inputs) -> Tensor:
         """Return logits (n, k) of raw images (n, c, h, w) within `bounds`."""
         assert isinstance(inputs, Tensor)
+        return self._as_logits(self.outputs(inputs), len(inputs))
+
+    def outputs(self, inputs: Tensor) -> Tensor:
+        """Return what the network itself gives for raw images (n, c, h, w)."""
         images = inputs.to(self.device, self.dtype)
         if self.mean is not None:
             images = images - _per_channel(self.mean, images)
@@ -201,7 +218,7 @@ class ImageClassifier(Classifier):
         images = images.contiguous(memory_format=self._memory_format)
         if self.layout.startswith("nhwc"):
             images = images.permute(0, 2, 3, 1)
-        return self._as_logits(self.module(images), len(inputs))
+        return self.module(images)
 
     def search_logits(self, inputs: Tensor) -> Tensor:
         """Return logits for *searching*: possibly in lower precision, never used to judge."""

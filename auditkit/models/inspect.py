@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, final
 
@@ -19,6 +20,7 @@ from auditkit.models.archives import (
     odd_calls,
     read_archive,
 )
+from auditkit.models.auto import sketch
 from auditkit.models.bundle import file_sha256, read_description, read_header
 from auditkit.models.catalogue import MODELS
 from auditkit.models.generative import generative_cards
@@ -136,6 +138,16 @@ class Inspection:
         The numbers in them, without running statistics.
     architecture : str, optional
         The built-in architecture that fits, or the one a bundle describes.
+    likely : str, optional
+        What the tensors look like where they are of no built-in architecture.
+    likely_input : (c, h, w), optional
+        The shape of an image that they seem to read.
+    outputs : int, optional
+        How many they seem to answer with.
+    dtypes : dict
+        Numbers of each kind.
+    next_command : str
+        What to type next, where it can be loaded.
     nested_in : str, optional
         The keys of the checkpoint that lead to the weights, in words.
     keys : tuple of str or int
@@ -162,6 +174,11 @@ class Inspection:
     tensors: tuple[TensorFacts, ...] = ()
     parameters: int = 0
     architecture: str | None = None
+    likely: str | None = None
+    likely_input: tuple[int, int, int] | None = None
+    outputs: int | None = None
+    dtypes: dict[str, int] = field(default_factory=dict[str, int])
+    next_command: str = ""
     nested_in: str | None = None
     keys: tuple[str | int, ...] = ()
     prefix: str = ""
@@ -192,7 +209,10 @@ class Inspection:
             f"  sha256: {self.sha256}",
         ]
         if self.tensors:
-            lines.append(f"  tensors: {len(self.tensors)}, {self.parameters:,} parameters")
+            kinds = ", ".join(f"{count:,} {kind}" for kind, count in self.dtypes.items())
+            lines.append(
+                f"  tensors: {len(self.tensors)}, {self.parameters:,} parameters ({kinds})"
+            )
         if self.nested_in:
             lines.append(f"  weights under: {self.nested_in}")
         if self.beside:
@@ -203,15 +223,33 @@ class Inspection:
             lines.append(f"  prefix of all names: {self.prefix}")
         if self.architecture:
             lines.append(f"  architecture: {self.architecture}")
+        if self.likely:
+            lines.append(f"  looks like: {self.likely}; {self._reads_and_answers()}")
         if self.callables:
             lines.append(f"  pickles name: {', '.join(self.callables)}")
+        lines.append(f"  run when loaded: {self._run_when_loaded()}")
         lines += [f"  odd: {oddity}" for oddity in self.oddities]
         lines += [f"  {one.name}: {one.dtype} {one.shape}" for one in self.tensors[:SHOWN]]
         if len(self.tensors) > SHOWN:
             lines.append(f"  ... and {len(self.tensors) - SHOWN} more tensors")
         if self.hint and not self.safe:
             lines.append(f"  {self.hint}")
+        if self.next_command:
+            lines.append(f"Next: {self.next_command}")
         return "\n".join(lines)
+
+    def _reads_and_answers(self) -> str:
+        shape = f"images of shape {self.likely_input}, " if self.likely_input else ""
+        return f"{shape}{self.outputs} classes"
+
+    def _run_when_loaded(self) -> str:
+        """Say what loading would import or call beside what weights need."""
+        foreign = [one for one in self.callables if one not in HARMLESS]
+        if foreign:
+            return f"{', '.join(foreign[:8])}, so it is not loaded"
+        if KINDS[self.kind].code:
+            return "a program, so it is not loaded"
+        return "nothing from the file"
 
 
 @final
@@ -255,6 +293,8 @@ def inspect_file(path: Path) -> Inspection:
     except ModelError as error:
         found, sha256 = _Found(kind="damaged", oddities=(error.message,)), file_sha256(path)
     kind = KINDS[found.kind]
+    safe = kind.loads and not found.oddities
+    seen = sketch(readings(_by_name(found.tensors))) if found.architecture is None else None
     return Inspection(
         path=str(path),
         kind=found.kind,
@@ -262,12 +302,17 @@ def inspect_file(path: Path) -> Inspection:
         hint=kind.hint.replace("FILE", str(path)),
         size=path.stat().st_size,
         sha256=sha256,
-        safe=kind.loads and not found.oddities,
+        safe=safe,
         tensors=found.tensors,
         parameters=sum(
             math.prod(one.shape) for one in found.tensors if not one.name.endswith(_BUFFERS)
         ),
         architecture=found.architecture,
+        likely=seen.family if seen else None,
+        likely_input=seen.input_shape if seen else None,
+        outputs=seen.n_classes if seen else None,
+        dtypes=_dtypes(found.tensors),
+        next_command=_next_command(path, found, known=seen is not None) if safe else "",
         nested_in=found.nested_in,
         keys=found.keys,
         prefix=found.prefix,
@@ -276,6 +321,23 @@ def inspect_file(path: Path) -> Inspection:
         callables=found.callables,
         oddities=found.oddities[:10],
     )
+
+
+def _dtypes(tensors: Iterable[TensorFacts]) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for one in tensors:
+        counts[one.dtype] += math.prod(one.shape)
+    return dict(counts.most_common())
+
+
+def _next_command(path: Path, found: _Found, *, known: bool) -> str:
+    if not found.tensors:
+        return ""
+    if found.kind == "bundle":
+        return f"audit run {path} --data DATA"
+    if found.architecture is not None:
+        return f"audit run {path}"
+    return f"audit run {path} --arch {'auto' if known else 'package.module:factory'} --data DATA"
 
 
 def missing(source: str) -> ModelError:

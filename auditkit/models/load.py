@@ -39,6 +39,7 @@ from auditkit.models.classifier import (
 from auditkit.models.graphs import GraphClassifier
 from auditkit.models.inspect import KINDS, Inspection, inspect_file, missing
 from auditkit.models.normalisations import Normalisation, normalisation_of
+from auditkit.models.outputs import detect_probabilities
 from auditkit.models.plain import allowed_beside_weights
 from auditkit.models.states import Reading, nearest, readings
 from auditkit.models.tabular import TabularClassifier
@@ -255,13 +256,15 @@ def _readings(inspection: Inspection) -> list[Reading]:
 
 def _candidate(spec: ModelSpec, inspection: Inspection) -> Candidate:
     """Return the candidate that was chosen, or the only one."""
+    undecided = ModelError(
+        f"Several networks may fit {spec.source}, and only labelled data can tell which it is.",
+        hint=f"Type: audit run {spec.source} --arch auto --data DATA",
+    )
+    if spec.arch == AUTO and spec.input_shape is None:
+        raise undecided
     found = _candidates(spec, inspection)
     if spec.arch == AUTO and len(found) > 1:
-        raise ModelError(
-            f"{len(found)} networks fit {spec.source}, and only labelled data can tell which it"
-            " is.",
-            hint=f"Type: audit run {spec.source} --arch auto --data DATA",
-        )
+        raise undecided
     return next(one for one in found if spec.arch in (AUTO, one.id))
 
 
@@ -290,6 +293,11 @@ def _shape_hint(inspection: Inspection) -> str:
     if seen.input_shape is None:
         return f"{seen.channels or 'C'},H,W"
     return ",".join(map(str, seen.input_shape))
+
+
+def _classes_hint(inspection: Inspection) -> str:
+    seen = sketch(_readings(inspection))
+    return ",".join(map(str, range(seen.n_classes))) if seen and seen.n_classes < 20 else "a,b,c"
 
 
 def options_of(spec: ModelSpec) -> Iterator[Option]:
@@ -395,8 +403,9 @@ def _unrecognised(path: Path, inspection: Inspection) -> ModelError:
         return ModelError(
             f"{path} holds {len(inspection.tensors)} tensors ({first}, ...) of no architecture that"
             f" auditkit has; they look like {seen.family}.",
-            hint=f"Try: audit run {path} --arch auto --input-shape {_shape_hint(inspection)}"
-            " --data DATA; or name yours with --arch package.module:factory --classes a,b,c",
+            hint=f"Try: audit run {path} --arch auto --data DATA; or name yours: --arch"
+            f" package.module:factory --input-shape {_shape_hint(inspection)} --classes"
+            f" {_classes_hint(inspection)}",
         )
     return ModelError(
         f"{path} holds {len(inspection.tensors)} tensors ({first}, ...) of no architecture that"
@@ -441,7 +450,8 @@ def _image_classifier(
     input_shape = card.input_shape if card else spec.input_shape
     classes = card.classes if card else spec.classes
     if input_shape is None or classes is None:
-        options = {"--input-shape C,H,W": input_shape, "--classes a,b,c": classes}
+        example = _classes_hint(inspect_file(path))
+        options = {"--input-shape C,H,W": input_shape, f"--classes {example}": classes}
         absent = [option for option, value in options.items() if value is None]
         raise ModelError(
             f"{path} holds weights alone, so {' and '.join(o.split()[0] for o in absent)} must say"
@@ -557,7 +567,8 @@ def _option(name: str) -> str:
 def rehearse(classifier: Classifier) -> None:
     """Run the model once, so that a wrong shape or number of classes is said at once.
 
-    What a black box answers shows what its scores are; that is noted.
+    What it answers shows whether it gives probabilities or logits; the former is noted, and of a
+    black box both.
 
     Raises
     ------
@@ -580,6 +591,8 @@ def rehearse(classifier: Classifier) -> None:
             f"{classifier.identity.architecture} cannot read {what}: {reason}",
             hint="Check --input-shape." if isinstance(classifier, ImageClassifier) else "",
         ) from error
+    if note := detect_probabilities(classifier):
+        classifier.identity = _noted(classifier.identity, [note])
     box, identity = classifier.module, classifier.identity
     if isinstance(box, BlackBox) and box.note not in ("", *identity.notes):
         classifier.identity = replace(identity, notes=(*identity.notes, box.note))

@@ -321,9 +321,9 @@ def test_unknown_weights_are_refused_with_the_options_to_type(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("options", "hint"),
     [
-        ({}, "Add: --input-shape C,H,W --classes a,b,c"),
+        ({}, "Add: --input-shape C,H,W --classes 0,1"),
         ({"classes": ("a", "b")}, "Add: --input-shape C,H,W"),
-        ({"input_shape": (3, 2, 2)}, "Add: --classes a,b,c"),
+        ({"input_shape": (3, 2, 2)}, "Add: --classes 0,1"),
     ],
 )
 def test_what_a_state_dict_does_not_say_is_asked_for(
