@@ -153,7 +153,8 @@ def _model_options(command: F) -> F:
         click.option(
             "--normalise",
             metavar="NAME",
-            help="Mean and std by name: imagenet, cifar10, mnist, fashion-mnist, half, none.",
+            help="Mean and std by name: imagenet, cifar10, cifar10-scripts, mnist, fashion-mnist,"
+            " half, none.",
         ),
         click.option(
             "--scale",

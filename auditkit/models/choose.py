@@ -6,26 +6,31 @@ labels, and a wrong one guesses.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-import torch
 from torch import Tensor
-from torch.nn import functional
 
 from auditkit.errors import AuditkitError, ModelError
 from auditkit.models.classifier import ImageClassifier
-from auditkit.models.preprocessing import Alternative, alternatives, flops_of
-from auditkit.statistics import clopper_pearson, newcombe_paired
-from auditkit.types import Bools
+from auditkit.models.preprocessing import (
+    Alternative,
+    Answers,
+    alternatives,
+    answers,
+    flops_of,
+    gain,
+    knows,
+    most_frequent,
+)
 
 FIRST, KEPT = 64, 8  # inputs that every candidate sees, and candidates that see all of them
 INPUTS = 400
 _FEWEST = 24
 _BUDGET = 4e11  # additions and multiplications in each of the two rounds; some seconds
-_MARGIN = 0.05  # by which the best has to beat always answering the most frequent class
 
 
 @final
@@ -43,16 +48,15 @@ class Option:
 class _Tried:
     option: Option
     prepared: Alternative | None  # another preprocessing than the given one
-    correct: Bools  # (n,)
-    loss: float  # mean negative log-likelihood of the labels
+    answers: Answers
 
     @property
     def accuracy(self) -> float:
-        return float(self.correct.mean())
+        return self.answers.accuracy
 
     @property
     def order(self) -> tuple[float, float]:
-        return (-self.accuracy, self.loss)
+        return (-self.answers.accuracy, self.answers.loss)
 
     @property
     def words(self) -> str:
@@ -97,7 +101,7 @@ def choose(
         If none is clearly better than always answering the most frequent class.
     """
     pairs = [pair for option in options for pair in _prepared(option, prepared)]
-    cost = flops_of(pairs[0][0].classifier)
+    cost = _cost([option for option, alternative in pairs if alternative is None])
     first = _inputs(cost * len(pairs), FIRST)
     tried = [one for pair in pairs if (one := _try(*pair, images[:first], labels[:first]))]
     if not tried:
@@ -108,19 +112,21 @@ def choose(
     again = [one for old in few if (one := _try(old.option, old.prepared, images, labels))]
     again.sort(key=lambda one: one.order)
     alike = [one for one in again if not _worse(one, again[0])]
-    best = min(alike, key=lambda one: one.loss)
+    best = min(alike, key=lambda one: one.answers.loss)
     given = best if best.prepared is None else _try(best.option, None, images, labels)
     assert given is not None  # it was tried before
-    if not _knows(best, labels, len(tried)):
+    if not knows(best.answers, labels, tries=len(tried)):
         raise _hopeless(file, _why(best, labels, len(tried)))
-    if best.prepared is not None and not _knows(given, labels, len(tried)):
+    if best.prepared is not None and not knows(given.answers, labels, tries=len(tried)):
         raise ModelError(
             f"{best.option.words} fits {file} and is right on {best.accuracy:.1%} of"
             f" {len(labels)} inputs {best.prepared.words}, but on {given.accuracy:.1%} as given.",
             hint=f"Add: {best.prepared.option}",
         )
     rival = next((one for one in again if one.option is not best.option), None)
-    return Choice(id=best.option.id, note=_note(best, given, rival, len(tried)))
+    return Choice(
+        id=best.option.id, note=_note(best, given, rival, count=len(tried), n=len(labels))
+    )
 
 
 def _prepared(option: Option, known: bool) -> list[tuple[Option, Alternative | None]]:
@@ -128,6 +134,16 @@ def _prepared(option: Option, known: bool) -> list[tuple[Option, Alternative | N
         return [(option, None)]
     others = [one for one in alternatives(option.classifier) if "--layout" not in one.option]
     return [(option, None), *((option, one) for one in others)]
+
+
+def _cost(options: Sequence[Option]) -> int:
+    """Return the work for one input of the first candidate that can read it."""
+    for option in options:
+        try:
+            return flops_of(option.classifier)
+        except (AuditkitError, RuntimeError):
+            continue
+    return 1
 
 
 def _inputs(cost_of_one: int, most: int) -> int:
@@ -139,39 +155,23 @@ def _try(
 ) -> _Tried | None:
     classifier = prepared.classifier if prepared else option.classifier
     try:
-        logits = classifier.predict(images)
+        found = answers(classifier, images, labels)
     except (AuditkitError, RuntimeError):
         return None
-    if not bool(logits.isfinite().all()):
+    if not math.isfinite(found.loss):
         return None
-    loss = float(functional.cross_entropy(logits, labels))
-    correct = (logits.argmax(1) == labels).numpy()
-    return _Tried(option=option, prepared=prepared, correct=correct, loss=loss)
+    return _Tried(option=option, prepared=prepared, answers=found)
 
 
 def _worse(one: _Tried, best: _Tried) -> bool:
     """Say whether the interval of the paired difference to the best leaves out zero."""
-    a, b = best.correct, one.correct
-    counts = [int(part.sum()) for part in (a & b, a & ~b, ~a & b, ~a & ~b)]
-    return newcombe_paired(*counts).low > 0
-
-
-def _knows(one: _Tried, labels: Tensor, count: int) -> bool:
-    """Say whether it is clearly better than always answering the most frequent class."""
-    frequent = _most_frequent(labels)
-    # The best of many guesses looks better than one guess: the level is split over all of them.
-    low = clopper_pearson(int(one.correct.sum()), len(labels), level=1 - 0.05 / count).low
-    return low > min(frequent + _MARGIN, (1 + frequent) / 2)
-
-
-def _most_frequent(labels: Tensor) -> float:
-    return float(torch.bincount(labels).max()) / len(labels)
+    return gain(best.answers, one.answers).low > 0
 
 
 def _why(best: _Tried, labels: Tensor, count: int) -> str:
     return (
         f"the best of {count} that were tried ({best.words}) is right on {best.accuracy:.1%} of"
-        f" {len(labels)} inputs, and the most frequent class makes up {_most_frequent(labels):.1%}"
+        f" {len(labels)} inputs, and the most frequent class makes up {most_frequent(labels):.1%}"
     )
 
 
@@ -183,9 +183,9 @@ def _hopeless(file: str, why: str) -> ModelError:
     )
 
 
-def _note(best: _Tried, given: _Tried, rival: _Tried | None, count: int) -> str:
+def _note(best: _Tried, given: _Tried, rival: _Tried | None, *, count: int, n: int) -> str:
     said = (
-        f"--arch auto chose {best.option.words}: {given.accuracy:.1%} of {len(best.correct)}"
+        f"--arch auto chose {best.option.words}: {given.accuracy:.1%} of {n}"
         " labelled inputs are classified correctly"
     )
     if best.prepared is not None:

@@ -44,6 +44,8 @@ NORMALISATIONS = {
     "half": Normalisation((0.5,), (0.5,)),  # to [-1, 1]
     "imagenet": Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "cifar10": Normalisation((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
+    # The spread that most scripts for CIFAR-10 divide by: the mean of that of single images.
+    "cifar10-scripts": Normalisation((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
     "mnist": Normalisation((0.1307,), (0.3081,)),
     "fashion-mnist": Normalisation((0.2860,), (0.3530,)),
 }

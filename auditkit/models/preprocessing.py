@@ -6,6 +6,7 @@ prepared otherwise is another model: every number of its audit would be about th
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator
 from copy import copy
@@ -14,16 +15,18 @@ from typing import final
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from auditkit.models.classifier import ImageClassifier, Layout
 from auditkit.models.normalisations import Normalisation, usual
-from auditkit.statistics import newcombe_paired
+from auditkit.statistics import LEVEL, Interval, clopper_pearson, newcombe_paired
 from auditkit.types import Bools
 
 MOST, LEAST = 300, 40  # inputs that are compared
 _BUDGET = 60e9  # additions and multiplications that are spent; about 1 s on one core
 _PATIENCE = 2e12  # beyond them, even the fewest inputs take too long
+_MARGIN = 0.05  # by which knowledge beats always answering the most frequent class
 _POINTS = 0.10  # of accuracy by which another preprocessing has to be better
 
 
@@ -83,7 +86,8 @@ def doubt(model: ImageClassifier, images: Tensor, labels: Tensor) -> str | None:
     """Return a sentence where another preprocessing is far better, else None.
 
     Far better means: at least 10 points more of the same inputs are classified correctly, and the
-    interval of the difference, at a level that is split over all that are tried, leaves out zero.
+    interval of the difference, at a level that is split over all that are tried, leaves out zero;
+    and the other is clearly better than always answering the most frequent class.
 
     Parameters
     ----------
@@ -99,24 +103,74 @@ def doubt(model: ImageClassifier, images: Tensor, labels: Tensor) -> str | None:
     if n < LEAST:
         return None
     images, labels = images[:n], labels[:n]
-    own = _correct(model, images, labels)
-    if float(own.mean()) > 1 - _POINTS:
+    own = answers(model, images, labels)
+    if own.accuracy > 1 - _POINTS:
         return None  # nothing can be so much better
-    found = [(other, _correct(other.classifier, images, labels)) for other in others]
-    best, correct = max(found, key=lambda one: int(one[1].sum()))
-    gain = float(correct.mean() - own.mean())
-    counts = (correct & own, correct & ~own, ~correct & own, ~correct & ~own)
-    interval = newcombe_paired(*(int(part.sum()) for part in counts), level=1 - 0.05 / len(others))
-    if gain < _POINTS or interval.low <= 0:
+    found = [(other, answers(other.classifier, images, labels)) for other in others]
+    most = max((one for _, one in found), key=lambda one: one.accuracy)
+    # Neighbours such as two spreads of one mean differ little in accuracy: the loss tells them.
+    alike = [pair for pair in found if gain(most, pair[1]).low <= 0]
+    best, better = min(alike, key=lambda pair: pair[1].loss)
+    interval = gain(better, own, level=1 - 0.05 / len(others))
+    far = better.accuracy - own.accuracy >= _POINTS and interval.low > 0
+    if not far or not knows(better, labels, tries=len(others)):
         return None
     return (
-        f"Accuracy is {own.mean():.0%} as given and {correct.mean():.0%} {best.words}, on the same"
-        f" {n} inputs: did you mean {best.option}?"
+        f"Accuracy is {own.accuracy:.0%} as given and {better.accuracy:.0%} {best.words}, on the"
+        f" same {n} inputs: did you mean {best.option}?"
     )
 
 
-def _correct(model: ImageClassifier, images: Tensor, labels: Tensor) -> Bools:
-    return (model.predict(images).argmax(1) == labels).numpy()
+def knows(found: Answers, labels: Tensor, *, tries: int) -> bool:
+    """Say whether answers are clearly better than always the most frequent class.
+
+    Parameters
+    ----------
+    found : Answers
+        The best of several.
+    labels : Tensor
+        (n,) class numbers.
+    tries : int
+        How many there were: the best of many guesses looks better than one, so the level of the
+        interval is split over all of them.
+    """
+    frequent = most_frequent(labels)
+    level = 1 - (1 - LEVEL) / tries
+    low = clopper_pearson(int(found.correct.sum()), len(labels), level=level).low
+    return low > min(frequent + _MARGIN, (1 + frequent) / 2)
+
+
+def most_frequent(labels: Tensor) -> float:
+    """Return the share of the most frequent class."""
+    return float(torch.bincount(labels).max()) / len(labels)
+
+
+@final
+@dataclass(frozen=True)
+class Answers:
+    """How well labelled inputs are answered: which are correct, and the mean log loss."""
+
+    correct: Bools  # (n,)
+    loss: float
+
+    @property
+    def accuracy(self) -> float:
+        """Share of correct answers."""
+        return float(self.correct.mean())
+
+
+def answers(model: ImageClassifier, images: Tensor, labels: Tensor) -> Answers:
+    """Return how well a classifier answers images (n, c, h, w) with labels (n,)."""
+    logits = model.predict(images)
+    loss = float(functional.cross_entropy(logits, labels))
+    return Answers((logits.argmax(1) == labels).numpy(), math.inf if math.isnan(loss) else loss)
+
+
+def gain(first: Answers, second: Answers, *, level: float = LEVEL) -> Interval:
+    """Return the interval of the first accuracy minus the second, on the same inputs."""
+    a, b = first.correct, second.correct
+    counts = (a & b, a & ~b, ~a & b, ~a & ~b)
+    return newcombe_paired(*(int(part.sum()) for part in counts), level=level)
 
 
 def _affordable(model: ImageClassifier, variants: int) -> int:
