@@ -93,20 +93,27 @@ def test_layouts_agree_and_search_precision_never_judges() -> None:
     assert not torch.allclose(searched, plain, atol=1e-6), "bfloat16 differs"
 
 
-def weights_alone(folder: Path, shown: float) -> Path:
-    """A linear reader of digits that was trained on images from -shown to shown."""
-    from sklearn.linear_model import LogisticRegression
-
+def weights_alone(folder: Path, *, shift: float, factor: float) -> Path:
+    """The nearest mean of a class, of images that are (images - shift) * factor."""
     data = load_subject(spec(max_inputs=400)).data
-    images = np.asarray(data.read(slice(None))).reshape(len(data), -1)
-    fit = LogisticRegression(max_iter=2000).fit((images - 0.5) * 2 * shown, data.labels)
-    state = {"fc.weight": torch.tensor(fit.coef_), "fc.bias": torch.tensor(fit.intercept_)}
+    images = (torch.from_numpy(np.asarray(data.read(slice(None)))).flatten(1) - shift) * factor
+    means = torch.stack([images[data.labels == i].mean(0) for i in range(10)])
+    state = {"fc.weight": means, "fc.bias": -means.square().sum(1) / 2}
     torch.save(state, folder / "w.pt")
     return folder / "w.pt"
 
 
+def reader() -> torch.nn.Module:
+    """The network of these weights."""
+    network = torch.nn.Sequential(torch.nn.Flatten())
+    network.add_module("fc", torch.nn.Linear(64, 10))
+    return network
+
+
 def test_what_weights_leave_open_is_taken_from_the_data_and_said(tmp_path: Path) -> None:
-    model = ModelSpec(source=str(weights_alone(tmp_path, 1.0)), arch="auto", normalise="half")
+    model = ModelSpec(
+        source=str(weights_alone(tmp_path, shift=0.5, factor=2)), arch="auto", normalise="half"
+    )
     settled = settle(spec(model=model, data=DataSpec(source="digits")))
     assert isinstance(settled.model, ModelSpec)
     assert settled.model.input_shape == (1, 8, 8)
@@ -120,14 +127,15 @@ def test_what_weights_leave_open_is_taken_from_the_data_and_said(tmp_path: Path)
 
 
 def test_a_missing_normalisation_is_doubted_and_nothing_changes(tmp_path: Path) -> None:
-    model = ModelSpec(source=str(weights_alone(tmp_path, 1.0)), arch="auto", mean=(-3.0,))
-    settled = settle(spec(model=model, data=DataSpec(source="digits")))
+    path = weights_alone(tmp_path, shift=0, factor=255)
+    model = ModelSpec(source=str(path), arch="tests.test_subject:reader")
+    settled = settle(spec(model=model, data=DataSpec(source="digits"), max_inputs=200))
     subject = load_subject(settled)
     images = torch.from_numpy(np.asarray(subject.data.read(slice(0, 20))))
     before = subject.model.predict(images)
     doubted = examine(subject, seed=0)
     assert doubted.doubt is not None
-    assert "did you mean --normalise half" in doubted.doubt
+    assert "did you mean --scale 255" in doubted.doubt
     assert doubted.doubt in doubted.model.identity.notes
     assert torch.equal(doubted.model.predict(images), before)
 

@@ -90,9 +90,8 @@ def sketch(options: Sequence[Reading]) -> Sketch | None:
     tower = stacks.tower_of(shapes)
     if tower is None:
         return None
-    layers = [(len(tower.convolutions), "convolutions"), (len(tower.linears), "linear layers")]
     return Sketch(
-        family="a plain stack of " + " and ".join(f"{n} {what}" for n, what in layers if n),
+        family=f"a plain stack of {stacks.layers_in_words(tower)}",
         n_classes=tower.n_classes,
         channels=tower.channels,
         input_shape=_usual_shape(tower),

@@ -408,8 +408,6 @@ def _add_linear(network: nn.Sequential, layer: Layer, guess: Guess, *, final: bo
 
 def in_words(tower: Tower, guess: Guess) -> str:
     """Return a guess as a reader should read it."""
-    parts = [f"{len(tower.convolutions)} convolutions"] if tower.convolutions else []
-    parts += [f"{len(tower.linears)} linear layers"] if tower.linears else []
     said = [guess.activation] if guess.activation else []
     if tower.convolutions:
         padding = {"none": "no padding", "same": "padded", "first": "first padded"}
@@ -420,4 +418,12 @@ def in_words(tower: Tower, guess: Guess) -> str:
             said.append(guess.order)
         if guess.pooled:
             said.append(f"mean over {guess.pooled}x{guess.pooled} fields")
-    return f"{' and '.join(parts)} ({'; '.join(said)})"
+    return layers_in_words(tower) + (f" ({'; '.join(said)})" if said else "")
+
+
+def layers_in_words(tower: Tower) -> str:
+    """Return how many layers there are of each kind."""
+    kinds = ((tower.convolutions, "convolution"), (tower.linears, "linear layer"))
+    return " and ".join(
+        f"{len(layers)} {name}{'s' if len(layers) > 1 else ''}" for layers, name in kinds if layers
+    )

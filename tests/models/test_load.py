@@ -23,6 +23,7 @@ from auditkit.models.bundle import save
 from auditkit.models.catalogue import MODELS
 from auditkit.models.classifier import Classifier, ImageClassifier, TextClassifier
 from auditkit.models.load import ModelSpec, load_model
+from auditkit.result import Execution
 from tests.models.files import (
     Hoarder,
     Net,
@@ -35,6 +36,7 @@ from tests.models.files import (
     state,
     torch_file,
 )
+from tests.models.networks import TutorialNet
 from tests.models.test_inspect import FILES
 
 IMAGES = torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -451,3 +453,61 @@ def test_several_sets_of_weights_are_refused_by_name(tmp_path: Path) -> None:
     error = refused(torch_file(tmp_path / "gan.pt", {"generator": first, "critic": second}))
     assert "generator, critic" in error.message
     assert "torch.save" in error.hint
+
+
+class ReadsLast(nn.Module):
+    """Wants channels behind the pixels, blue first; answers with the mean of blue and of red."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        assert x.shape[1:] == (4, 5, 3)
+        return self.scale * x.mean(dim=(1, 2))[:, [0, 2]]
+
+
+def test_layout_and_scale_are_how_the_network_reads(tmp_path: Path) -> None:
+    path = torch_file(tmp_path / "net.pt", ReadsLast().state_dict())
+    options = {
+        "arch": "tests.models.test_load:ReadsLast",
+        "input_shape": (3, 4, 5),
+        "classes": ("blue", "red"),
+        "layout": "nhwc-bgr",
+        "scale": 255.0,
+    }
+    model = load_model(ModelSpec(source=str(path), **options))
+    x = torch.rand(6, 3, 4, 5, generator=torch.Generator().manual_seed(0))
+    expected = 255 * x.mean(dim=(2, 3))[:, [2, 0]]
+    torch.testing.assert_close(model.predict(x), expected)
+    assert isinstance(model, ImageClassifier)
+    model.configure(Execution(layout="channels_last"))
+    torch.testing.assert_close(model.predict(x), expected)
+    save(model, tmp_path / "bundle")
+    again = load_model(ModelSpec(source=str(tmp_path / "bundle"), arch=options["arch"]))
+    torch.testing.assert_close(again.predict(x), expected)
+
+
+def test_a_name_replaces_the_normalisation_of_a_card_and_that_is_noted() -> None:
+    model = load_model(ModelSpec(source="digits-cnn", normalise="half"))
+    plain = load_model(ModelSpec(source="digits-cnn"))
+    assert torch.allclose(model.predict(IMAGES), plain.predict((IMAGES - 0.5) / 0.5), atol=1e-5)
+    assert any("--normalise half replaced" in note for note in model.identity.notes)
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, float("nan")])
+def test_a_scale_has_to_be_positive(scale: float) -> None:
+    with pytest.raises(ConfigError, match="--scale"):
+        ModelSpec(source="digits-cnn", scale=scale)
+
+
+def test_weights_of_a_stack_suggest_auto_and_auto_asks_for_data(tmp_path: Path) -> None:
+    path = torch_file(tmp_path / "net.pt", {"state_dict": TutorialNet().state_dict()})
+    error = refused(path)
+    assert "2 convolutions and 3 linear layers" in error.message
+    assert f"Try: audit run {path} --arch auto --data DATA" in error.hint
+    assert "--arch auto --data DATA" in refused(path, arch="auto").hint
+    error = refused(path, arch="auto", input_shape=(3, 30, 30), classes=tuple("0123456789"))
+    assert "found no network" in error.message or "only labelled data" in error.message
+    other = torch_file(tmp_path / "lstm.pt", nn.LSTM(3, 4).state_dict())
+    assert "auto" not in refused(other).hint
