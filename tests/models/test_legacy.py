@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import struct
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from auditkit.errors import ModelError
 from auditkit.models.inspect import inspect_file
 from auditkit.models.legacy import read_legacy
 from auditkit.models.load import ModelSpec, load_model
-from tests.models.files import Net, Smuggler, state
+from auditkit.models.pickles import read_pickle
+from tests.models.files import Net, Smuggler, StorageHoarder, state
 
 
 def old_file(path: Path, content: object) -> Path:
@@ -74,14 +76,12 @@ def test_objects_in_an_old_file_are_refused(tmp_path: Path, thing: object) -> No
     assert (found.kind, found.exit_code) == ("torch-pickle", 1)
 
 
-def test_an_object_in_a_pickle_around_the_content_is_refused(tmp_path: Path) -> None:
-    import pickle
-
+@pytest.mark.parametrize("thing", [Smuggler(), StorageHoarder()])
+def test_an_object_in_a_pickle_around_the_content_is_refused(tmp_path: Path, thing: object) -> None:
     path = old_file(tmp_path / "m.pt", state())
     data = path.read_bytes()
-    magic = pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2)
-    version = pickle.dumps(1001, protocol=2)
-    assert data.startswith(magic + version)
-    bad = magic + pickle.dumps(Smuggler(), protocol=2) + data[len(magic + version) :]
-    path.write_bytes(bad)
+    start = read_pickle(data).size
+    start += read_pickle(data[start:]).size  # the third pickle tells about the machine
+    stop = start + read_pickle(data[start:]).size
+    path.write_bytes(data[:start] + pickle.dumps(thing, protocol=2) + data[stop:])
     assert not inspect_file(path).safe

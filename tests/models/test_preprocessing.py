@@ -129,3 +129,39 @@ def test_other_bounds_are_respected() -> None:
     assert said is not None
     assert "--normalise half" in said
     assert not any("--scale" in one.option for one in alternatives(wide))
+
+
+class Better(nn.Module):
+    """Right on a share of the images, and on a larger one where pixels below zero are seen."""
+
+    def __init__(self, plain: float, negative: float) -> None:
+        super().__init__()
+        self.plain, self.negative = plain, negative
+
+    def forward(self, x: Tensor) -> Tensor:
+        seen = bool(x.min() < 0)
+        raw = x * 0.5 + 0.5 if seen else x
+        hard = raw[:, 0, 0, 1] >= (self.negative if seen else self.plain)
+        label = (raw[:, 0, 0, 0] * 10).round().long()
+        return nn.functional.one_hot(torch.where(hard, 3, label.clamp(0, 3)), 4).float()
+
+
+@pytest.mark.parametrize(
+    ("plain", "negative", "n", "doubted"),
+    [
+        (0.5, 0.9, 200, True),
+        (0.5, 0.9, 39, False),  # too few
+        (0.80, 0.87, 300, False),  # too little, however surely
+        (0.5, 0.62, 40, False),  # not surely
+    ],
+)
+def test_only_a_large_and_certain_difference_is_named(
+    plain: float, negative: float, n: int, doubted: bool
+) -> None:
+    labels = torch.arange(n) % 3
+    images = torch.zeros(n, 1, 2, 2)
+    images[:, 0, 0, 0] = labels / 10
+    images[:, 0, 0, 1] = torch.linspace(0, 0.999, n)
+    model = ImageClassifier(Better(plain, negative), classes="abcd", input_shape=(1, 2, 2))
+    said = doubt(model, images, labels)
+    assert (said is not None) == doubted
