@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from auditkit.data.presence import Presence
+    from auditkit.models.load import ModelSpec
     from auditkit.policy import Policy
     from auditkit.result import Execution, Result
     from auditkit.run import Audit, Request
@@ -133,7 +134,9 @@ def _duration(
 def _model_options(command: F) -> F:
     options = [
         click.option(
-            "--arch", metavar="MODULE:FACTORY", help="What builds the network of a state dict."
+            "--arch",
+            metavar="MODULE:FACTORY|auto",
+            help="What builds the network of a state dict; auto tries known ones on the data.",
         ),
         click.option(
             "--input-shape", callback=_numbers(3), metavar="C,H,W", help="Shape of one image."
@@ -146,6 +149,23 @@ def _model_options(command: F) -> F:
         ),
         click.option(
             "--std", callback=_numbers(None), metavar="A,B,C", help="Divided by per channel."
+        ),
+        click.option(
+            "--normalise",
+            metavar="NAME",
+            help="Mean and std by name: imagenet, cifar10, cifar10-scripts, mnist, fashion-mnist,"
+            " half, none.",
+        ),
+        click.option(
+            "--scale",
+            type=float,
+            metavar="FACTOR",
+            help="What a pixel is multiplied by before: 255 for a network that reads 0 to 255.",
+        ),
+        click.option(
+            "--layout",
+            type=click.Choice(["nchw", "nhwc", "bgr", "nhwc-bgr"]),
+            help="How the network reads images; nchw by default.",
         ),
         click.option("--classes", callback=_words, metavar="A,B,...", help="Names in logit order."),
         click.option(
@@ -224,24 +244,13 @@ def run(model: str, as_json: bool, quiet: bool, formats: tuple[str, ...], **opti
 
 def _request(model: str, formats: tuple[str, ...], options: dict[str, Any]) -> Request:
     from auditkit.data.load import DataSpec
-    from auditkit.models.load import ModelSpec
     from auditkit.run import Request
 
-    shape = options["input_shape"]
     data = options["data"]
     if data is None and (options["columns"] or options["sensitive"]):
         raise ConfigError("--columns and --sensitive say how to read --data, which is missing.")
     return Request(
-        model=ModelSpec(
-            source=model,
-            arch=options["arch"],
-            input_shape=(int(shape[0]), int(shape[1]), int(shape[2])) if shape else None,
-            bounds=options["bounds"],
-            mean=options["mean"],
-            std=options["std"],
-            classes=options["classes"],
-            device=options["device"],
-        ),
+        model=_model(model, options),
         data=None
         if data is None
         else DataSpec(
@@ -258,6 +267,20 @@ def _request(model: str, formats: tuple[str, ...], options: dict[str, Any]) -> R
         resume=options["resume"],
         command=shlex.join(["audit", *sys.argv[1:]]),
     )
+
+
+def _model(source: str, options: dict[str, Any]) -> ModelSpec:
+    from auditkit.models.load import ModelSpec
+
+    shape = options["input_shape"]
+    return ModelSpec(
+        source=source,
+        input_shape=(int(shape[0]), int(shape[1]), int(shape[2])) if shape else None,
+        **{name: options[name] for name in _OF_MODEL},
+    )
+
+
+_OF_MODEL = ("arch", "bounds", "mean", "std", "normalise", "scale", "layout", "classes", "device")
 
 
 def _policy(options: dict[str, Any]) -> Policy:
@@ -398,6 +421,41 @@ def inspect(file: Path, as_json: bool) -> None:
     else:
         click.echo(_plain(inspection.as_text()))
     sys.exit(inspection.exit_code)
+
+
+@cli.command()
+@click.argument("model")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="Bundle to write: m.safetensors."
+)
+@click.option("--data", metavar="DATA", help="As for run: decides --arch auto, checks the rest.")
+@click.option(
+    "--split",
+    type=click.Choice(["train", "validation", "test"]),
+    default="test",
+    show_default=True,
+    help="Which part of a known data set.",
+)
+@_model_options
+def convert(model: str, out: Path, **options: Any) -> None:
+    """Write MODEL, read with these options, as a bundle that needs none of them."""
+    from auditkit.convert import convert as converted
+    from auditkit.data.load import DataSpec
+    from auditkit.subject import SubjectSpec
+
+    data = options["data"]
+    done = converted(
+        SubjectSpec(
+            model=_model(model, options),
+            data=None if data is None else DataSpec(source=data, split=options["split"]),
+            max_inputs=None,
+            seed=0,
+        ),
+        out,
+    )
+    for note in done.notes:
+        click.echo(_plain(f"Note: {note}"), err=True)
+    click.echo(f"Wrote {done.path}. Next: {done.next_command}")
 
 
 @cli.command("list")

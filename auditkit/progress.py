@@ -31,6 +31,10 @@ class ConsoleProgress:
         self._done = 0
         self._shards = 1
 
+    def warned(self, doubt: str) -> None:
+        """Print the doubt; it names the option to type."""
+        self._console.print(f"Warning: {doubt}", markup=False, highlight=False)
+
     def planned(self, plan: Plan) -> None:
         """Draw the bar."""
         self._loading.stop()

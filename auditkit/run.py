@@ -39,7 +39,14 @@ from auditkit.result import (
     write_atomically,
 )
 from auditkit.state import Finished, State
-from auditkit.subject import Subject, SubjectSpec, choose_execution, load_subject
+from auditkit.subject import (
+    Subject,
+    SubjectSpec,
+    choose_execution,
+    examine,
+    load_subject,
+    settle,
+)
 from auditkit.verdict import judge
 
 MOST_WORKERS = 8  # by choice of the program; more when asked for
@@ -88,6 +95,9 @@ class Request:
 class Progress(Protocol):
     """Who is told how far the audit is."""
 
+    def warned(self, doubt: str) -> None:
+        """Say what speaks against the way the model is read."""
+
     def planned(self, plan: Plan) -> None:
         """Say what will run."""
 
@@ -104,6 +114,9 @@ class Progress(Protocol):
 @final
 class Silent:
     """Tells nobody."""
+
+    def warned(self, doubt: str) -> None:
+        """Say nothing."""
 
     def planned(self, plan: Plan) -> None:
         """Say nothing."""
@@ -142,7 +155,10 @@ def run(request: Request, *, progress: Progress | None = None) -> Audit:
     spec = SubjectSpec(
         model=request.model, data=request.data, max_inputs=policy.max_inputs, seed=policy.seed
     )
-    subject = load_subject(spec)  # 1 load the model, 2 load the data
+    spec = settle(spec)
+    subject = examine(load_subject(spec), seed=policy.seed)  # 1 load the model, 2 load the data
+    if subject.doubt is not None:
+        progress.warned(subject.doubt)
     execution = request.execution or choose_execution(subject, clock=clock)
     subject.configure(execution)
     plan = make_plan(policy, subject.model, subject.data, shard_size=execution.shard_size)  # 3

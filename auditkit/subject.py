@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import final
 
 import numpy as np
@@ -12,9 +13,19 @@ import torch
 from auditkit.artifacts.base import Artifacts
 from auditkit.data.dataset import Dataset
 from auditkit.data.load import DataSpec, load_data
+from auditkit.data.peek import peek
 from auditkit.errors import ConfigError, DataError
+from auditkit.models.auto import AUTO
+from auditkit.models.choose import choose, shuffled
 from auditkit.models.classifier import Classifier, ImageClassifier, TextClassifier
-from auditkit.models.load import ModelSpec, load_model, rehearse
+from auditkit.models.load import (
+    ModelSpec,
+    holds_weights_alone,
+    load_model,
+    options_of,
+    rehearse,
+)
+from auditkit.models.preprocessing import doubt
 from auditkit.result import Execution
 
 _BATCH = 256
@@ -43,6 +54,7 @@ class Subject:
 
     model: Classifier
     data: Dataset
+    doubt: str | None = None  # what speaks against its preprocessing
 
     def shard(self, start: int, stop: int, *, seed: int, execution: Execution) -> Artifacts:
         """Return the inputs at [start, stop) with nothing computed about them yet."""
@@ -62,6 +74,58 @@ class Subject:
         return per_input * len(self.data) <= _HELD_BYTES
 
 
+def settle(spec: SubjectSpec) -> SubjectSpec:
+    """Return the specification with everything decided that only the data can decide.
+
+    Weights alone do not say shape and classes of their inputs, which are then taken from the data,
+    and `--arch auto` becomes the candidate that answers best. Whatever was decided is noted.
+
+    Raises
+    ------
+    ModelError, DataError
+        If no candidate works, or the data cannot be loaded.
+    """
+    model = spec.model
+    if not isinstance(model, ModelSpec) or spec.data is None or not holds_weights_alone(model):
+        return spec
+    model = _with_facts_of(spec.data, model)
+    if model.arch == AUTO:
+        model = _with_network(model, spec.data, spec.seed)
+    return replace(spec, model=model)
+
+
+def _with_facts_of(data: DataSpec, model: ModelSpec) -> ModelSpec:
+    if model.input_shape is not None and model.classes is not None:
+        return model
+    seen = peek(data)
+    notes: list[str] = []
+    if model.input_shape is None and seen.input_shape is not None:
+        model = replace(model, input_shape=seen.input_shape)
+        notes.append(f"The input shape {seen.input_shape} was taken from {data.source}.")
+    if model.classes is None and seen.classes is not None:
+        model = replace(model, classes=seen.classes)
+        order = ", ".join(seen.classes[:12]) + (", ..." if len(seen.classes) > 12 else "")
+        notes.append(f"Classes are assumed in the order of {data.source}: {order}.")
+    return replace(model, notes=(*model.notes, *notes))
+
+
+def _with_network(model: ModelSpec, source: DataSpec, seed: int) -> ModelSpec:
+    options = options_of(model)
+    first = next(options)
+    data = load_data(source, first.classifier)
+    positions = shuffled(len(data), data.labels, seed)
+    images = data.read(positions)
+    assert not isinstance(images, list)
+    choice = choose(
+        chain([first], options),
+        torch.from_numpy(images),
+        torch.from_numpy(data.labels[positions]),
+        file=model.source,
+        prepared=model.prepared,
+    )
+    return replace(model, arch=choice.id, notes=(*model.notes, choice.note))
+
+
 def load_subject(spec: SubjectSpec) -> Subject:
     """Load the model, then the data it is audited on, then take the sample.
 
@@ -72,7 +136,7 @@ def load_subject(spec: SubjectSpec) -> Subject:
     ConfigError
         If no data is given and the model names none.
     """
-    model = _rehearsed(spec.model) if isinstance(spec.model, Classifier) else load_model(spec.model)
+    model = load_model_of(spec)
     source = spec.data or _own_data(model)
     data = load_data(source, model)
     if isinstance(model, ImageClassifier) and data.input_shape != model.input_shape:
@@ -86,9 +150,18 @@ def load_subject(spec: SubjectSpec) -> Subject:
     return Subject(model, _with_note_on_cut_texts(model, data))
 
 
-def _rehearsed(model: Classifier) -> Classifier:
-    rehearse(model)
-    return model
+def load_model_of(spec: SubjectSpec) -> Classifier:
+    """Return the classifier, which was run once.
+
+    Raises
+    ------
+    ModelError
+        If it cannot be loaded, or cannot read its inputs.
+    """
+    if isinstance(spec.model, ModelSpec):
+        return load_model(spec.model)
+    rehearse(spec.model)
+    return spec.model
 
 
 def _with_note_on_cut_texts(model: Classifier, data: Dataset) -> Dataset:
@@ -114,6 +187,24 @@ def _own_data(model: Classifier) -> DataSpec:
             hint="Pass it: audit run MODEL --data FOLDER | FILE.npz | FILE.csv | NAME",
         )
     return DataSpec(source=model.identity.data)
+
+
+def examine(subject: Subject, *, seed: int) -> Subject:
+    """Return the subject, with a note where another preprocessing is far better.
+
+    Only weights alone are examined: a bundle or a built-in model says how it reads its inputs.
+    """
+    model = subject.model
+    if not isinstance(model, ImageClassifier) or not model.identity.loose:
+        return subject
+    positions = shuffled(len(subject.data), subject.data.labels, seed)
+    images = subject.data.read(positions)
+    assert not isinstance(images, list)
+    labels = torch.from_numpy(subject.data.labels[positions])
+    said = doubt(model, torch.from_numpy(images), labels)
+    if said is not None:
+        model.identity = replace(model.identity, notes=(*model.identity.notes, said))
+    return replace(subject, doubt=said)
 
 
 def choose_execution(subject: Subject, *, clock: Callable[[], float]) -> Execution:

@@ -12,7 +12,14 @@ from auditkit.data.load import DataSpec
 from auditkit.errors import AuditkitError
 from auditkit.models.load import ModelSpec
 from auditkit.result import Execution
-from auditkit.subject import Subject, SubjectSpec, choose_execution, load_subject
+from auditkit.subject import (
+    Subject,
+    SubjectSpec,
+    choose_execution,
+    examine,
+    load_subject,
+    settle,
+)
 from tests.subjects import linear_subject
 
 
@@ -84,3 +91,57 @@ def test_layouts_agree_and_search_precision_never_judges() -> None:
     torch.testing.assert_close(subject.model.predict(images), plain, atol=1e-4, rtol=1e-4)
     searched = subject.model.search_logits(images)  # type: ignore[attr-defined]
     assert not torch.allclose(searched, plain, atol=1e-6), "bfloat16 differs"
+
+
+def weights_alone(folder: Path, *, shift: float, factor: float) -> Path:
+    """The nearest mean of a class, of images that are (images - shift) * factor."""
+    data = load_subject(spec(max_inputs=400)).data
+    images = (torch.from_numpy(np.asarray(data.read(slice(None)))).flatten(1) - shift) * factor
+    means = torch.stack([images[data.labels == i].mean(0) for i in range(10)])
+    state = {"fc.weight": means, "fc.bias": -means.square().sum(1) / 2}
+    torch.save(state, folder / "w.pt")
+    return folder / "w.pt"
+
+
+def reader() -> torch.nn.Module:
+    """The network of these weights."""
+    network = torch.nn.Sequential(torch.nn.Flatten())
+    network.add_module("fc", torch.nn.Linear(64, 10))
+    return network
+
+
+def test_what_weights_leave_open_is_taken_from_the_data_and_said(tmp_path: Path) -> None:
+    model = ModelSpec(
+        source=str(weights_alone(tmp_path, shift=0.5, factor=2)), arch="auto", normalise="half"
+    )
+    settled = settle(spec(model=model, data=DataSpec(source="digits")))
+    assert isinstance(settled.model, ModelSpec)
+    assert settled.model.input_shape == (1, 8, 8)
+    assert settled.model.classes == tuple("0123456789")
+    assert settled.model.arch != "auto"
+    subject = load_subject(settled)
+    said = " ".join(subject.model.identity.notes)
+    for part in ("input shape (1, 8, 8)", "Classes are assumed", "--arch auto chose"):
+        assert part in said
+    assert examine(subject, seed=0).doubt is None
+
+
+def test_a_missing_normalisation_is_doubted_and_nothing_changes(tmp_path: Path) -> None:
+    path = weights_alone(tmp_path, shift=0, factor=255)
+    model = ModelSpec(source=str(path), arch="tests.test_subject:reader")
+    settled = settle(spec(model=model, data=DataSpec(source="digits"), max_inputs=200))
+    subject = load_subject(settled)
+    images = torch.from_numpy(np.asarray(subject.data.read(slice(0, 20))))
+    before = subject.model.predict(images)
+    doubted = examine(subject, seed=0)
+    assert doubted.doubt is not None
+    assert "did you mean --scale 255" in doubted.doubt
+    assert doubted.doubt in doubted.model.identity.notes
+    assert torch.equal(doubted.model.predict(images), before)
+
+
+def test_what_says_itself_is_left_alone() -> None:
+    given = spec(data=DataSpec(source="digits"))
+    assert settle(given) == given
+    subject = load_subject(given)
+    assert examine(subject, seed=0) is subject

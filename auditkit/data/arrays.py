@@ -18,7 +18,7 @@ from auditkit.data.assemble import assemble
 from auditkit.data.columns import groups_of
 from auditkit.data.dataset import Dataset
 from auditkit.data.digest import BATCH
-from auditkit.data.labels import match_labels
+from auditkit.data.labels import from_rows, match_labels
 from auditkit.errors import DataError, near_miss
 from auditkit.models.classifier import ImageClassifier
 from auditkit.types import Floats, Ints
@@ -60,7 +60,7 @@ def load_arrays(
         n = len(stored) if stored.ndim else 0
         if n == 0:
             raise DataError(f"{file}: {image_key} holds no images.", hint=_SAVE)
-        raw_labels = _array(archive, label_key, file).reshape(-1)
+        raw_labels, label_notes = _flat(_array(archive, label_key, file), label_key, file)
         columns = {
             name: array
             for name in archive.files
@@ -91,7 +91,7 @@ def load_arrays(
         ),
         sensitive=sensitive,
         reader=reader,
-        notes=[f"Images were read from {image_key}, labels from {label_key}."],
+        notes=[f"Images were read from {image_key}, labels from {label_key}.", *label_notes],
     )
 
 
@@ -107,12 +107,18 @@ def _opened(file: Path) -> Generator[NpzFile]:
             ) from error
         if not isinstance(archive, NpzFile):
             raise DataError(f"{file} holds a single array, expected images and labels.", hint=_SAVE)
-        _refuse_bombs(archive, file)
+        refuse_bombs(archive, file)
         yield archive
 
 
-def _refuse_bombs(archive: NpzFile, file: Path) -> None:
-    """Refuse what would unpack to far more than any images do that were packed that well."""
+def refuse_bombs(archive: NpzFile, file: Path) -> None:
+    """Refuse arrays that would unpack to far more than images do that were packed that well.
+
+    Raises
+    ------
+    DataError
+        Naming the array.
+    """
     entries = [] if archive.zip is None else archive.zip.infolist()
     for one in entries:
         if one.file_size > UNPACKED and one.file_size > PACKED * one.compress_size:
@@ -143,6 +149,14 @@ def _array(archive: NpzFile, name: str, file: Path) -> NDArray[Any]:
             f"{file}: the array {name} cannot be read: {error}.",
             hint="Arrays of Python objects are never loaded; save numbers or strings.",
         ) from error
+
+
+def _flat(labels: NDArray[Any], key: str, file: Path) -> tuple[NDArray[Any], list[str]]:
+    """Return labels (n,); one-hot rows become class numbers."""
+    if labels.ndim != 2 or labels.shape[1] == 1 or labels.dtype.kind not in "buif":
+        return labels.reshape(-1), []
+    numbers = from_rows(labels, where=lambda i: f"{file}: row {i} of {key}")
+    return numbers, [f"The rows of {key} are one-hot; the place of the 1 is the class number."]
 
 
 def _as_chw(stored: NDArray[Any], key: str, file: Path, model: ImageClassifier) -> NDArray[Any]:

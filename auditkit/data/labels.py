@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from auditkit.errors import DataError, near_miss
 from auditkit.types import Ints
@@ -33,7 +34,7 @@ def match_labels(
     """Return the class number of every label.
 
     Labels that are all class names count by name; else labels that are all whole numbers from 0 to
-    k - 1 count as class numbers.
+    k - 1 count as class numbers, and so do those from 1 to k, where both ends occur.
 
     Parameters
     ----------
@@ -72,6 +73,10 @@ def _by_number(
     numbers: list[int], classes: Sequence[str], where: Callable[[int], str], hint: str
 ) -> Matched:
     k = len(classes)
+    if min(numbers) == 1 and max(numbers) == k:
+        moved = _by_number([number - 1 for number in numbers], classes, where, hint)
+        note = f"Labels run from 1 to {k}: 1 was taken off, so that they count from 0."
+        return Matched(moved.labels, (note, *moved.notes))
     for i, number in enumerate(numbers):
         if not 0 <= number < k:
             raise DataError(
@@ -83,6 +88,26 @@ def _by_number(
     shown = ", ".join(f"{one} is {classes[one]}" for one in found[:SHOWN])
     note = f"Labels are numbers and were taken in the model's order of classes: {shown}."
     return Matched(np.array(numbers, dtype=np.int64), (note,))
+
+
+def from_rows(rows: NDArray[np.generic], *, where: Callable[[int], str]) -> Ints:
+    """Return the class numbers (n,) that one-hot rows (n, k) stand for.
+
+    Raises
+    ------
+    DataError
+        If a row is anything but zeros and a single one.
+    """
+    values = rows.astype(np.float64)
+    fine = ((values == 0) | (values == 1)).all(axis=1) & (values.sum(axis=1) == 1)
+    if not fine.all():
+        i = int(np.flatnonzero(~fine)[0])
+        shown = ", ".join(f"{one:g}" for one in values[i][:SHOWN])
+        raise DataError(
+            f"{where(i)} is [{shown}], expected one class number, or a single 1 among zeros.",
+            hint="Save class numbers: y=labels.argmax(axis=1)",
+        )
+    return values.argmax(axis=1).astype(np.int64)
 
 
 def _name(value: object) -> str:

@@ -88,7 +88,7 @@ def load_data(spec: DataSpec, model: Classifier) -> Dataset:
             f"{path} is {kind} rather than a file.",
             hint="Write it into a file first, and name that.",
         )
-    if path.is_dir() and (name := _published_in(path)):
+    if path.is_dir() and (name := published_in(path)):
         with looking_in(path):
             return load_data(replace(spec, source=name), model)
     suffix = path.suffix.lower()
@@ -103,7 +103,7 @@ def load_data(spec: DataSpec, model: Classifier) -> Dataset:
     )
 
 
-def _published_in(folder: Path) -> str | None:
+def published_in(folder: Path) -> str | None:
     """Return the data set whose published files lie in a folder, told by their content."""
     for name, known in DATA.items():
         for file in known.files:

@@ -19,7 +19,12 @@ from auditkit.findings import Frozen
 from auditkit.models.archives import TensorFacts
 from auditkit.models.card import Config, Network, Shapes
 from auditkit.models.catalogue import ARCHITECTURES
+from auditkit.models.common_resnet import CommonResnet
 from auditkit.models.layers import LayerSpec, build_layers, describe_layers
+
+# Networks without weights of their own: those of other people's files, proposed by `auto`.
+_COMMON: dict[str, type[Network]] = {CommonResnet.__name__: CommonResnet}
+_KNOWN = ARCHITECTURES | _COMMON
 
 
 @final
@@ -52,7 +57,7 @@ Architecture: TypeAlias = Annotated[Builtin | Layers | Factory, Field(discrimina
 
 def describe(module: nn.Module) -> Architecture:
     """Return how a network can be built again."""
-    if isinstance(module, Network) and ARCHITECTURES.get(type(module).__name__) is type(module):
+    if isinstance(module, Network) and _KNOWN.get(type(module).__name__) is type(module):
         return Builtin(name=type(module).__name__, config=module.config)
     root = describe_layers(module)
     return Factory(name=_import_name(type(module))) if root is None else Layers(root=root)
@@ -75,17 +80,18 @@ def shapes_of(tensors: Iterable[TensorFacts]) -> Shapes:
 def recognise(shapes: Shapes) -> Builtin | None:
     """Return the built-in architecture whose tensors have exactly these names and shapes."""
     for name, build in ARCHITECTURES.items():
-        config = _fitting(build, shapes)
+        config = config_fitting(build, shapes)
         if config is not None:
             return Builtin(name=name, config=config)
     return None
 
 
-def _fitting(build: type[Network], shapes: Shapes) -> Config | None:
+def config_fitting(build: type[Network], shapes: Shapes) -> Config | None:
+    """Return the constructor arguments that give exactly these tensors, or None."""
     try:
         config = build.config_of(shapes)
         module = _empty(build, config)
-    except (KeyError, ValueError, IndexError, RuntimeError, AuditkitError):
+    except (KeyError, ValueError, IndexError, StopIteration, RuntimeError, AuditkitError):
         return None
     built = {name: tuple(value.shape) for name, value in module.state_dict().items()}
     return config if built == dict(shapes) else None
@@ -99,7 +105,7 @@ def build_builtin(architecture: Builtin, shapes: Shapes) -> nn.Module:
     ModelError
         If there is no such architecture, or the tensors are not of it.
     """
-    build = ARCHITECTURES.get(architecture.name)
+    build = _KNOWN.get(architecture.name)
     if build is None:
         raise ModelError(
             f"The file needs the built-in architecture {architecture.name!r}, which this auditkit"
@@ -107,7 +113,9 @@ def build_builtin(architecture: Builtin, shapes: Shapes) -> nn.Module:
             hint="Install the auditkit that wrote the file.",
         )
     # A config that differs from its tensors could ask for any amount of memory.
-    if _fitting(build, shapes) != architecture.config:
+    fitting = config_fitting(build, shapes)
+    free = {name: architecture.config.get(name) for name in build.free}
+    if fitting is None or {*free.values()} - {0, 1} or fitting | free != architecture.config:
         raise ModelError(
             f"The file announces {architecture.name} with {architecture.config}; its tensors are"
             " different."

@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterator
+from collections.abc import Mapping as Sizes
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import final
@@ -25,6 +26,7 @@ from auditkit.models.pickles import (
     is_call,
     read_pickle,
 )
+from auditkit.models.plain import PLAIN_NAMES, is_plain
 
 PICKLE_LIMIT = 16 * 2**20  # bytes: room for about 100,000 tensors
 UNPACKED_LIMIT = 16  # times the size of the file; weights hardly compress
@@ -46,11 +48,14 @@ _STORAGES = {
 }
 _DICTIONARY = "collections.OrderedDict"
 _TENSOR = "torch._utils._rebuild_tensor_v2"
+_OLD_TENSOR = "torch._utils._rebuild_tensor"  # torch 0.3 and before
 _PARAMETER = "torch._utils._rebuild_parameter"
 _SIZE = "torch.Size"
 _DTYPES = {f"torch.{name}" for name, _ in _STORAGES.values()}
 _LARGEST, _DIMENSIONS = 2**62, 32  # beyond them, a shape is not meant seriously
-HARMLESS = frozenset({_DICTIONARY, _TENSOR, _PARAMETER, _SIZE, *_STORAGES, *_DTYPES})
+HARMLESS = frozenset(
+    {_DICTIONARY, _TENSOR, _OLD_TENSOR, _PARAMETER, _SIZE, *_STORAGES, *_DTYPES, *PLAIN_NAMES}
+)
 
 
 @final
@@ -89,6 +94,16 @@ class Archive:
     def main(self) -> Program | None:
         """The pickle that torch.load would read."""
         return self.programs.get(f"{self.root}/data.pkl")
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Bytes of each storage, by its key."""
+        start = f"{self.root}/data/"
+        return {
+            entry.removeprefix(start): size
+            for entry, size in self.entries.items()
+            if entry.startswith(start)
+        }
 
     def has(self, name: str) -> bool:
         """Say whether an entry or folder of this name stands below the root."""
@@ -177,58 +192,43 @@ def _ends(path: Path) -> bool:
 # --- the tensors ---------------------------------------------------------------------------------
 
 
-def odd_calls(archive: Archive, program: Program) -> Iterator[str]:
-    """Say what in a pickle is not how torch.save describes weights."""
+def odd_calls(program: Program, sizes: Sizes[str, int]) -> Iterator[str]:
+    """Say what in a pickle is not how torch.save describes weights and plain values.
+
+    Parameters
+    ----------
+    program : Program
+        What the pickle would do.
+    sizes : dict
+        Bytes that are stored beside it, by the key of the storage.
+    """
     foreign = [name for name in program.names if name not in HARMLESS]
     if foreign:
         yield f"the pickle names {', '.join(foreign[:5])}"
     if program.unusual:
         yield f"the pickle uses {', '.join(program.unusual)}, which weights do not need"
     for stored in program.stored:
-        yield from _odd_storage(archive, stored)
+        yield from _odd_storage(sizes, stored)
     for call in program.calls:
         yield from _odd_call(call)
 
 
-def tensors(program: Program) -> tuple[dict[str, TensorFacts], str | None]:
-    """Return the tensors of a state dict, and the key under which it lay in the file, if any."""
-    found = _state_dict(program.result)
-    if found:
-        return found, None
-    for key, value in _pairs(program.result):
-        found = _state_dict(value)
-        if found and key in STATE_KEYS:
-            return found, str(key)
-    return {}, None
-
-
-STATE_KEYS = ("state_dict", "model_state_dict", "model", "net")
-
-
-def _state_dict(value: Value) -> dict[str, TensorFacts]:
-    """Return its tensors by name, or nothing where it is not a dictionary of tensors alone."""
-    found: dict[str, TensorFacts] = {}
-    for key, entry in _pairs(value):
-        facts = _tensor(entry, key) if isinstance(key, str) else None
-        if facts is None:
-            return {}
-        found[facts.name] = facts
-    return found
-
-
-def _pairs(value: Value) -> list[tuple[Value, Value]]:
+def pairs_of(value: Value) -> list[tuple[Value, Value]]:
+    """Return the items of a dictionary, or nothing where it is none."""
     if isinstance(value, Mapping) or is_call(value, _DICTIONARY):
         return value.pairs
     return []
 
 
-def _tensor(value: Value, name: str) -> TensorFacts | None:
+def tensor_facts(value: Value, name: str) -> TensorFacts | None:
+    """Return what a value of a pickle is as a tensor, or None where it is none."""
     match value:
         case Call(Name(function), (inner, *_)) if function == _PARAMETER:
             value = inner
         case _:
             pass
-    layout = _layout(value) if is_call(value, _TENSOR) else None
+    made = is_call(value, _TENSOR) or is_call(value, _OLD_TENSOR)
+    layout = _layout(value) if made and isinstance(value, Call) else None
     if layout is None:
         return None
     return TensorFacts(name=name, shape=layout.shape, dtype=_STORAGES[layout.kind][0])
@@ -270,32 +270,47 @@ class _Storage:
 
 def _storage(stored: Stored) -> _Storage | None:
     match stored.key:
-        case ("storage", Name(kind), str() as key, str(), int() as numbers) if kind in _STORAGES:
+        case ("storage", Name(kind), str() as key, str(), int() as numbers) | (
+            "storage",
+            Name(kind),
+            str() as key,
+            str(),
+            int() as numbers,
+            None,
+        ) if kind in _STORAGES:  # the None is of the format before torch 1.6
             return _Storage(kind, key, numbers) if 0 <= numbers < _LARGEST else None
         case _:
             return None
 
 
-def _odd_storage(archive: Archive, stored: Stored) -> Iterator[str]:
+def storage_width(stored: Stored) -> tuple[str, int] | None:
+    """Return key and bytes per number of a storage, or None where it is none."""
+    storage = _storage(stored)
+    return (storage.key, _STORAGES[storage.kind][1]) if storage else None
+
+
+def _odd_storage(sizes: Sizes[str, int], stored: Stored) -> Iterator[str]:
     storage = _storage(stored)
     if storage is None:
         yield "the pickle refers to something that is not the numbers of a tensor"
         return
     wanted = storage.numbers * _STORAGES[storage.kind][1]
-    there = archive.entries.get(f"{archive.root}/data/{storage.key}")
+    there = sizes.get(storage.key)
     if there != wanted:
         yield f"the numbers of storage {storage.key!r} take {there} bytes, {wanted:,} are announced"
 
 
 def _odd_call(call: Call) -> Iterator[str]:
-    if is_call(call, _DICTIONARY) and call.arguments == ():
+    name = call.function.text if isinstance(call.function, Name) else "something computed"
+    if (is_call(call, _DICTIONARY) and call.arguments == ()) or is_plain(call):
         return
     if call.pairs:
         yield "the pickle sets items on something that is not a dictionary"
-    elif is_call(call, _TENSOR):
+    elif call.states or call.new:
+        yield f"the pickle uses {'BUILD' if call.states else 'NEWOBJ'} with {name}"
+    elif is_call(call, _TENSOR) or is_call(call, _OLD_TENSOR):
         yield from _odd_layout(_layout(call))
     elif not is_call(call, _PARAMETER) and not is_call(call, _SIZE):
-        name = call.function.text if isinstance(call.function, Name) else "something computed"
         yield f"the pickle calls {name}"
 
 

@@ -40,7 +40,13 @@ from auditkit.models.architectures import (
 )
 from auditkit.models.archives import TensorFacts
 from auditkit.models.blackbox import BlackBox
-from auditkit.models.classifier import Classifier, Identity, ImageClassifier, TextClassifier
+from auditkit.models.classifier import (
+    Classifier,
+    Identity,
+    ImageClassifier,
+    Layout,
+    TextClassifier,
+)
 from auditkit.models.graphs import GraphClassifier
 from auditkit.models.tabular import Encoding, TabularClassifier, width_of
 from auditkit.result import write_atomically
@@ -80,7 +86,7 @@ class Description(Frozen):
         How the network is built.
     classes : list of str
         In the order of the logits.
-    input_shape, bounds, mean, std : optional
+    input_shape, bounds, mean, std, layout : optional
         Images: see `ImageClassifier`.
     tokenizer, max_length : optional
         Texts: the tokenizer as JSON, and see `TextClassifier`.
@@ -104,6 +110,7 @@ class Description(Frozen):
     bounds: tuple[float, float] | None = None
     mean: list[float] | None = None
     std: list[float] | None = None
+    layout: Layout | None = None
     tokenizer: str | None = None
     max_length: _Size | None = None
     columns: list[Feature] | None = Field(default=None, min_length=1)
@@ -195,6 +202,7 @@ def _description_of(classifier: Classifier) -> Description:
             bounds=classifier.bounds,
             mean=None if classifier.mean is None else list(classifier.mean),
             std=None if classifier.std is None else list(classifier.std),
+            layout=None if classifier.layout == "nchw" else classifier.layout,
         )
     if isinstance(classifier, TextClassifier):
         tokenizer = classifier.tokenizer.to_str()
@@ -303,6 +311,8 @@ def _shapes(path: Path, description: Description) -> tuple[list[tuple[int, ...]]
         d = len(_tags(path, description))
         return [(2, d), (2, 2)], f"graphs with {d} tags"
     shape = _image(path, description)[0]
+    if (description.layout or "").startswith("nhwc"):
+        shape = (shape[1], shape[2], shape[0])
     return [shape], f"images of shape {shape}"
 
 
@@ -338,6 +348,7 @@ def _classifier(
             bounds=bounds,
             mean=description.mean,
             std=description.std,
+            layout=description.layout or "nchw",
             identity=identity,
         )
     differentiable = description.differentiable is None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Literal, TypeAlias, final
+from typing import ClassVar, Literal, TypeAlias, final
 
 from torch import nn
 
@@ -25,10 +25,12 @@ class Network(nn.Module):
     """A built-in architecture: it can be built again from `config` alone.
 
     `config` holds the constructor arguments, and `config_of` finds them in the names and shapes of
-    a state dict; it raises KeyError, ValueError or IndexError where they do not fit.
+    a state dict; it raises KeyError, ValueError or IndexError where they do not fit. Arguments
+    named in `free` are 0 or 1 and change no tensor.
     """
 
     config: Config
+    free: ClassVar[tuple[str, ...]] = ()
 
     @staticmethod
     def config_of(shapes: Shapes) -> Config:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias, final, runtime_checkable
+from typing import Literal, Protocol, TypeAlias, final, runtime_checkable
 
 import torch
 from tokenizers import Tokenizer
@@ -20,6 +20,8 @@ from auditkit.types import Modality
 # In raw units: images (n, c, h, w), rows of a table (n, c) or graphs (n, v, d + v); or n texts.
 Inputs: TypeAlias = Tensor | list[str]
 Logits: TypeAlias = Callable[[Tensor], Tensor]
+# How a network wants its images: channels before or behind the pixels, red first or blue first.
+Layout: TypeAlias = Literal["nchw", "nhwc", "bgr", "nhwc-bgr"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +42,9 @@ class Identity:
         What its author says of it: training data, recipe, accuracy, known limits.
     notes : tuple of str
         What was detected or assumed while loading.
+    loose : bool
+        Whether the file holds weights alone, so that preprocessing and classes are what the user
+        said or what was assumed.
     """
 
     name: str
@@ -48,6 +53,7 @@ class Identity:
     data: str | None = None
     card: dict[str, str] = field(default_factory=dict[str, str])
     notes: tuple[str, ...] = ()
+    loose: bool = False
 
 
 class Classifier(ABC):
@@ -62,6 +68,7 @@ class Classifier(ABC):
     classes: tuple[str, ...]
     identity: Identity
     differentiable: bool = True
+    probabilities: bool = False  # what the network gives instead of logits; they become log p
 
     @property
     def device(self) -> torch.device:
@@ -100,14 +107,26 @@ class Classifier(ABC):
             output = output[:, None]
         k = len(self.classes)
         if output.ndim == 2 and output.shape == (n, 1) and k == 2:
-            output = torch.cat([torch.zeros_like(output), output], dim=1)
+            first = 1 - output if self.probabilities else torch.zeros_like(output)
+            output = torch.cat([first, output], dim=1)
         if output.shape != (n, k):
             raise ModelError(
                 f"{self.identity.name} returned shape {tuple(output.shape)} for {n} inputs and {k}"
                 f" classes, expected ({n}, {k}).",
-                hint="Pass the right class names with --classes a,b,c.",
+                hint=f"Name the classes in the order of the outputs: --classes {_numbered(output)}",
             )
+        if self.probabilities:  # a logit has to be finite
+            return output.float().clamp_min(torch.finfo(torch.float32).tiny).log()
         return output.float()
+
+
+def _numbered(output: Tensor) -> str:
+    """Return an example with as many names as there are outputs."""
+    k = output.shape[-1] if output.ndim else 0
+    return ",".join(map(str, range(k))) if 2 <= k <= _LISTED else "a,b,c"
+
+
+_LISTED = 20  # class names in an example
 
 
 @final
@@ -127,6 +146,9 @@ class ImageClassifier(Classifier):
         Range of a raw pixel, before normalisation.
     mean, std : sequence of float, optional
         Normalisation per channel, applied inside `logits`.
+    layout : {"nchw", "nhwc", "bgr", "nhwc-bgr"}
+        How the network wants its images: with the channels behind the pixels ("nhwc"), with the
+        channels in reverse order ("bgr"), or both. Raw images are always (n, c, h, w).
 
     Examples
     --------
@@ -147,6 +169,7 @@ class ImageClassifier(Classifier):
         bounds: tuple[float, float] = (0.0, 1.0),
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
+        layout: Layout = "nchw",
         identity: Identity | None = None,
     ) -> None:
         if not bounds[0] < bounds[1]:
@@ -166,6 +189,7 @@ class ImageClassifier(Classifier):
         self.bounds = bounds
         self.mean = tuple(mean) if mean is not None else None
         self.std = tuple(std) if std is not None else None
+        self.layout: Layout = layout
         self.identity = identity or Identity(name="model", architecture=type(module).__name__)
         self._search_dtype = torch.float32
         self._memory_format = torch.contiguous_format
@@ -180,14 +204,21 @@ class ImageClassifier(Classifier):
     def logits(self, inputs: Inputs) -> Tensor:
         """Return logits (n, k) of raw images (n, c, h, w) within `bounds`."""
         assert isinstance(inputs, Tensor)
+        return self._as_logits(self.outputs(inputs), len(inputs))
+
+    def outputs(self, inputs: Tensor) -> Tensor:
+        """Return what the network itself gives for raw images (n, c, h, w)."""
         images = inputs.to(self.device, self.dtype)
         if self.mean is not None:
             images = images - _per_channel(self.mean, images)
         if self.std is not None:
             images = images / _per_channel(self.std, images)
-        return self._as_logits(
-            self.module(images.contiguous(memory_format=self._memory_format)), len(inputs)
-        )
+        if self.layout.endswith("bgr"):
+            images = images.flip(1)
+        images = images.contiguous(memory_format=self._memory_format)
+        if self.layout.startswith("nhwc"):
+            images = images.permute(0, 2, 3, 1)
+        return self.module(images)
 
     def search_logits(self, inputs: Tensor) -> Tensor:
         """Return logits for *searching*: possibly in lower precision, never used to judge."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, final
 
 from auditkit.errors import ModelError, near_miss
-from auditkit.models.architectures import Layers, recognise, shapes_of
+from auditkit.models.architectures import Layers, recognise
 from auditkit.models.archives import (
     HARMLESS,
     PICKLE_LIMIT,
@@ -18,19 +19,21 @@ from auditkit.models.archives import (
     TensorFacts,
     odd_calls,
     read_archive,
-    tensors,
 )
+from auditkit.models.auto import sketch
 from auditkit.models.bundle import file_sha256, read_description, read_header
 from auditkit.models.catalogue import MODELS
 from auditkit.models.generative import generative_cards
+from auditkit.models.legacy import is_legacy, read_legacy
 from auditkit.models.pickles import Call, Name, Program, Value, read_pickle
+from auditkit.models.states import Chosen, find_weights, readings
 from auditkit.paths import special
 
 HASHED = 2**30  # bytes of a file of no known format that are worth a hash
 SHOWN = 200  # tensors that are listed
-_LEGACY = 0x1950A86A20F9469CFC6C  # torch wrote this number first, up to version 1.5
 _BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 
+_SAVE_ALONE = 'Save the weights alone: torch.save(model.state_dict(), "weights.pt")'
 _SAVE_WEIGHTS = (
     'Where you trust it, load it yourself and type: torch.save(model.state_dict(), "weights.pt"),'
     " then: audit run weights.pt --arch package.module:factory --input-shape C,H,W"
@@ -67,16 +70,12 @@ KINDS = {
     "torch-weights": Kind(seems="a state dict that torch.save wrote", loads=True),
     "torch-other": Kind(
         seems="a torch file without a state dict",
-        hint='Save the weights alone: torch.save(model.state_dict(), "weights.pt")',
+        hint=_SAVE_ALONE,
     ),
     "torch-pickle": Kind(seems="a torch file with pickled objects", code=True, hint=_SAVE_WEIGHTS),
     "torchscript": Kind(seems="a TorchScript program", code=True, hint=_SAVE_WEIGHTS),
     "torch-export": Kind(seems="an exported torch program (.pt2)", code=True, hint=_SAVE_WEIGHTS),
-    "torch-legacy": Kind(
-        seems="a torch file in the format used before torch 1.6",
-        code=True,
-        hint='Write it anew: torch.save(torch.load("FILE", weights_only=True), "weights.pt")',
-    ),
+    "torch-legacy": Kind(seems="a state dict in the format before torch 1.6", loads=True),
     "pickle": Kind(seems="a Python pickle", code=True, hint=_SAVE_WEIGHTS),
     "onnx": Kind(
         seems="an ONNX model, which this version cannot read",
@@ -144,8 +143,26 @@ class Inspection:
         The numbers in them, without running statistics.
     architecture : str, optional
         The built-in architecture that fits, or the one a bundle describes.
+    likely : str, optional
+        What the tensors look like where they are of no built-in architecture.
+    likely_input : (c, h, w), optional
+        The shape of an image that they seem to read.
+    outputs : int, optional
+        How many they seem to answer with.
+    dtypes : dict
+        Numbers of each kind.
+    next_command : str
+        What to type next, where it can be loaded.
     nested_in : str, optional
-        The key of the checkpoint that holds the weights.
+        The keys of the checkpoint that lead to the weights, in words.
+    keys : tuple of str or int
+        The same keys.
+    prefix : str
+        What all names of the tensors begin with, such as "module.".
+    beside : tuple of str
+        What else the checkpoint holds: "epoch", "optimizer".
+    passed_over : tuple of str
+        Where in the checkpoint other tensors lie.
     callables : tuple of str
         Everything that pickles in the file name for import.
     oddities : tuple of str
@@ -162,7 +179,16 @@ class Inspection:
     tensors: tuple[TensorFacts, ...] = ()
     parameters: int = 0
     architecture: str | None = None
+    likely: str | None = None
+    likely_input: tuple[int, int, int] | None = None
+    outputs: int | None = None
+    dtypes: dict[str, int] = field(default_factory=dict[str, int])
+    next_command: str = ""
     nested_in: str | None = None
+    keys: tuple[str | int, ...] = ()
+    prefix: str = ""
+    beside: tuple[str, ...] = ()
+    passed_over: tuple[str, ...] = ()
     callables: tuple[str, ...] = ()
     oddities: tuple[str, ...] = ()
 
@@ -189,18 +215,47 @@ class Inspection:
         if self.sha256:
             lines.append(f"  sha256: {self.sha256}")
         if self.tensors:
-            lines.append(f"  tensors: {len(self.tensors)}, {self.parameters:,} parameters")
+            kinds = ", ".join(f"{count:,} {kind}" for kind, count in self.dtypes.items())
+            lines.append(
+                f"  tensors: {len(self.tensors)}, {self.parameters:,} parameters ({kinds})"
+            )
+        if self.nested_in:
+            lines.append(f"  weights under: {self.nested_in}")
+        if self.beside:
+            lines.append(f"  beside them: {', '.join(self.beside[:12])}")
+        if self.passed_over:
+            lines.append(f"  other tensors under: {', '.join(self.passed_over[:6])}")
+        if self.prefix:
+            lines.append(f"  prefix of all names: {self.prefix}")
         if self.architecture:
             lines.append(f"  architecture: {self.architecture}")
+        if self.likely:
+            lines.append(f"  looks like: {self.likely}; {self._reads_and_answers()}")
         if self.callables:
             lines.append(f"  pickles name: {', '.join(self.callables)}")
+        lines.append(f"  run when loaded: {self._run_when_loaded()}")
         lines += [f"  odd: {oddity}" for oddity in self.oddities]
         lines += [f"  {one.name}: {one.dtype} {one.shape}" for one in self.tensors[:SHOWN]]
         if len(self.tensors) > SHOWN:
             lines.append(f"  ... and {len(self.tensors) - SHOWN} more tensors")
         if self.hint and not self.safe:
             lines.append(f"  {self.hint}")
+        if self.next_command:
+            lines.append(f"Next: {self.next_command}")
         return "\n".join(lines)
+
+    def _reads_and_answers(self) -> str:
+        shape = f"images of shape {self.likely_input}, " if self.likely_input else ""
+        return f"{shape}{self.outputs} classes"
+
+    def _run_when_loaded(self) -> str:
+        """Say what loading would import or call beside what weights need."""
+        foreign = [one for one in self.callables if one not in HARMLESS]
+        if foreign:
+            return f"{', '.join(foreign[:8])}, so it is not loaded"
+        if KINDS[self.kind].code:
+            return "a program, so it is not loaded"
+        return "nothing from the file"
 
 
 @final
@@ -213,6 +268,10 @@ class _Found:
     tensors: tuple[TensorFacts, ...] = ()
     architecture: str | None = None
     nested_in: str | None = None
+    keys: tuple[str | int, ...] = ()
+    prefix: str = ""
+    beside: tuple[str, ...] = ()
+    passed_over: tuple[str, ...] = ()
     callables: tuple[str, ...] = ()
     oddities: tuple[str, ...] = ()
 
@@ -252,6 +311,8 @@ def inspect_file(path: Path) -> Inspection:
     except ModelError as error:
         found, sha256 = _Found(kind="damaged", oddities=(error.message,)), file_sha256(path)
     kind = KINDS[found.kind]
+    safe = kind.loads and not found.oddities
+    seen = sketch(readings(_by_name(found.tensors))) if found.architecture is None else None
     return Inspection(
         path=str(path),
         kind=found.kind,
@@ -259,16 +320,42 @@ def inspect_file(path: Path) -> Inspection:
         hint=kind.hint.replace("FILE", str(path)),
         size=path.stat().st_size,
         sha256=sha256,
-        safe=kind.loads and not found.oddities,
+        safe=safe,
         tensors=found.tensors,
         parameters=sum(
             math.prod(one.shape) for one in found.tensors if not one.name.endswith(_BUFFERS)
         ),
         architecture=found.architecture,
+        likely=seen.family if seen else None,
+        likely_input=seen.input_shape if seen else None,
+        outputs=seen.n_classes if seen else None,
+        dtypes=_dtypes(found.tensors),
+        next_command=_next_command(path, found, known=seen is not None) if safe else "",
         nested_in=found.nested_in,
+        keys=found.keys,
+        prefix=found.prefix,
+        beside=found.beside,
+        passed_over=found.passed_over,
         callables=found.callables,
         oddities=found.oddities[:10],
     )
+
+
+def _dtypes(tensors: Iterable[TensorFacts]) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for one in tensors:
+        counts[one.dtype] += math.prod(one.shape)
+    return dict(counts.most_common())
+
+
+def _next_command(path: Path, found: _Found, *, known: bool) -> str:
+    if not found.tensors:
+        return ""
+    if found.kind == "bundle":
+        return f"audit run {path} --data DATA"
+    if found.architecture is not None:
+        return f"audit run {path}"
+    return f"audit run {path} --arch {'auto' if known else 'package.module:factory'} --data DATA"
 
 
 def missing(source: str) -> ModelError:
@@ -343,12 +430,29 @@ def _safetensors(path: Path) -> _Found:
         architecture = read_description(path, header).architecture
         name = architecture.kind if isinstance(architecture, Layers) else architecture.name
         return _Found(kind="bundle", tensors=header.tensors, architecture=name)
-    return _Found(kind="safetensors", tensors=header.tensors, architecture=_likely(header.tensors))
+    return _Found(
+        kind="safetensors",
+        tensors=header.tensors,
+        architecture=_likely(header.tensors),
+        prefix=_prefix(header.tensors),
+    )
 
 
 def _likely(found: Iterable[TensorFacts]) -> str | None:
-    architecture = recognise(shapes_of(found))
-    return architecture.name if architecture else None
+    """Return the built-in architecture that fits, whatever prefix its names have."""
+    for one in readings(_by_name(found)):
+        if architecture := recognise(one.shapes):
+            return architecture.name
+    return None
+
+
+def _by_name(found: Iterable[TensorFacts]) -> dict[str, TensorFacts]:
+    return {one.name: one for one in found}
+
+
+def _prefix(found: Iterable[TensorFacts]) -> str:
+    options = readings(_by_name(found))
+    return options[-1].prefix if options else ""
 
 
 def _zip(archive: Archive) -> _Found:
@@ -379,15 +483,48 @@ def _torch(archive: Archive, program: Program, callables: tuple[str, ...]) -> _F
             callables=callables,
             oddities=archive.oddities,
         )
-    facts, nested_in = tensors(program)
+    oddities = (*archive.oddities, *dict.fromkeys(odd_calls(program, archive.sizes)))
+    chosen = find_weights(program.result)
+    return _weights("torch-weights", chosen, callables=callables, oddities=oddities)
+
+
+def _weights(
+    kind: str, chosen: Chosen, *, callables: tuple[str, ...], oddities: tuple[str, ...]
+) -> _Found:
+    """Return what is known of a state dict, or of a checkpoint that holds one."""
+    nest = chosen.nest
+    passed_over = tuple(one.where for one in chosen.passed_over)
+    if nest is None:
+        several = f"a torch file with several sets of weights ({', '.join(passed_over[:5])})"
+        seems = several if passed_over else ""
+        return _Found(kind="torch-other", seems=seems, callables=callables, oddities=oddities)
+    facts = tuple(nest.tensors.values())
     return _Found(
-        kind="torch-weights" if facts else "torch-other",
-        tensors=tuple(facts.values()),
-        architecture=_likely(facts.values()),
-        nested_in=nested_in,
+        kind=kind,
+        tensors=facts,
+        architecture=_likely(facts),
+        nested_in=nest.where if nest.path else None,
+        keys=nest.path,
+        prefix=_prefix(facts),
+        beside=chosen.beside,
+        passed_over=passed_over,
         callables=callables,
-        oddities=(*archive.oddities, *dict.fromkeys(odd_calls(archive, program))),
+        oddities=oddities,
     )
+
+
+def _legacy(path: Path) -> _Found:
+    file = read_legacy(path)
+    if set(file.names) - HARMLESS:
+        return _Found(
+            kind="torch-pickle",
+            seems=_objects(file.main),
+            callables=file.names,
+            oddities=file.oddities,
+        )
+    oddities = (*file.oddities, *dict.fromkeys(odd_calls(file.main, file.sizes)))
+    chosen = find_weights(file.main.result)
+    return _weights("torch-legacy", chosen, callables=file.names, oddities=oddities)
 
 
 def _objects(program: Program) -> str:
@@ -410,14 +547,15 @@ def _pickle(path: Path, *, certain: bool) -> _Found:
     with path.open("rb") as file:
         data = file.read(PICKLE_LIMIT)
     programs: list[Program] = []
-    while data and len(programs) < 8:
+    while data and len(programs) < 8 and not is_legacy(programs):
         try:
             programs.append(read_pickle(data))
         except ModelError:
             break
         data = data[programs[-1].size :]
+    if is_legacy(programs):
+        return _legacy(path)
     if not programs and not certain:
         return _Found(kind="unknown")
     names = sorted({name for program in programs for name in program.names})
-    legacy = bool(programs) and programs[0].result == _LEGACY
-    return _Found(kind="torch-legacy" if legacy else "pickle", callables=tuple(names))
+    return _Found(kind="pickle", callables=tuple(names))

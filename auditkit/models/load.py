@@ -20,20 +20,28 @@ from auditkit.models.architectures import (
     fill,
     recognise,
 )
+from auditkit.models.archives import TensorFacts
+from auditkit.models.auto import AUTO, Candidate, candidates, sketch
 from auditkit.models.blackbox import BlackBox
 from auditkit.models.bundle import load_bundle, read_safetensors
 from auditkit.models.card import ModelCard
 from auditkit.models.catalogue import MODELS
+from auditkit.models.choose import Option
 from auditkit.models.classifier import (
     Classifier,
     Identity,
     ImageClassifier,
     Inputs,
+    Layout,
     TextClassifier,
     TextModule,
 )
 from auditkit.models.graphs import GraphClassifier
 from auditkit.models.inspect import KINDS, Inspection, inspect_file, missing
+from auditkit.models.normalisations import Normalisation, normalisation_of
+from auditkit.models.outputs import detect_probabilities
+from auditkit.models.plain import allowed_beside_weights
+from auditkit.models.states import Reading, nearest, readings
 from auditkit.models.tabular import TabularClassifier
 from auditkit.types import INPUTS
 
@@ -48,17 +56,26 @@ class ModelSpec:
     source : str
         A built-in name or a file.
     arch : str, optional
-        "package.module:factory", called without arguments, returns the network.
+        "package.module:factory", called without arguments, returns the network; or "auto", or one
+        of the candidates that `candidates_of` names.
     input_shape : (c, h, w), optional
         Of one raw image.
     bounds : (low, high), optional
         Range of a raw pixel.
     mean, std : tuple of float, optional
         Normalisation per channel.
+    normalise : str, optional
+        Name of a usual normalisation, instead of mean and std.
+    scale : float, optional
+        What a raw pixel is multiplied by before normalisation.
+    layout : Layout, optional
+        How the network wants its images.
     classes : tuple of str, optional
         Names in the order of the logits.
     device : str
         "auto" takes a GPU where there is one.
+    notes : tuple of str
+        What was decided from the data before; becomes part of the classifier's identity.
 
     Raises
     ------
@@ -72,8 +89,12 @@ class ModelSpec:
     bounds: tuple[float, float] | None = None
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    normalise: str | None = None
+    scale: float | None = None
+    layout: Layout | None = None
     classes: tuple[str, ...] | None = None
     device: str = "auto"
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for option, values, count, example in (
@@ -85,6 +106,27 @@ class ModelSpec:
                     f"{option} has {len(values)} numbers, expected {count}.",
                     hint=f"Write it like {option} {example}",
                 )
+        if self.scale is not None and not self.scale > 0:
+            raise ConfigError(
+                f"--scale is {self.scale}, expected a positive number.",
+                hint="A network that reads pixels from 0 to 255 needs --scale 255.",
+            )
+
+    @property
+    def prepared(self) -> bool:
+        """Whether the user said how images are normalised."""
+        return (self.mean, self.std, self.normalise, self.scale) != (None,) * 4
+
+    def normalisation(self, bounds: tuple[float, float], channels: int) -> Normalisation | None:
+        """Return what the options ask for, or None where none does."""
+        return normalisation_of(
+            name=self.normalise,
+            mean=self.mean,
+            std=self.std,
+            scale=self.scale,
+            bounds=bounds,
+            channels=channels,
+        )
 
 
 def load_model(spec: ModelSpec) -> Classifier:
@@ -160,24 +202,17 @@ def _refusal(inspection: Inspection) -> ModelError:
 
 def _from_state_dict(path: Path, inspection: Inspection, spec: ModelSpec) -> Classifier:
     """Load weights alone; what they do not say comes from a card or from the user."""
-    state = _state_dict(path, inspection)
-    shapes = {name: tuple(value.shape) for name, value in state.items()}
-    if spec.arch is not None:
-        module, name, card = build_named(spec.arch), spec.arch, None
-    else:
-        architecture = recognise(shapes)
-        if architecture is None:
-            raise _unrecognised(path, [*state])
-        module, name = build_builtin(architecture, shapes), architecture.name
-        card = _card_of(architecture)
-    check_fit(module, inspection.tensors, file=str(path), name=name)
-    fill(module, state)
+    network = _network(path, inspection, spec)
+    module, name, card, reading = network.module, network.name, network.card, network.reading
+    check_fit(module, reading.tensors.values(), file=str(path), name=name)
+    fill(module, _state_dict(path, inspection, reading))
     identity = Identity(
         name=path.stem,
         architecture=name,
         sha256=inspection.sha256 or "",
         data=card.data if card else None,
-        notes=tuple(_notes(inspection, card)),
+        notes=(*_notes(inspection, reading, card), *spec.notes),
+        loose=True,
     )
     if part := _inseparable(name, card):
         raise ModelError(
@@ -189,18 +224,148 @@ def _from_state_dict(path: Path, inspection: Inspection, spec: ModelSpec) -> Cla
     return _image_classifier(path, module, card, spec, identity)
 
 
-def _state_dict(path: Path, inspection: Inspection) -> dict[str, Tensor]:
-    """Return the tensors of a file that was inspected and found safe."""
+@final
+@dataclass(frozen=True)
+class _Network:
+    """A network without numbers, and how the tensors that fill it are called."""
+
+    module: nn.Module
+    name: str
+    reading: Reading
+    card: ModelCard | None = None
+
+
+def _network(path: Path, inspection: Inspection, spec: ModelSpec) -> _Network:
+    options = _readings(inspection)
+    if spec.arch is not None and spec.arch.partition(":")[0] == AUTO:
+        candidate = _candidate(spec, inspection)
+        return _Network(candidate.build(), candidate.words, candidate.reading)
+    if spec.arch is not None:
+        module = build_named(spec.arch)
+        return _Network(module, spec.arch, nearest(options, module.state_dict()))
+    for reading in options:
+        if architecture := recognise(reading.shapes):
+            module = build_builtin(architecture, reading.shapes)
+            return _Network(module, architecture.name, reading, _card_of(architecture))
+    raise _unrecognised(path, inspection)
+
+
+def _readings(inspection: Inspection) -> list[Reading]:
+    return readings({one.name: one for one in inspection.tensors})
+
+
+def _candidate(spec: ModelSpec, inspection: Inspection) -> Candidate:
+    """Return the candidate that was chosen, or the only one."""
+    undecided = ModelError(
+        f"Several networks may fit {spec.source}, and only labelled data can tell which it is.",
+        hint=f"Type: audit run {spec.source} --arch auto --data DATA",
+    )
+    if spec.arch == AUTO and spec.input_shape is None:
+        raise undecided
+    found = _candidates(spec, inspection)
+    if spec.arch == AUTO and len(found) > 1:
+        raise undecided
+    return next(one for one in found if spec.arch in (AUTO, one.id))
+
+
+def _candidates(spec: ModelSpec, inspection: Inspection) -> list[Candidate]:
+    if spec.input_shape is None:
+        raise ModelError(
+            "--arch auto has to know the shape of an image.",
+            hint=f"Add: --input-shape {_shape_hint(inspection)}",
+        )
+    found = candidates(_readings(inspection), spec.input_shape)
+    if not found:
+        seen = sketch(_readings(inspection))
+        why = f"it holds {seen.family}" if seen else "its tensors are of none that it knows"
+        raise ModelError(
+            f"--arch auto found no network for {spec.source} and images of shape"
+            f" {spec.input_shape}: {why}.",
+            hint="Check --input-shape, or name the network: --arch package.module:factory",
+        )
+    return found
+
+
+def _shape_hint(inspection: Inspection) -> str:
+    seen = sketch(_readings(inspection))
+    if seen is None:
+        return "C,H,W"
+    if seen.input_shape is None:
+        return f"{seen.channels or 'C'},H,W"
+    return ",".join(map(str, seen.input_shape))
+
+
+def _classes_hint(inspection: Inspection) -> str:
+    seen = sketch(_readings(inspection))
+    return ",".join(map(str, range(seen.n_classes))) if seen and seen.n_classes < 20 else "a,b,c"
+
+
+def options_of(spec: ModelSpec) -> Iterator[Option]:
+    """Yield a classifier around every network that the tensors of a file fit.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        A file with weights alone, and its input shape and classes.
+
+    Raises
+    ------
+    ModelError
+        If the file is of another kind, no network fits, or the first cannot read its inputs.
+    """
+    found = _candidates(spec, inspect_file(Path(spec.source)))
+    first = load_model(replace(spec, arch=found[0].id))
+    assert isinstance(first, ImageClassifier)
+    state = first.module.state_dict()
+    held = {found[0].reading.names.get(new): value for new, value in state.items()}
+    for candidate in found:
+        module = candidate.build()
+        fill(
+            module,
+            {
+                new: held[old] if old is not None else torch.tensor(0)
+                for new in candidate.reading.tensors
+                for old in (candidate.reading.names.get(new),)
+            },
+        )
+        other = copy(first)
+        other.module = module.eval().requires_grad_(False)
+        yield Option(id=candidate.id, words=candidate.words, classifier=other)
+
+
+def holds_weights_alone(spec: ModelSpec) -> bool:
+    """Say whether a file leaves open what its network reads and answers."""
+    path = Path(spec.source)
+    if spec.source in MODELS or not path.exists():
+        return False
+    inspection = inspect_file(path)
+    alone = inspection.kind in ("torch-weights", "torch-legacy", "safetensors")
+    return alone and inspection.safe and (spec.arch is not None or inspection.architecture is None)
+
+
+def _state_dict(path: Path, inspection: Inspection, reading: Reading) -> dict[str, Tensor]:
+    """Return the tensors of a file that was inspected and found safe, as float32."""
+    stored = _stored(path, inspection)
+    state = {new: _single(stored[old].detach()) for new, old in reading.names.items()}
+    return state | {name: torch.tensor(0) for name in reading.filled}
+
+
+def _single(value: Tensor) -> Tensor:
+    return value.float() if value.is_floating_point() else value
+
+
+def _stored(path: Path, inspection: Inspection) -> dict[str, Tensor]:
     if inspection.kind == "safetensors":
         return read_safetensors(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with allowed_beside_weights():
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds on a file that it cannot follow
         reason = str(error).partition("\n")[0]
         raise ModelError(f"torch cannot read {path}: {reason}") from error
-    if inspection.nested_in is not None:
-        content = content[inspection.nested_in]
-    return {name: value.detach() for name, value in content.items()}
+    for key in inspection.keys:
+        content = content[key]
+    return content
 
 
 def _card_of(architecture: Builtin) -> ModelCard | None:
@@ -231,23 +396,52 @@ def _inseparable(architecture: str, card: ModelCard | None) -> str:
     return parts.pop() if len(parts) == 1 else ""
 
 
-def _unrecognised(path: Path, names: list[str]) -> ModelError:
-    first = ", ".join(names[:3])
+def _unrecognised(path: Path, inspection: Inspection) -> ModelError:
+    first = ", ".join(one.name for one in inspection.tensors[:3])
+    seen = sketch(_readings(inspection))
+    if seen is not None:
+        return ModelError(
+            f"{path} holds {len(inspection.tensors)} tensors ({first}, ...) of no architecture that"
+            f" auditkit has; they look like {seen.family}.",
+            hint=f"Try: audit run {path} --arch auto --data DATA; or name yours: --arch"
+            f" package.module:factory --input-shape {_shape_hint(inspection)} --classes"
+            f" {_classes_hint(inspection)}",
+        )
     return ModelError(
-        f"{path} holds {len(names)} tensors ({first}, ...) of no architecture that auditkit has.",
+        f"{path} holds {len(inspection.tensors)} tensors ({first}, ...) of no architecture that"
+        " auditkit has.",
         hint=f"Name yours: audit run {path} --arch package.module:factory --input-shape C,H,W"
         " --classes a,b,c",
     )
 
 
-def _notes(inspection: Inspection, card: ModelCard | None) -> Iterator[str]:
+def _notes(inspection: Inspection, reading: Reading, card: ModelCard | None) -> Iterator[str]:
     if inspection.nested_in is not None:
         yield f"The weights were read from the key {inspection.nested_in!r} of a checkpoint."
+    if inspection.passed_over:
+        yield f"Other tensors in the file were not used: {', '.join(inspection.passed_over[:6])}."
+    if reading.prefix:
+        yield f"The prefix {reading.prefix!r} was taken off the names of all tensors."
+    if reading.left_out:
+        first = ", ".join(reading.left_out[:3])
+        yield f"{len(reading.left_out)} tensors that no network needs were left out: {first}."
+    if reading.filled:
+        yield (
+            f"{len(reading.filled)} counters num_batches_tracked are not in the file; they were"
+            " set to 0, which changes no answer."
+        )
+    kinds = sorted({one.dtype for one in _floats(reading)} - {"float32"})
+    if kinds:
+        yield f"Weights stored as {', '.join(kinds)} were turned into float32."
     if card is not None:
         yield (
             f"The weights fit the architecture {card.name}; classes and preprocessing are assumed"
             " to be those of its card."
         )
+
+
+def _floats(reading: Reading) -> list[TensorFacts]:
+    return [one for one in reading.tensors.values() if "float" in one.dtype]
 
 
 def _image_classifier(
@@ -256,7 +450,8 @@ def _image_classifier(
     input_shape = card.input_shape if card else spec.input_shape
     classes = card.classes if card else spec.classes
     if input_shape is None or classes is None:
-        options = {"--input-shape C,H,W": input_shape, "--classes a,b,c": classes}
+        example = _classes_hint(inspect_file(path))
+        options = {"--input-shape C,H,W": input_shape, f"--classes {example}": classes}
         absent = [option for option, value in options.items() if value is None]
         raise ModelError(
             f"{path} holds weights alone, so {' and '.join(o.split()[0] for o in absent)} must say"
@@ -267,13 +462,17 @@ def _image_classifier(
     if bounds is None:
         note = "Pixels are assumed to lie in [0, 1]; --bounds says otherwise."
         identity = replace(identity, notes=(*identity.notes, note))
+    own = Normalisation(card.mean, card.std) if card else None
+    given = spec.normalisation(bounds or (0.0, 1.0), input_shape[0])
+    how = own or given or Normalisation()
     return ImageClassifier(
         module,
         classes=classes,
         input_shape=input_shape,
         bounds=bounds or (0.0, 1.0),
-        mean=card.mean if card else spec.mean,
-        std=card.std if card else spec.std,
+        mean=how.mean,
+        std=how.std,
+        layout=spec.layout or "nchw",
         identity=identity,
     )
 
@@ -303,38 +502,62 @@ def _text_classifier(
 
 def _adjusted(classifier: Classifier, spec: ModelSpec) -> Classifier:
     """Let explicit options win over what the file or the card says, and say so."""
-    image = isinstance(classifier, ImageClassifier)
-    if not image and (foreign := [one for one in _OF_IMAGES if getattr(spec, one) is not None]):
+    if isinstance(classifier, ImageClassifier):
+        return _adjusted_image(classifier, spec)
+    if foreign := [one for one in _OF_IMAGES if getattr(spec, one) is not None]:
         option = _option(foreign[0])
         raise ModelError(
             f"{spec.source} reads {INPUTS[classifier.modality]}; {option} is about images.",
             hint=f"Leave out {option}.",
         )
-    notes = [
-        f"{_option(one)} replaced {getattr(classifier, one) or 'nothing'}, which the file or its"
-        " card gives."
-        for one in ((*_OF_IMAGES, "classes") if image else ("classes",))
-        if getattr(spec, one) not in (None, getattr(classifier, one))
-    ]
-    if not notes:
+    if spec.classes in (None, classifier.classes):
         return classifier
-    identity = replace(classifier.identity, notes=(*classifier.identity.notes, *notes))
-    if isinstance(classifier, ImageClassifier):
-        return ImageClassifier(
-            classifier.module,
-            classes=spec.classes or classifier.classes,
-            input_shape=spec.input_shape or classifier.input_shape,
-            bounds=spec.bounds or classifier.bounds,
-            mean=spec.mean or classifier.mean,
-            std=spec.std or classifier.std,
-            identity=identity,
-        )
     renamed = copy(classifier)
-    renamed.classes, renamed.identity = spec.classes or classifier.classes, identity
+    renamed.classes = spec.classes or classifier.classes
+    renamed.identity = _noted(classifier.identity, [_replaced("--classes", classifier.classes)])
     return renamed
 
 
-_OF_IMAGES = ("input_shape", "bounds", "mean", "std")
+def _adjusted_image(classifier: ImageClassifier, spec: ModelSpec) -> ImageClassifier:
+    plain = ("input_shape", "bounds", "layout", "classes")
+    notes = [
+        _replaced(_option(one), getattr(classifier, one))
+        for one in plain
+        if getattr(spec, one) not in (None, getattr(classifier, one))
+    ]
+    bounds = spec.bounds or classifier.bounds
+    shape = spec.input_shape or classifier.input_shape
+    own = Normalisation(classifier.mean, classifier.std)
+    how = spec.normalisation(bounds, shape[0]) or own
+    if spec.normalise is None and spec.scale is None:  # one of mean and std may stay
+        how = Normalisation(spec.mean or own.mean, spec.std or own.std)
+    for option, before, now in (("--mean", own.mean, how.mean), ("--std", own.std, how.std)):
+        if before != now:
+            typed = option if spec.normalise is None else f"--normalise {spec.normalise}"
+            notes.append(_replaced(typed, f"{option[2:]} {before}" if before else None))
+    if not notes:
+        return classifier
+    return ImageClassifier(
+        classifier.module,
+        classes=spec.classes or classifier.classes,
+        input_shape=shape,
+        bounds=bounds,
+        mean=how.mean,
+        std=how.std,
+        layout=spec.layout or classifier.layout,
+        identity=_noted(classifier.identity, notes),
+    )
+
+
+def _noted(identity: Identity, notes: list[str]) -> Identity:
+    return replace(identity, notes=(*identity.notes, *notes))
+
+
+def _replaced(option: str, before: object) -> str:
+    return f"{option} replaced {before or 'nothing'}, which the file or its card gives."
+
+
+_OF_IMAGES = ("input_shape", "bounds", "mean", "std", "normalise", "scale", "layout")
 
 
 def _option(name: str) -> str:
@@ -344,7 +567,8 @@ def _option(name: str) -> str:
 def rehearse(classifier: Classifier) -> None:
     """Run the model once, so that a wrong shape or number of classes is said at once.
 
-    What a black box answers shows what its scores are; that is noted.
+    What it answers shows whether it gives probabilities or logits; the former is noted, and of a
+    black box both.
 
     Raises
     ------
@@ -367,6 +591,8 @@ def rehearse(classifier: Classifier) -> None:
             f"{classifier.identity.architecture} cannot read {what}: {reason}",
             hint="Check --input-shape." if isinstance(classifier, ImageClassifier) else "",
         ) from error
+    if note := detect_probabilities(classifier):
+        classifier.identity = _noted(classifier.identity, [note])
     box, identity = classifier.module, classifier.identity
     if isinstance(box, BlackBox) and box.note not in ("", *identity.notes):
         classifier.identity = replace(identity, notes=(*identity.notes, box.note))

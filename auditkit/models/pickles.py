@@ -28,11 +28,17 @@ class Name:
 @final
 @dataclass(frozen=True, eq=False)
 class Call:
-    """Something the pickle would call; `pairs` are set on what it returns."""
+    """Something the pickle would call.
+
+    `pairs` are set as items on what it returns, `states` as its attributes; `new` says that it
+    is made without its constructor.
+    """
 
     function: Value
     arguments: Value
     pairs: list[tuple[Value, Value]] = field(default_factory=list["tuple[Value, Value]"])
+    states: list[Value] = field(default_factory=list["Value"])
+    new: bool = False
 
 
 @final
@@ -198,8 +204,8 @@ class _Machine:
         self.stack.append(Name(f"{module}.{name}" if plain else COMPUTED))
         self.names.add(f"{module}.{name}" if plain else COMPUTED)
 
-    def call(self, function: Value, arguments: Value) -> None:
-        self.calls.append(Call(function, arguments))
+    def call(self, function: Value, arguments: Value, *, new: bool = False) -> None:
+        self.calls.append(Call(function, arguments, new=new))
         self.stack.append(self.calls[-1])
 
     def refer(self, key: Value) -> None:
@@ -221,9 +227,12 @@ class _Machine:
             self.unusual.add("SETITEM on something else than a dictionary")
 
     def build(self) -> None:
-        """Set attributes on the object below; only an OrderedDict may carry some."""
-        self.take(1)
-        if not is_call(self.stack[-1], "collections.OrderedDict"):
+        """Set attributes on the object below, which a call has made."""
+        (state,) = self.take(1)
+        top = self.stack[-1]
+        if isinstance(top, Call):
+            top.states.append(state)
+        else:
             self.unusual.add("BUILD")
 
 
@@ -253,8 +262,10 @@ def _global(machine: _Machine, argument: object) -> None:
 
 
 def _new(machine: _Machine, parts: list[Value]) -> None:
-    machine.unusual.add("NEWOBJ")
-    machine.call(parts[0], tuple(parts[1:]))
+    if len(parts) == 3:
+        machine.unusual.add("NEWOBJ_EX")
+    arguments = parts[1] if len(parts) == 2 and isinstance(parts[1], tuple) else tuple(parts[1:])
+    machine.call(parts[0], arguments, new=True)
 
 
 def _instance(machine: _Machine, argument: object) -> None:

@@ -141,7 +141,7 @@ def test_what_does_not_fit(tmp_path: Path) -> None:
     expect(saved(tmp_path, x=BYTES.astype(int), y=LABELS), "x holds int64", hint="astype")
     expect(saved(tmp_path, x=BYTES, y=LABELS[:5]), "6 images in x and 5 in y")
     expect(saved(tmp_path, x=BYTES[:0], y=LABELS[:0]), "x holds no images")
-    expect(saved(tmp_path, x=BYTES, y=LABELS + 1), "row 1 of y has the label 2", hint="from 0")
+    expect(saved(tmp_path, x=BYTES, y=LABELS + 2), "row 0 of y has the label 2", hint="from 0")
     message = r"none of the arrays y_test, y, labels; it has x, label. Did you mean 'label'\?"
     expect(saved(tmp_path, x=BYTES, label=LABELS), message, hint="savez")
     expect(saved(tmp_path, x=BYTES, y=LABELS, ids=np.zeros(6)), "'0.0' stands 6 times")
@@ -163,3 +163,11 @@ def test_objects_and_damaged_files_are_refused(tmp_path: Path) -> None:
     expect(file, "holds a single array")
     file.write_bytes(pickle.dumps({"x": 1}))
     expect(file, "cannot be read as an .npz file")
+
+
+def test_one_hot_labels_are_read_and_said(tmp_path: Path) -> None:
+    file = saved(tmp_path, x=BYTES, y=np.eye(2)[LABELS])
+    data = load_arrays(file, image_model(), split="test")
+    assert data.labels.tolist() == LABELS.tolist()
+    assert any("one-hot" in note for note in data.notes)
+    expect(saved(tmp_path, x=BYTES, y=np.full((6, 2), 0.5)), r"row 0 of y is \[0.5, 0.5\]")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditkit.data.labels import match_labels
+from auditkit.data.labels import from_rows, match_labels
 from auditkit.errors import DataError
 
 CLASSES = ("negative", "neutral", "positive")
@@ -71,3 +71,30 @@ def test_a_bad_label_is_named_with_its_row(values: list[object], message: str) -
 def test_many_classes_are_not_all_listed() -> None:
     with pytest.raises(DataError, match="'c11' and 88 more"):
         found(["x"], tuple(f"c{i}" for i in range(100)))
+
+
+def test_labels_from_one_to_k_are_moved_and_that_is_said() -> None:
+    matched = match_labels([1, 3, 2], CLASSES, where=row)
+    assert matched.labels.tolist() == [0, 2, 1]
+    assert matched.notes[0] == "Labels run from 1 to 3: 1 was taken off, so that they count from 0."
+    assert "0 is negative" in matched.notes[1]
+    assert found(["1", "2"], ("no", "yes")) == [0, 1]
+    assert found([1, 2]) == [1, 2]  # no 3: they count from 0
+
+
+@pytest.mark.parametrize("values", [[2, 3], [0, 1, 3], [1, 4]])
+def test_labels_that_only_may_run_from_one_are_refused(values: list[object]) -> None:
+    with pytest.raises(DataError, match="numbered 0 to 2"):
+        found(values)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.int64, np.bool_])
+def test_one_hot_rows_are_class_numbers(kind: type) -> None:
+    assert from_rows(np.eye(3)[[2, 0, 1]].astype(kind), where=row).tolist() == [2, 0, 1]
+
+
+@pytest.mark.parametrize("bad", [[0.2, 0.8], [1, 1], [0, 0], [2, -1]])
+def test_other_rows_are_refused_with_an_example(bad: list[float]) -> None:
+    with pytest.raises(DataError, match=r"row 2 is \[") as caught:
+        from_rows(np.array([[0, 1], bad]), where=row)
+    assert "argmax" in caught.value.hint

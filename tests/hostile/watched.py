@@ -102,11 +102,13 @@ def _data(path: Path) -> None:
     import numpy as np
 
     from auditkit.data.load import DataSpec, load_data
+    from auditkit.data.peek import peek
     from auditkit.models.load import ModelSpec, load_model
 
     text = path.suffix in (".csv", ".parquet")
     model = load_model(ModelSpec(source="phrases-transformer" if text else "digits-cnn"))
     columns = ("text", "label") if text else None
+    peek(DataSpec(source=str(path)))
     data = load_data(DataSpec(source=str(path), columns=columns), model)
     data.read(np.arange(len(data)))
 

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from auditkit.errors import ModelError
-from auditkit.models.archives import odd_calls, read_archive, tensors
+from auditkit.models.archives import odd_calls, read_archive
+from auditkit.models.states import find_weights
 from tests.models.files import (
     StorageHoarder,
     described_tensor,
@@ -26,19 +27,21 @@ def oddities(path: Path) -> list[str]:
     if archive.oddities:
         return list(archive.oddities)
     assert archive.main is not None
-    return list(odd_calls(archive, archive.main))
+    return list(odd_calls(archive.main, archive.sizes))
 
 
 def test_a_plain_state_dict_is_read_without_an_oddity(tmp_path: Path) -> None:
     path = torch_file(tmp_path / "m.pt", state())
     archive = read_archive(path)
     assert archive.main is not None
-    found, nested_in = tensors(archive.main)
+    nest = find_weights(archive.main.result).nest
+    assert nest is not None
+    found = nest.tensors
     assert {name: one.shape for name, one in found.items()} == {
         name: tuple(value.shape) for name, value in state().items()
     }
     assert {one.dtype for one in found.values()} == {"float32", "int64"}
-    assert nested_in is None
+    assert nest.path == ()
     assert oddities(path) == []
 
 
@@ -60,16 +63,9 @@ def test_ordinary_tensors_are_not_odd(tmp_path: Path, kind: str) -> None:
     assert oddities(path) == []
     archive = read_archive(path)
     assert archive.main is not None
-    assert tensors(archive.main)[0]["weight"].shape == tuple(value.shape)
-
-
-def test_weights_inside_a_checkpoint_are_found(tmp_path: Path) -> None:
-    path = torch_file(tmp_path / "m.pt", {"epoch": 3, "state_dict": state(), "lr": 0.1})
-    archive = read_archive(path)
-    assert archive.main is not None
-    found, nested_in = tensors(archive.main)
-    assert nested_in == "state_dict"
-    assert set(found) == set(state())
+    nest = find_weights(archive.main.result).nest
+    assert nest is not None
+    assert nest.tensors["weight"].shape == tuple(value.shape)
 
 
 @pytest.mark.parametrize(

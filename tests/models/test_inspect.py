@@ -33,6 +33,7 @@ from tests.models.files import (
     state,
     torch_file,
 )
+from tests.models.networks import TutorialNet
 
 
 def bundle(path: Path) -> None:
@@ -76,7 +77,7 @@ FILES: dict[str, tuple[Callable[[Path], object], int]] = {
     "torch-export": (zipped("m/archive_format", "m/models/model.json"), 1),
     "torch-legacy": (
         lambda path: torch.save(state(), path, _use_new_zipfile_serialization=False),
-        1,
+        0,
     ),
     "pickle": (lambda path: path.write_bytes(pickle.dumps({"a": Path("x")})), 1),
     "onnx": (content(onnx_like()), 2),
@@ -215,3 +216,38 @@ def test_a_missing_file_names_what_there_is(tmp_path: Path) -> None:
     torch_file(tmp_path / "model.pt", state())
     with pytest.raises(ModelError, match=r"Did you mean 'model\.pt'"):
         inspect_file(tmp_path / "modle.pt")
+
+
+def test_what_the_tensors_look_like_and_what_to_type_next(tmp_path: Path) -> None:
+    saved = {
+        "epoch": 1,
+        "state_dict": {f"module.{k}": v.half() for k, v in TutorialNet().state_dict().items()},
+    }
+    path = torch_file(tmp_path / "net.pt", saved)
+    found = inspect_file(path)
+    assert found.likely == "a plain stack of 2 convolutions and 3 linear layers"
+    assert (found.likely_input, found.outputs) == ((3, 32, 32), 10)
+    assert found.dtypes == {"float16": found.parameters}
+    assert (found.nested_in, found.prefix, found.beside) == ("state_dict", "module.", ("epoch",))
+    text = found.as_text()
+    assert text.endswith(f"Next: audit run {path} --arch auto --data DATA")
+    for part in ("weights under: state_dict", "prefix of all names: module.", "from the file"):
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    ("content", "following"),
+    [
+        (state(), "audit run {path}"),
+        (nn.LSTM(3, 4).state_dict(), "audit run {path} --arch package.module:factory --data DATA"),
+    ],
+)
+def test_other_weights_have_other_commands(tmp_path: Path, content: object, following: str) -> None:
+    path = torch_file(tmp_path / "m.pt", content)
+    assert inspect_file(path).next_command == following.format(path=path)
+
+
+def test_a_file_that_is_not_loaded_says_what_it_would_run(tmp_path: Path) -> None:
+    found = inspect_file(torch_file(tmp_path / "m.pt", {"state_dict": state(), "a": Smuggler()}))
+    assert found.next_command == ""
+    assert "run when loaded: importlib.import_module, so it is not loaded" in found.as_text()

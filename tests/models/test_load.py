@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import pickle
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from auditkit.models.bundle import save
 from auditkit.models.catalogue import MODELS
 from auditkit.models.classifier import Classifier, ImageClassifier, TextClassifier
 from auditkit.models.load import ModelSpec, load_model
+from auditkit.result import Execution
 from tests.models.files import (
     Hoarder,
     Net,
@@ -34,6 +36,7 @@ from tests.models.files import (
     state,
     torch_file,
 )
+from tests.models.networks import TutorialNet
 from tests.models.test_inspect import FILES
 
 IMAGES = torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -215,7 +218,6 @@ def test_a_device_that_is_not_there_is_refused(name: str) -> None:
         ("torch-pickle", "a whole pickled module (tests.models.files.Net)", "--arch"),
         ("torchscript", "a TorchScript program; loading it would run code", "auditkit.save"),
         ("torch-export", "an exported torch program (.pt2)", "auditkit.save"),
-        ("torch-legacy", "before torch 1.6", "weights_only=True"),
         ("torch-other", "a torch file without a state dict", "model.state_dict()"),
         ("pickle", "a Python pickle", "auditkit.save"),
         ("onnx", "an ONNX model", "auditkit.save"),
@@ -250,7 +252,7 @@ def test_there_is_a_refusal_for_every_kind_that_does_not_load() -> None:
     from auditkit.models.inspect import KINDS
 
     loads = {name for name, kind in KINDS.items() if kind.loads}
-    assert loads == {"bundle", "safetensors", "torch-weights"}
+    assert loads == {"bundle", "safetensors", "torch-weights", "torch-legacy"}
 
 
 def test_a_misspelt_built_in_name_is_answered_with_the_near_miss() -> None:
@@ -321,9 +323,9 @@ def test_unknown_weights_are_refused_with_the_options_to_type(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("options", "hint"),
     [
-        ({}, "Add: --input-shape C,H,W --classes a,b,c"),
+        ({}, "Add: --input-shape C,H,W --classes 0,1"),
         ({"classes": ("a", "b")}, "Add: --input-shape C,H,W"),
-        ({"input_shape": (3, 2, 2)}, "Add: --classes a,b,c"),
+        ({"input_shape": (3, 2, 2)}, "Add: --classes 0,1"),
     ],
 )
 def test_what_a_state_dict_does_not_say_is_asked_for(
@@ -398,3 +400,114 @@ def test_options_of_the_wrong_length_are_refused(options: dict[str, Any], said: 
 
 def test_a_built_in_model_takes_no_other_architecture() -> None:
     assert "built in" in refused(Path("digits-cnn"), arch="a:b").message
+
+
+# --- weights as training scripts save them -------------------------------------------------------
+
+
+def test_a_training_checkpoint_loads_and_says_what_was_assumed(
+    tmp_path: Path, factory: str
+) -> None:
+    torch.manual_seed(0)
+    net = Net().half()
+    saved = {
+        "epoch": 3,
+        "state_dict": {f"module.{name}": value for name, value in net.state_dict().items()},
+        "ema": net.state_dict(),
+        "args": argparse.Namespace(lr=0.1),
+    }
+    saved["state_dict"]["module.total_ops"] = torch.zeros(1)
+    path = torch_file(tmp_path / "net.pt", saved)
+    model = load_model(
+        ModelSpec(
+            source=str(path),
+            arch=f"{factory}:build",
+            input_shape=(3, 2, 2),
+            bounds=(0, 1),
+            classes=("a", "b"),
+        )
+    )
+    x = torch.rand(4, 3, 2, 2, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(model.predict(x), net.float()(x))
+    assert model.dtype == torch.float32
+    for said in ("'state_dict'", "ema", "'module.'", "total_ops", "float16"):
+        assert any(said in note for note in model.identity.notes), said
+
+
+def test_weights_without_counters_of_batches_load(tmp_path: Path) -> None:
+    kept = {name: value for name, value in state().items() if "num_batches" not in name}
+    model = load_model(ModelSpec(source=str(torch_file(tmp_path / "m.pt", kept))))
+    whole = load_model(ModelSpec(source=str(torch_file(tmp_path / "w.pt", state()))))
+    assert torch.equal(model.predict(IMAGES), whole.predict(IMAGES))
+    assert any("num_batches_tracked" in note for note in model.identity.notes)
+
+
+def test_other_missing_tensors_are_refused_by_name(tmp_path: Path, factory: str) -> None:
+    path = torch_file(tmp_path / "net.pt", {"module.layer.weight": torch.zeros(2, 12)})
+    error = refused(path, arch=f"{factory}:build", input_shape=(3, 2, 2), classes=("a", "b"))
+    assert "missing layer.bias" in error.message
+
+
+def test_several_sets_of_weights_are_refused_by_name(tmp_path: Path) -> None:
+    first, second = Net().state_dict(), Net().state_dict()
+    error = refused(torch_file(tmp_path / "gan.pt", {"generator": first, "critic": second}))
+    assert "generator, critic" in error.message
+    assert "torch.save" in error.hint
+
+
+class ReadsLast(nn.Module):
+    """Wants channels behind the pixels, blue first; answers with the mean of blue and of red."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        assert x.shape[1:] == (4, 5, 3)
+        return self.scale * x.mean(dim=(1, 2))[:, [0, 2]]
+
+
+def test_layout_and_scale_are_how_the_network_reads(tmp_path: Path) -> None:
+    path = torch_file(tmp_path / "net.pt", ReadsLast().state_dict())
+    options = {
+        "arch": "tests.models.test_load:ReadsLast",
+        "input_shape": (3, 4, 5),
+        "classes": ("blue", "red"),
+        "layout": "nhwc-bgr",
+        "scale": 255.0,
+    }
+    model = load_model(ModelSpec(source=str(path), **options))
+    x = torch.rand(6, 3, 4, 5, generator=torch.Generator().manual_seed(0))
+    expected = 255 * x.mean(dim=(2, 3))[:, [2, 0]]
+    torch.testing.assert_close(model.predict(x), expected)
+    assert isinstance(model, ImageClassifier)
+    model.configure(Execution(layout="channels_last"))
+    torch.testing.assert_close(model.predict(x), expected)
+    save(model, tmp_path / "bundle")
+    again = load_model(ModelSpec(source=str(tmp_path / "bundle"), arch=options["arch"]))
+    torch.testing.assert_close(again.predict(x), expected)
+
+
+def test_a_name_replaces_the_normalisation_of_a_card_and_that_is_noted() -> None:
+    model = load_model(ModelSpec(source="digits-cnn", normalise="half"))
+    plain = load_model(ModelSpec(source="digits-cnn"))
+    assert torch.allclose(model.predict(IMAGES), plain.predict((IMAGES - 0.5) / 0.5), atol=1e-5)
+    assert any("--normalise half replaced" in note for note in model.identity.notes)
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, float("nan")])
+def test_a_scale_has_to_be_positive(scale: float) -> None:
+    with pytest.raises(ConfigError, match="--scale"):
+        ModelSpec(source="digits-cnn", scale=scale)
+
+
+def test_weights_of_a_stack_suggest_auto_and_auto_asks_for_data(tmp_path: Path) -> None:
+    path = torch_file(tmp_path / "net.pt", {"state_dict": TutorialNet().state_dict()})
+    error = refused(path)
+    assert "2 convolutions and 3 linear layers" in error.message
+    assert f"Try: audit run {path} --arch auto --data DATA" in error.hint
+    assert "--arch auto --data DATA" in refused(path, arch="auto").hint
+    error = refused(path, arch="auto", input_shape=(3, 30, 30), classes=tuple("0123456789"))
+    assert "found no network" in error.message or "only labelled data" in error.message
+    other = torch_file(tmp_path / "lstm.pt", nn.LSTM(3, 4).state_dict())
+    assert "auto" not in refused(other).hint

@@ -1,0 +1,197 @@
+"""Mirrors auditkit/convert.py: other people's checkpoints, from the file to the audit.
+
+The scripts know nothing of auditkit. What is typed afterwards is what `audit inspect` and the
+messages suggest, and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from auditkit.convert import convert
+from auditkit.data.load import DataSpec
+from auditkit.errors import ModelError
+from auditkit.models.load import ModelSpec, load_model
+from auditkit.subject import SubjectSpec
+from tests.models.files import Net, torch_file
+
+DATA = """
+import numpy as np, torch, torch.nn as nn, torch.nn.functional as F
+from sklearn.datasets import load_digits
+digits = load_digits()
+x = torch.from_numpy(digits.images / 16).float()[:, None]
+x = F.interpolate(x, size=(32, 32), mode="nearest")
+y = torch.from_numpy(digits.target)
+"""
+TRAIN = """
+torch.manual_seed(0)
+optimizer = torch.optim.Adam(net.parameters(), lr=3e-3)
+for epoch in range(EPOCHS):
+    for i in torch.randperm(1200).split(50):
+        optimizer.zero_grad()
+        F.cross_entropy(net(prepared(x[i])), y[i]).backward()
+        optimizer.step()
+net.eval()
+with torch.no_grad():
+    print("accuracy", (net(prepared(x[1200:])).argmax(1) == y[1200:]).float().mean().item())
+images = (x[1200:].expand(-1, CHANNELS, -1, -1).numpy() * 255).round().astype(np.uint8)
+np.savez("test.npz", x=images, y=y[1200:].numpy() + FIRST)
+"""
+LENET = """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 6, 5)
+        self.pool = nn.MaxPool2d(2, 2)
+        self.conv2 = nn.Conv2d(6, 16, 5)
+        self.fc1 = nn.Linear(16 * 5 * 5, 120)
+        self.fc2 = nn.Linear(120, 84)
+        self.fc3 = nn.Linear(84, 10)
+    def forward(self, x):
+        x = self.pool(F.relu(self.conv1(x)))
+        x = self.pool(F.relu(self.conv2(x)))
+        x = torch.flatten(x, 1)
+        return self.fc3(F.relu(self.fc2(F.relu(self.fc1(x)))))
+net = Net()
+CHANNELS, FIRST, EPOCHS = 1, 0, 2
+def prepared(x): return (x - 0.5) / 0.5
+"""
+RESNET = """
+import argparse
+class Block(nn.Module):
+    def __init__(self, before, planes, stride):
+        super().__init__()
+        self.conv1 = nn.Conv2d(before, planes, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(planes)
+        self.conv2 = nn.Conv2d(planes, planes, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(planes)
+        self.shortcut = nn.Sequential()
+        if stride != 1 or before != planes:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(before, planes, 1, stride, bias=False), nn.BatchNorm2d(planes)
+            )
+    def forward(self, x):
+        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        return F.relu(y + self.shortcut(x))
+class ResNet(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 8, 3, 1, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(8)
+        self.layer1 = nn.Sequential(Block(8, 8, 1))
+        self.layer2 = nn.Sequential(Block(8, 16, 2))
+        self.layer3 = nn.Sequential(Block(16, 32, 2))
+        self.linear = nn.Linear(32, 10)
+    def forward(self, x):
+        x = self.layer3(self.layer2(self.layer1(F.relu(self.bn1(self.conv1(x))))))
+        return self.linear(F.avg_pool2d(x, 8).flatten(1))
+net = nn.DataParallel(ResNet())
+CHANNELS, FIRST, EPOCHS = 3, 1, 2
+mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+def prepared(x): return (x.expand(-1, 3, -1, -1) - mean.view(1, 3, 1, 1)) / std.view(1, 3, 1, 1)
+"""
+SAVED = {
+    "lenet": 'torch.save(net.state_dict(), "net.pth")',
+    "resnet": """
+torch.save({"epoch": 2, "state_dict": net.state_dict(), "best": np.float64(0.9),
+            "optimizer": optimizer.state_dict(), "args": argparse.Namespace(lr=0.1)}, "net.pth")
+""",
+}
+SCRIPTS = {"lenet": DATA + LENET + TRAIN, "resnet": DATA + RESNET + TRAIN}
+
+
+def typed(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    words = shlex.split(command)
+    assert words[0] == "audit"
+    return subprocess.run(
+        [sys.executable, "-m", "auditkit", *words[1:]],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("name", ["lenet", pytest.param("resnet", marks=pytest.mark.slow)])
+def test_a_checkpoint_is_audited_by_following_the_messages(tmp_path: Path, name: str) -> None:
+    assert "auditkit" not in SCRIPTS[name]
+    script = [sys.executable, "-c", SCRIPTS[name] + SAVED[name]]
+    done = subprocess.run(script, cwd=tmp_path, capture_output=True, text=True, check=True)
+    accuracy = float(done.stdout.split()[-1])
+    assert accuracy > 0.75
+
+    seen = typed("audit inspect net.pth", tmp_path)
+    assert seen.returncode == 0
+    command = seen.stdout.rpartition("Next: ")[2].strip().replace("DATA", "test.npz")
+    command += " --check clean-accuracy --policy none --workers 1 --max-inputs 597 --out r"
+    for _ in range(3):  # as often as a message says what to add
+        done = typed(command, tmp_path)
+        advice = re.search(r"(?:did you mean|Add:)\s+(--[^?\n]+)", done.stderr)
+        if advice is None:
+            break
+        command += " " + advice[1]
+    assert done.returncode == 0, done.stderr
+    assert "--normalise" in command
+    result = json.loads((tmp_path / "r" / "result.json").read_text())
+    found = result["outcomes"][0]["findings"][0]
+    assert found["value"] == pytest.approx(accuracy, abs=0.004)  # pixels were rounded to bytes
+    assert any("--arch auto chose" in note for note in result["model"]["notes"])
+
+    bundle = command.replace("run", "convert").partition(" --check")[0]
+    bundle += command.partition("--out r")[2] + " --out net.safetensors"
+    done = typed(bundle, tmp_path)
+    assert done.returncode == 0, done.stderr
+    following = done.stdout.rpartition("Next: ")[2].strip().replace("DATA", "test.npz")
+    assert following == "audit run net.safetensors --data test.npz"
+    following += " --check clean-accuracy --policy none --workers 1 --max-inputs 597 --out r2"
+    assert typed(following, tmp_path).returncode == 0
+    again = json.loads((tmp_path / "r2" / "result.json").read_text())
+    assert again["outcomes"][0]["findings"][0]["value"] == found["value"]
+    assert any("--arch auto chose" in one for one in again["model"]["card"].values())
+
+
+def spec(path: Path, **options: object) -> SubjectSpec:
+    model = ModelSpec(source=str(path), **options)  # type: ignore[arg-type]
+    return SubjectSpec(model=model, data=None, max_inputs=None, seed=0)
+
+
+def test_a_known_data_set_is_remembered(tmp_path: Path) -> None:
+    out = tmp_path / "again.safetensors"
+    given = SubjectSpec(
+        model=ModelSpec(source="digits-cnn"),
+        data=DataSpec(source="digits"),
+        max_inputs=None,
+        seed=0,
+    )
+    done = convert(given, out)
+    assert done.next_command == f"audit run {out}"
+    assert done.doubt is None
+    assert load_model(ModelSpec(source=str(out))).identity.data == "digits"
+
+
+def test_a_class_of_ones_own_still_has_to_be_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = torch_file(tmp_path / "net.pt", Net().state_dict())
+    options = {"input_shape": (3, 2, 2), "classes": ("a", "b"), "layout": "bgr"}
+    done = convert(spec(path, arch="tests.models.files:Net", **options), tmp_path / "b")
+    assert "--arch tests.models.files:Net" in done.next_command
+    assert "--data DATA" in done.next_command
+    again = load_model(ModelSpec(source=str(tmp_path / "b"), arch="tests.models.files:Net"))
+    assert again.layout == "bgr"  # type: ignore[attr-defined]
+
+
+def test_what_data_must_decide_is_not_converted_without(tmp_path: Path) -> None:
+    from tests.models.networks import TutorialNet
+
+    path = torch_file(tmp_path / "net.pt", TutorialNet().state_dict())
+    with pytest.raises(ModelError, match="only labelled data can tell"):
+        convert(spec(path, arch="auto", input_shape=(3, 32, 32)), tmp_path / "b")
