@@ -48,7 +48,7 @@ def test_an_architecture_is_alone_in_the_file_of_its_name(name: str) -> None:
 def test_weights_and_figures_are_those_of_the_catalogue_and_small() -> None:
     files = {path.stem: path.stat().st_size for path in WEIGHTS.glob("*.safetensors")}
     generative = {name for name in files if name.endswith(("-vae", "-gan"))}
-    assert set(files) - generative == set(MODELS) == set(measurements())
+    assert set(files) - generative == set(MODELS) == set(measurements()) == set(CARDS)
     assert max(files.values()) <= 2_000_000
     assert sum(files.values()) <= 30_000_000
     assert MEASUREMENTS.parent == WEIGHTS

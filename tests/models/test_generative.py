@@ -22,6 +22,7 @@ from auditkit.models.generative import (
     load_generative,
     sample_grid,
     samples,
+    trained_cards,
 )
 from auditkit.models.load import ModelSpec, load_model
 from auditkit.models.training.generative import lower_bounds, quality
@@ -31,7 +32,7 @@ NAMES = ("digits-vae", "fashion-vae", "digits-gan", "fashion-gan")
 
 
 def test_the_four_networks_are_known() -> None:
-    assert set(generative_cards()) == set(NAMES)
+    assert set(generative_cards()) == set(trained_cards()) == set(NAMES)
     assert not set(NAMES) & set(MODELS)  # a name means one thing
 
 
