@@ -149,6 +149,12 @@ def _model_options(command: F) -> F:
         ),
         click.option("--classes", callback=_words, metavar="A,B,...", help="Names in logit order."),
         click.option(
+            "--features",
+            callback=_words,
+            metavar="A,B,...",
+            help="Columns that an ONNX model reads.",
+        ),
+        click.option(
             "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1."
         ),
     ]
@@ -240,6 +246,7 @@ def _request(model: str, formats: tuple[str, ...], options: dict[str, Any]) -> R
             mean=options["mean"],
             std=options["std"],
             classes=options["classes"],
+            features=options["features"],
             device=options["device"],
         ),
         data=None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import zipfile
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, final
 
@@ -23,6 +23,9 @@ from auditkit.models.archives import (
 from auditkit.models.bundle import file_sha256, read_description, read_header
 from auditkit.models.catalogue import MODELS
 from auditkit.models.generative import generative_cards
+from auditkit.models.onnx.facts import read_onnx
+from auditkit.models.onnx.oddities import odd_parts
+from auditkit.models.onnx.words import described
 from auditkit.models.pickles import Call, Name, Program, Value, read_pickle
 
 SHOWN = 200  # tensors that are listed
@@ -77,8 +80,9 @@ KINDS = {
     ),
     "pickle": Kind(seems="a Python pickle", code=True, hint=_SAVE_WEIGHTS),
     "onnx": Kind(
-        seems="an ONNX model, which this version cannot read",
-        hint="Audit the torch network it was made from: auditkit.save(classifier, path)",
+        seems="an ONNX model",
+        loads=True,
+        hint="Export it anew from the network it was made of, as one file.",
     ),
     "keras": Kind(
         seems="a Keras model, which this version cannot read",
@@ -145,6 +149,8 @@ class Inspection:
         Everything that pickles in the file name for import.
     oddities : tuple of str
         Why a file that looks like weights is not loaded, or what is damaged.
+    facts : dict
+        What else the file says, such as inputs and outputs, by name.
     """
 
     path: str
@@ -160,6 +166,7 @@ class Inspection:
     nested_in: str | None = None
     callables: tuple[str, ...] = ()
     oddities: tuple[str, ...] = ()
+    facts: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
     def exit_code(self) -> int:
@@ -186,6 +193,7 @@ class Inspection:
             lines.append(f"  tensors: {len(self.tensors)}, {self.parameters:,} parameters")
         if self.architecture:
             lines.append(f"  architecture: {self.architecture}")
+        lines += [f"  {name}: {said}" for name, said in self.facts.items()]
         if self.callables:
             lines.append(f"  pickles name: {', '.join(self.callables)}")
         lines += [f"  odd: {oddity}" for oddity in self.oddities]
@@ -209,6 +217,7 @@ class _Found:
     nested_in: str | None = None
     callables: tuple[str, ...] = ()
     oddities: tuple[str, ...] = ()
+    facts: dict[str, str] = field(default_factory=dict[str, str])
 
 
 def inspect_file(path: Path) -> Inspection:
@@ -250,6 +259,7 @@ def inspect_file(path: Path) -> Inspection:
         nested_in=found.nested_in,
         callables=found.callables,
         oddities=found.oddities[:10],
+        facts=found.facts,
     )
 
 
@@ -278,7 +288,7 @@ def _look(path: Path) -> _Found:
         return _safetensors(path)
     for kind, matches in _FIRST_BYTES.items():
         if matches(head):
-            return _Found(kind=kind)
+            return _onnx(path) if kind == "onnx" else _Found(kind=kind)
     if zipfile.is_zipfile(path) or head.startswith(b"PK\x03\x04"):
         return _zip(read_archive(path))
     return _pickle(path, certain=head[:1] == b"\x80")
@@ -291,9 +301,8 @@ def _is_html(head: bytes) -> bool:
 
 def _is_onnx(head: bytes) -> bool:
     """Protocol buffers: field 1 (the version, a small number), then one of the next fields."""
-    return (
-        len(head) > 8 and head[0] == 0x08 and head[1] < 0x20 and head[2] in b"\x12\x1a\x22\x3a\x42"
-    )
+    second = b"\x12\x1a\x22\x28\x32\x3a\x42"
+    return len(head) > 8 and head[0] == 0x08 and head[1] < 0x20 and head[2] in second
 
 
 _FIRST_BYTES: dict[str, Callable[[bytes], bool]] = {
@@ -314,6 +323,19 @@ def _safetensors(path: Path) -> _Found:
         name = architecture.kind if isinstance(architecture, Layers) else architecture.name
         return _Found(kind="bundle", tensors=header.tensors, architecture=name)
     return _Found(kind="safetensors", tensors=header.tensors, architecture=_likely(header.tensors))
+
+
+def _onnx(path: Path) -> _Found:
+    file = read_onnx(path)
+    return _Found(
+        kind="onnx",
+        tensors=tuple(
+            TensorFacts(name=one.name, shape=one.shape, dtype=one.dtype)
+            for one in file.graph.initialisers
+        ),
+        oddities=tuple(odd_parts(file, path)),
+        facts=described(file),
+    )
 
 
 def _likely(found: Iterable[TensorFacts]) -> str | None:

@@ -1,0 +1,234 @@
+"""The scores of an ONNX model: which output holds them, what they are, how many come at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias, final
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor
+
+from auditkit.errors import ModelError
+from auditkit.models.blackbox import Output
+from auditkit.models.onnx.graph import compare
+from auditkit.models.onnx.reading import Reading
+from auditkit.models.onnx.rewrite import (
+    to_bytes,
+    with_free_batch,
+    with_output,
+    without_last_squashing,
+)
+from auditkit.models.onnx.session import Array, Session, as_rows
+
+SIZES = (1, 2, 5)  # batches on which two ways of computing are compared
+_SUM = 1e-3  # by which probabilities may miss 1, in half precision too
+Raw: TypeAlias = Callable[[int, int], Tensor]  # (n, seed) -> n inputs of the network
+
+
+@final
+@dataclass(frozen=True)
+class Chosen:
+    """The output that holds the scores."""
+
+    model: onnx.ModelProto
+    name: str
+    k: int
+    output: Output
+    notes: tuple[str, ...]
+
+
+def array(reading: Reading, inputs: Tensor) -> Array:
+    """Return inputs as onnxruntime takes them."""
+    return reading.prepare(inputs).to(reading.dtype).numpy()
+
+
+def choose_scores(
+    model: onnx.ModelProto, reading: Reading, probe: Raw, *, classes: Sequence[str] | None
+) -> Chosen:
+    """Return the output that holds one score per class, and what its scores are.
+
+    Parameters
+    ----------
+    model : ModelProto
+        Whole.
+    reading : Reading
+        How inputs are handed over.
+    probe : callable
+        Makes random inputs.
+    classes : sequence of str, optional
+        Their number tells among several outputs.
+
+    Raises
+    ------
+    ModelError
+        If no output, or more than one, could hold the scores.
+    """
+    n = reading.batch or 2
+    inputs = array(reading, probe(n, 0))
+    answers = Session(to_bytes(model), batch=reading.batch).answers(inputs)
+    widths = {name: width for name, one in answers.items() if (width := _width(one, n))}
+    name = _named(answers, widths, classes)
+    notes: list[str] = []
+    if len(answers) > 1:
+        notes.append(f"Of the outputs {', '.join(answers)}, {name!r} was taken for the scores.")
+    plain = with_output(model, name)
+    changed, ending = without_last_squashing(plain)
+    k = widths[name]
+    if ending == "sigmoid" and k > 1:
+        raise ModelError(
+            f"The ONNX model ends in a Sigmoid of {k} scores: it gives several labels to one"
+            " input, which auditkit does not audit.",
+            hint="auditkit audits models that choose one class.",
+        )
+    scores = np.concatenate(
+        [
+            Session(to_bytes(plain), batch=reading.batch).scores(array(reading, probe(n, seed)))
+            for seed in range(3)
+        ]
+    ).astype(np.float64)
+    if not np.isfinite(scores).all():
+        raise ModelError(f"The output {name!r} is not finite on random inputs.")
+    if ending != "scores" and _undone(changed, ending, scores, reading, probe):
+        notes.append(
+            "It ends in a Softmax, so its scores are probabilities; their logarithms are the"
+            " logits."
+            if ending == "softmax"
+            else "It ends in a Sigmoid, which was left out: what enters it is the logit of the"
+            " second class."
+        )
+        return Chosen(changed, name, k, "logits", tuple(notes))
+    if _probabilities(scores):
+        notes.append("Its scores are probabilities; their logarithms are the logits.")
+        return Chosen(plain, name, k, "probabilities", tuple(notes))
+    notes.append("Its scores do not sum to 1, so they were taken for logits.")
+    return Chosen(plain, name, k, "logits", tuple(notes))
+
+
+def _width(answer: object, n: int) -> int:
+    """Return k where an answer is of shape (n, k) and of floating numbers, else 0."""
+    if not isinstance(answer, np.ndarray) or answer.dtype.kind != "f":
+        return 0
+    try:
+        return as_rows(answer, n).shape[1]
+    except ModelError:
+        return 0
+
+
+def _named(
+    answers: dict[str, object], widths: dict[str, int], classes: Sequence[str] | None
+) -> str:
+    fitting = list(widths)
+    if len(fitting) > 1 and classes is not None:
+        fitting = [name for name, k in widths.items() if max(k, 2) == len(classes)]
+    if len(fitting) == 1:
+        return fitting[0]
+    listed = ", ".join(f"{name} {_shape_of(one)}" for name, one in answers.items())
+    what = "several outputs" if fitting else "no output"
+    raise ModelError(
+        f"The ONNX model has {what} of shape (n, k); it gives {listed}.",
+        hint="Name as many --classes as the right one has scores, or keep it alone:"
+        " onnx.utils.extract_model"
+        if fitting
+        else "auditkit audits classifiers: one score per class and input.",
+    )
+
+
+def _shape_of(answer: object) -> str:
+    return str(answer.shape) if isinstance(answer, np.ndarray) else type(answer).__name__
+
+
+def _probabilities(scores: Array) -> bool:
+    numbers = np.asarray(scores, np.float64)
+    if numbers.shape[1] == 1:
+        return False
+    return bool((numbers >= 0).all() and (np.abs(numbers.sum(axis=1) - 1) < _SUM).all())
+
+
+def _undone(
+    changed: onnx.ModelProto, ending: str, scores: Array, reading: Reading, probe: Raw
+) -> bool:
+    """Say whether the changed model gives the logits of the same probabilities."""
+    n = reading.batch or 2
+    session = Session(to_bytes(changed), batch=reading.batch)
+    logits = np.concatenate(
+        [session.scores(array(reading, probe(n, seed))) for seed in range(3)]
+    ).astype(np.float64)
+    if ending == "softmax":
+        return _probabilities(scores) and np.allclose(np.exp(logits), scores, atol=_SUM)
+    return np.allclose(1 / (1 + np.exp(-logits)), scores, atol=_SUM)
+
+
+@final
+@dataclass(frozen=True)
+class Scorer:
+    """onnxruntime, asked in the batches that the model takes."""
+
+    session: Session
+    notes: tuple[str, ...]
+
+
+def choose_batches(model: onnx.ModelProto, reading: Reading, probe: Raw) -> Scorer:
+    """Return onnxruntime, asked in batches of which it was seen that they change no score.
+
+    Raises
+    ------
+    ModelError
+        If the model cannot be run, or mixes the inputs of a batch.
+    """
+    data = to_bytes(model)
+    if reading.batch is None:
+        return _any_number(model, data, reading, probe)
+    fixed = Session(data, batch=reading.batch)
+    if reading.batch > 1:
+        _require_independence(fixed, reading, probe)
+        note = f"The file fixes batches of {reading.batch}: the last one is filled up."
+        return Scorer(fixed, (note,))
+    return _one_by_one(model, fixed, reading, probe)
+
+
+def _one_by_one(model: onnx.ModelProto, single: Session, reading: Reading, probe: Raw) -> Scorer:
+    """Return a session for any number of inputs, if it answers as the one for a single input."""
+    try:
+        free = Session(to_bytes(with_free_batch(model)), batch=None)
+        alike = all(_agree(free, single, array(reading, probe(n, n))) for n in SIZES)
+    except (ModelError, IndexError, ValueError):
+        alike = False
+    else:
+        if alike:
+            note = "The file is for one input at a time; freed of that, it answers batches alike."
+            return Scorer(free, (note,))
+    return Scorer(single, ("The file is for one input at a time, so onnxruntime is asked often.",))
+
+
+def _agree(one: Session, other: Session, inputs: Array) -> bool:
+    a, b = torch.from_numpy(one.scores(inputs)), torch.from_numpy(other.scores(inputs))
+    return a.shape == b.shape and compare(a, b, b.dtype).equal
+
+
+def _any_number(model: onnx.ModelProto, data: bytes, reading: Reading, probe: Raw) -> Scorer:
+    """Believe a file that promises any number of inputs only where it answers them alike."""
+    many, single = Session(data, batch=None), Session(data, batch=1)
+    try:
+        if all(_agree(many, single, array(reading, probe(n, n))) for n in SIZES):
+            return Scorer(many, ())
+        problem = "answers differently"
+    except ModelError:
+        problem = "fails"
+    found = _one_by_one(model, single, reading, probe)
+    note = f"The file promises any number of inputs, but {problem} on several at once."
+    return Scorer(found.session, (note, *found.notes))
+
+
+def _require_independence(session: Session, reading: Reading, probe: Raw) -> None:
+    """Refuse a model in which inputs of one batch change each other's scores."""
+    inputs = array(reading, probe(reading.batch or 1, 0))
+    first = session.scores(inputs)[:1]
+    alone = session.scores(inputs[:1])
+    if not compare(torch.from_numpy(alone), torch.from_numpy(first), torch.float32).equal:
+        raise ModelError(
+            "In this ONNX model the scores of an input depend on the others in its batch.",
+            hint="Export it in evaluation mode: model.eval()",
+        )
