@@ -18,7 +18,7 @@ from auditkit.models.onnx.network import convert
 from auditkit.models.onnx.operators.node import UnsupportedError
 from auditkit.models.onnx.reading import Reading, reading_of
 from auditkit.models.onnx.rewrite import read_model, refuse_bombs, without_maps
-from auditkit.models.onnx.scores import Raw, choose_batches, choose_scores
+from auditkit.models.onnx.scores import Raw, choose_batches, choose_scores, settled
 from auditkit.models.tabular import TabularClassifier
 
 if TYPE_CHECKING:
@@ -56,9 +56,10 @@ def _loaded(path: Path, spec: ModelSpec, sha256: str) -> Classifier:
     refuse_bombs(model)
     reading = reading_of(model.graph, input_shape=spec.input_shape, features=spec.features)
     probe = _probe(reading, spec)
+    reading, promise = settled(model, reading, probe)
     chosen = choose_scores(model, reading, probe, classes=spec.classes)
     scorer = choose_batches(chosen.model, reading, probe)
-    network = convert(chosen, scorer, reading, probe)
+    network = convert(chosen, scorer, probe)
     identity = Identity(
         name=path.stem,
         architecture=f"ONNX graph by {facts.producer}" if facts.producer else "ONNX graph",
@@ -67,8 +68,8 @@ def _loaded(path: Path, spec: ModelSpec, sha256: str) -> Classifier:
             reading.in_words(),
             *_notes_on_pixels(reading, spec),
             *chosen.notes,
-            *scorer.notes,
-            network.note,
+            *([promise] if promise else []),
+            *network.notes,
         ),
     )
     classes = spec.classes or _classes(names, chosen.k)

@@ -25,7 +25,7 @@ class Converted:
     """What takes the place of the network in the classifier."""
 
     module: nn.Module
-    note: str
+    notes: tuple[str, ...]
 
 
 @final
@@ -95,50 +95,58 @@ def _rows(scores: Tensor, n: int) -> Tensor:
     return scores
 
 
-def convert(chosen: Chosen, scorer: Scorer, reading: Reading, probe: Raw) -> Converted:
+def convert(chosen: Chosen, scorer: Scorer, probe: Raw) -> Converted:
     """Return a torch network if it computes what onnxruntime does, else onnxruntime itself."""
+    reading = scorer.reading
     try:
         graph = OnnxGraph(chosen.model, input_name=reading.name, output_name=chosen.name)
         module = OnnxNetwork(graph, reading, batch=reading.batch, output=chosen.output).eval()
-        found = _fitted(module, scorer, reading, probe)
+        found = _fitted(module, scorer, probe)
     except UnsupportedError as error:
-        return _opaque(chosen, scorer, reading, f"torch has no version here of: {error}")
+        return _opaque(chosen, scorer, f"torch has no version here of: {error}")
     except Exception as error:  # noqa: BLE001 - a graph may break any torch function
-        reason = str(error).partition("\n")[0][:200]
-        return _opaque(
-            chosen, scorer, reading, f"its torch version fails: {type(error).__name__}: {reason}"
-        )
+        reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0][:200]}"
+        return _opaque(chosen, scorer, f"its torch version fails: {reason}")
     if not found.equal:
-        return _opaque(
-            chosen,
-            scorer,
-            reading,
+        why = (
             f"its torch version differs from onnxruntime by {found.largest:.2g}, more than"
-            f" rounding ({found.allowed:.2g})",
+            f" rounding ({found.allowed:.2g})"
         )
+        return _opaque(chosen, scorer, why)
     if not _has_gradient(module, reading, probe):
-        return _opaque(chosen, scorer, reading, "its scores have no gradient")
+        return _opaque(chosen, scorer, "its scores have no gradient")
     module.mixed = _computes_mixed(module, probe)
     note = (
-        f"Computed by torch, with gradients: on random inputs the largest difference from"
+        "Computed by torch, with gradients: on random inputs the largest difference from"
         f" onnxruntime is {found.largest:.2g}; up to {found.allowed:.2g} counts as rounding."
     )
-    return Converted(module, note)
+    return Converted(module, (*_on_batches(module), note))
 
 
-def _fitted(module: OnnxNetwork, scorer: Scorer, reading: Reading, probe: Raw) -> Comparison:
+def _on_batches(module: OnnxNetwork) -> tuple[str, ...]:
+    if module.batch is None:
+        return ()
+    how = "side by side" if module.mapped else "in turn"
+    return (f"The file is for {_inputs(module.batch)} at a time; torch computes batches {how}.",)
+
+
+def _inputs(n: int) -> str:
+    return "1 input" if n == 1 else f"{n} inputs"
+
+
+def _fitted(module: OnnxNetwork, scorer: Scorer, probe: Raw) -> Comparison:
     """Compare with onnxruntime, on several batch sizes, in the way that works."""
-    if scorer.session.batch is not None or reading.batch is not None:
-        module.batch = reading.batch or scorer.session.batch
+    if module.batch is not None:
         try:
-            return _compared(module, scorer, reading, probe)
+            return _compared(module, scorer, probe)
         except Exception:  # noqa: BLE001 - vmap refuses what a loop can do
             module.mapped = False
-    return _compared(module, scorer, reading, probe)
+    return _compared(module, scorer, probe)
 
 
-def _compared(module: OnnxNetwork, scorer: Scorer, reading: Reading, probe: Raw) -> Comparison:
+def _compared(module: OnnxNetwork, scorer: Scorer, probe: Raw) -> Comparison:
     worst: Comparison | None = None
+    reading = scorer.reading
     with torch.no_grad():
         for seed, n in enumerate((*SIZES, 8)):
             inputs = probe(n, seed)
@@ -184,9 +192,13 @@ def _computes_mixed(module: OnnxNetwork, probe: Raw) -> bool:
     return True
 
 
-def _opaque(chosen: Chosen, scorer: Scorer, reading: Reading, why: str) -> Converted:
+def _opaque(chosen: Chosen, scorer: Scorer, why: str) -> Converted:
     def predict(inputs: Array) -> Array:
-        return scorer.session.scores(array(reading, torch.from_numpy(np.asarray(inputs))))
+        images = torch.from_numpy(np.asarray(inputs))
+        return scorer.session.scores(array(scorer.reading, images))
 
-    note = f"Computed by onnxruntime, without gradients, so only checks of scores apply: {why}."
-    return Converted(BlackBox(predict, output=chosen.output), note)
+    notes = [f"Computed by onnxruntime, without gradients, so only checks of scores apply: {why}."]
+    if scorer.reading.batch is not None:
+        size = _inputs(scorer.reading.batch)
+        notes.insert(0, f"The file is for {size} at a time; onnxruntime is {scorer.note}.")
+    return Converted(BlackBox(predict, output=chosen.output), tuple(notes))

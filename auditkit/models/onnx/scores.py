@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias, final
 
 import numpy as np
@@ -161,13 +161,61 @@ def _undone(
     return np.allclose(1 / (1 + np.exp(-logits)), scores, atol=_SUM)
 
 
+# --- batches -------------------------------------------------------------------------------------
+
+_MOST = 64  # inputs at a time that are tried where a file breaks its promise of any number
+
+
+def settled(model: onnx.ModelProto, reading: Reading, probe: Raw) -> tuple[Reading, str]:
+    """Return the reading with the batches that the model really takes, and what was found.
+
+    Some exporters write "any number of inputs" above a graph that takes only as many as its
+    example had.
+
+    Raises
+    ------
+    ModelError
+        If onnxruntime cannot run it.
+    """
+    session = Session(to_bytes(model), batch=None)
+    if reading.batch is not None:
+        return reading, ""
+    problem = _failure(session, reading, probe, (2, 1, 5))
+    if problem is None:
+        return reading, ""
+    for size in range(1, _MOST + 1):
+        if _failure(session, reading, probe, (size,)) is None:
+            note = f"The file promises any number of inputs, but takes {size} at a time."
+            return replace(reading, batch=size), note
+    raise problem
+
+
+def _failure(
+    session: Session, reading: Reading, probe: Raw, sizes: tuple[int, ...]
+) -> ModelError | None:
+    """Return why the model cannot answer batches of some sizes; None where it can."""
+    for n in sizes:
+        try:
+            answers = session.answers(array(reading, probe(n, 0)))
+        except ModelError as error:
+            return error
+        if not any(_width(one, n) for one in answers.values()) and n > 1:
+            listed = ", ".join(f"{name} {_shape_of(one)}" for name, one in answers.items())
+            return ModelError(
+                f"The ONNX model has no output of shape (n, k); for n = {n} it gives {listed}.",
+                hint="auditkit audits classifiers: one score per class and input.",
+            )
+    return None
+
+
 @final
 @dataclass(frozen=True)
 class Scorer:
     """onnxruntime, asked in the batches that the model takes."""
 
     session: Session
-    notes: tuple[str, ...]
+    reading: Reading
+    note: str
 
 
 def choose_batches(model: onnx.ModelProto, reading: Reading, probe: Raw) -> Scorer:
@@ -179,55 +227,41 @@ def choose_batches(model: onnx.ModelProto, reading: Reading, probe: Raw) -> Scor
         If the model cannot be run, or mixes the inputs of a batch.
     """
     data = to_bytes(model)
-    if reading.batch is None:
-        return _any_number(model, data, reading, probe)
-    fixed = Session(data, batch=reading.batch)
-    if reading.batch > 1:
+    if reading.batch is not None and reading.batch > 1:
+        fixed = Session(data, batch=reading.batch)
         _require_independence(fixed, reading, probe)
-        note = f"The file fixes batches of {reading.batch}: the last one is filled up."
-        return Scorer(fixed, (note,))
-    return _one_by_one(model, fixed, reading, probe)
+        return Scorer(fixed, reading, f"asked {reading.batch} at a time, the last batch filled up")
+    single = Session(data, batch=1)
+    many, how = Session(data, batch=None), "asked with any number"
+    if reading.batch == 1:
+        try:
+            many, how = Session(to_bytes(with_free_batch(model)), batch=None), "freed of that"
+        except (ModelError, IndexError, ValueError):
+            many = single
+    if many is not single and _alike(many, single, reading, probe):
+        return Scorer(many, reading, how)
+    return Scorer(single, replace(reading, batch=1), "asked one at a time")
 
 
-def _one_by_one(model: onnx.ModelProto, single: Session, reading: Reading, probe: Raw) -> Scorer:
-    """Return a session for any number of inputs, if it answers as the one for a single input."""
+def _alike(one: Session, other: Session, reading: Reading, probe: Raw) -> bool:
+    """Say whether two sessions give the same scores in batches of several sizes."""
     try:
-        free = Session(to_bytes(with_free_batch(model)), batch=None)
-        alike = all(_agree(free, single, array(reading, probe(n, n))) for n in SIZES)
-    except (ModelError, IndexError, ValueError):
-        alike = False
-    else:
-        if alike:
-            note = "The file is for one input at a time; freed of that, it answers batches alike."
-            return Scorer(free, (note,))
-    return Scorer(single, ("The file is for one input at a time, so onnxruntime is asked often.",))
-
-
-def _agree(one: Session, other: Session, inputs: Array) -> bool:
-    a, b = torch.from_numpy(one.scores(inputs)), torch.from_numpy(other.scores(inputs))
-    return a.shape == b.shape and compare(a, b, b.dtype).equal
-
-
-def _any_number(model: onnx.ModelProto, data: bytes, reading: Reading, probe: Raw) -> Scorer:
-    """Believe a file that promises any number of inputs only where it answers them alike."""
-    many, single = Session(data, batch=None), Session(data, batch=1)
-    try:
-        if all(_agree(many, single, array(reading, probe(n, n))) for n in SIZES):
-            return Scorer(many, ())
-        problem = "answers differently"
+        for n in SIZES:
+            inputs = array(reading, probe(n, n))
+            a, b = torch.from_numpy(one.scores(inputs)), torch.from_numpy(other.scores(inputs))
+            if a.shape != b.shape or not compare(a, b, b.dtype).equal:
+                return False
     except ModelError:
-        problem = "fails"
-    found = _one_by_one(model, single, reading, probe)
-    note = f"The file promises any number of inputs, but {problem} on several at once."
-    return Scorer(found.session, (note, *found.notes))
+        return False
+    return True
 
 
 def _require_independence(session: Session, reading: Reading, probe: Raw) -> None:
     """Refuse a model in which inputs of one batch change each other's scores."""
     inputs = array(reading, probe(reading.batch or 1, 0))
-    first = session.scores(inputs)[:1]
-    alone = session.scores(inputs[:1])
-    if not compare(torch.from_numpy(alone), torch.from_numpy(first), torch.float32).equal:
+    first = torch.from_numpy(session.scores(inputs)[:1])
+    alone = torch.from_numpy(session.scores(inputs[:1]))
+    if not compare(alone, first, first.dtype).equal:
         raise ModelError(
             "In this ONNX model the scores of an input depend on the others in its batch.",
             hint="Export it in evaluation mode: model.eval()",

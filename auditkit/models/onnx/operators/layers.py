@@ -198,8 +198,9 @@ def _lp_normalization(node: Node, values: Values) -> Result:
 
 def _lrn(node: Node, values: Values) -> Result:
     x, size = value(values, 0), node.integer("size", 1)
-    before, after = (size - 1) // 2, size - 1 - (size - 1) // 2
-    ends = [(0, 0), (before, after), *([(0, 0)] * (x.ndim - 2))]
+    if size % 2 == 0:
+        raise UnsupportedError("LRN of an even size")
+    ends = [(0, 0), (size // 2, size // 2), *([(0, 0)] * (x.ndim - 2))]
     squares = padded(x.square(), ends).unfold(1, size, 1).sum(dim=-1)
     alpha, beta = node.real("alpha", 1e-4), node.real("beta", 0.75)
     return x / (node.real("bias", 1.0) + alpha / size * squares) ** beta

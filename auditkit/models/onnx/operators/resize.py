@@ -61,8 +61,8 @@ def _along(node: Node, x: Tensor, axis: int, size: int, scale: float, how: str) 
     """Return the tensor with another size along one axis."""
     mode = node.word("mode", "nearest")
     old = x.shape[axis]
-    # Positions (size,) in the old axis, in double precision as onnxruntime rounds them.
-    at = _source(how, torch.arange(size, dtype=torch.float64), old, size, scale)
+    # Positions (size,) in the old axis; in single precision, since ties are rounded in it.
+    at = _source(how, torch.arange(size, dtype=torch.float32), old, size, scale)
     if mode == "nearest":
         rule = node.word("nearest_mode", "round_prefer_floor" if node.opset >= 11 else "floor")
         return _taken(x, axis, _ROUND[rule](at))

@@ -121,7 +121,7 @@ def _gather(node: Node, values: Values) -> Result:
     axis = axis_of(node, x, 0)
     flat = _positions(indices.reshape(-1).long(), x.shape[axis])
     found = x.index_select(axis, flat)
-    return found.reshape(*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
+    return found.reshape([*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]])
 
 
 def _gather_elements(node: Node, values: Values) -> Result:
