@@ -218,7 +218,6 @@ def test_a_device_that_is_not_there_is_refused(name: str) -> None:
         ("torch-legacy", "before torch 1.6", "weights_only=True"),
         ("torch-other", "a torch file without a state dict", "model.state_dict()"),
         ("pickle", "a Python pickle", "auditkit.save"),
-        ("onnx", "an ONNX model", "auditkit.save"),
         ("keras", "a Keras model", "torch"),
         ("hdf5", "HDF5", "torch"),
         ("npz", "data rather than a model", "--data"),

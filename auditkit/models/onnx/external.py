@@ -88,6 +88,6 @@ def _number(reference: dict[str, str], key: str, default: int) -> int:
     given = reference.get(key, "")
     if not given:
         return default
-    if not (given.isascii() and given.isdigit() and len(given) < 19):
+    if not (given.isascii() and given.isdigit() and len(given) < 20):
         raise ModelError(f"a reference has the {key} {given[:40]!r}, expected a number of bytes.")
     return int(given)

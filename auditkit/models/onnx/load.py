@@ -135,7 +135,7 @@ def _probe(reading: Reading, spec: ModelSpec) -> Raw:
     def make(n: int, seed: int) -> Tensor:
         rng = torch.Generator().manual_seed(seed)
         if not reading.of_images:
-            return torch.randn(n, *reading.shape, generator=rng) * 10.0 ** (seed % 3)
+            return torch.randn(n, *reading.shape, generator=rng) * 10.0 ** (seed % 2)
         low, high = _bounds(reading, spec)
         images = low + (high - low) * torch.rand(n, *reading.shape, generator=rng)
         for values, change in ((spec.mean, torch.sub), (spec.std, torch.div)):

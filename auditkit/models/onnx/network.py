@@ -99,7 +99,7 @@ def convert(chosen: Chosen, scorer: Scorer, probe: Raw) -> Converted:
     """Return a torch network if it computes what onnxruntime does, else onnxruntime itself."""
     reading = scorer.reading
     try:
-        graph = OnnxGraph(chosen.model, input_name=reading.name, output_name=chosen.name)
+        graph = OnnxGraph(scorer.model, input_name=reading.name, output_name=chosen.name)
         module = OnnxNetwork(graph, reading, batch=reading.batch, output=chosen.output).eval()
         found = _fitted(module, scorer, probe)
     except UnsupportedError as error:
@@ -120,18 +120,16 @@ def convert(chosen: Chosen, scorer: Scorer, probe: Raw) -> Converted:
         "Computed by torch, with gradients: on random inputs the largest difference from"
         f" onnxruntime is {found.largest:.2g}; up to {found.allowed:.2g} counts as rounding."
     )
-    return Converted(module, (*_on_batches(module), note))
+    batches = [scorer.note] if scorer.note else []
+    if module.batch is not None:
+        batches = [_on_batches(module.batch, mapped=module.mapped)]
+    return Converted(module, (*batches, note))
 
 
-def _on_batches(module: OnnxNetwork) -> tuple[str, ...]:
-    if module.batch is None:
-        return ()
-    how = "side by side" if module.mapped else "in turn"
-    return (f"The file is for {_inputs(module.batch)} at a time; torch computes batches {how}.",)
-
-
-def _inputs(n: int) -> str:
-    return "1 input" if n == 1 else f"{n} inputs"
+def _on_batches(batch: int, *, mapped: bool) -> str:
+    inputs = "1 input" if batch == 1 else f"{batch} inputs"
+    how = "side by side" if mapped else "in turn"
+    return f"The file is for {inputs} at a time; torch computes batches {how}."
 
 
 def _fitted(module: OnnxNetwork, scorer: Scorer, probe: Raw) -> Comparison:
@@ -197,8 +195,6 @@ def _opaque(chosen: Chosen, scorer: Scorer, why: str) -> Converted:
         images = torch.from_numpy(np.asarray(inputs))
         return scorer.session.scores(array(scorer.reading, images))
 
-    notes = [f"Computed by onnxruntime, without gradients, so only checks of scores apply: {why}."]
-    if scorer.reading.batch is not None:
-        size = _inputs(scorer.reading.batch)
-        notes.insert(0, f"The file is for {size} at a time; onnxruntime is {scorer.note}.")
-    return Converted(BlackBox(predict, output=chosen.output), tuple(notes))
+    note = f"Computed by onnxruntime, without gradients, so only checks of scores apply: {why}."
+    notes = (scorer.note, note) if scorer.note else (note,)
+    return Converted(BlackBox(predict, output=chosen.output), notes)

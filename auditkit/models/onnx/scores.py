@@ -89,9 +89,10 @@ def choose_scores(
             for seed in range(3)
         ]
     ).astype(np.float64)
-    if not np.isfinite(scores).all():
+    finite = np.isfinite(scores).all(axis=1)
+    if not finite.any():
         raise ModelError(f"The output {name!r} is not finite on random inputs.")
-    if ending != "scores" and _undone(changed, ending, scores, reading, probe):
+    if ending != "scores" and finite.all() and _undone(changed, ending, scores, reading, probe):
         notes.append(
             "It ends in a Softmax, so its scores are probabilities; their logarithms are the"
             " logits."
@@ -100,7 +101,7 @@ def choose_scores(
             " second class."
         )
         return Chosen(changed, name, k, "logits", tuple(notes))
-    if _probabilities(scores):
+    if _probabilities(scores[finite]):
         notes.append("Its scores are probabilities; their logarithms are the logits.")
         return Chosen(plain, name, k, "probabilities", tuple(notes))
     notes.append("Its scores do not sum to 1, so they were taken for logits.")
@@ -211,9 +212,13 @@ def _failure(
 @final
 @dataclass(frozen=True)
 class Scorer:
-    """onnxruntime, asked in the batches that the model takes."""
+    """onnxruntime, asked in batches that change no score.
+
+    `model` is what it runs, and `reading.batch` what that takes at a time.
+    """
 
     session: Session
+    model: onnx.ModelProto
     reading: Reading
     note: str
 
@@ -230,17 +235,27 @@ def choose_batches(model: onnx.ModelProto, reading: Reading, probe: Raw) -> Scor
     if reading.batch is not None and reading.batch > 1:
         fixed = Session(data, batch=reading.batch)
         _require_independence(fixed, reading, probe)
-        return Scorer(fixed, reading, f"asked {reading.batch} at a time, the last batch filled up")
+        note = f"The file is for {reading.batch} inputs at a time; the last batch is filled up."
+        return Scorer(fixed, model, reading, note)
     single = Session(data, batch=1)
-    many, how = Session(data, batch=None), "asked with any number"
-    if reading.batch == 1:
-        try:
-            many, how = Session(to_bytes(with_free_batch(model)), batch=None), "freed of that"
-        except (ModelError, IndexError, ValueError):
-            many = single
+    if reading.batch is None:
+        many, free, note = Session(data, batch=None), model, ""
+    else:
+        many, free = _freed(model) or (single, model)
+        note = "The file is for 1 input at a time; freed of that, it answers batches alike."
     if many is not single and _alike(many, single, reading, probe):
-        return Scorer(many, reading, how)
-    return Scorer(single, replace(reading, batch=1), "asked one at a time")
+        return Scorer(many, free, replace(reading, batch=None), note)
+    note = "The file is for 1 input at a time, and is asked so."
+    return Scorer(single, model, replace(reading, batch=1), note)
+
+
+def _freed(model: onnx.ModelProto) -> tuple[Session, onnx.ModelProto] | None:
+    """Return the model for any number of inputs, if there is one that onnxruntime reads."""
+    try:
+        free = with_free_batch(model)
+        return Session(to_bytes(free), batch=None), free
+    except (ModelError, IndexError, ValueError):
+        return None
 
 
 def _alike(one: Session, other: Session, reading: Reading, probe: Raw) -> bool:

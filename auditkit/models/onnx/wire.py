@@ -9,7 +9,7 @@ from typing import TypeAlias, final
 
 from auditkit.errors import ModelError
 
-FIELDS_LIMIT = 1_000_000  # a network of 10,000 operations has about a tenth of it
+FIELDS_LIMIT = 500_000  # a network of 10,000 operations has about half of them
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 Content: TypeAlias = "int | memoryview"

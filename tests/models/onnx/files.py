@@ -52,7 +52,7 @@ def cnn(
     output: str = "logits",
     opset: int = 17,
 ) -> onnx.ModelProto:
-    """Images (n, 1, 6, 6) to 3 scores: Conv, Relu, Reshape to (n, 72) as exporters write it, Gemm."""
+    """Images (n, 1, 6, 6) to 3 scores: Conv, Relu, Reshape to (n, 72) as in exports, Gemm."""
     rows = batch if isinstance(batch, int) else -1
     nodes = [
         helper.make_node("Conv", ["x", "w", "b"], ["c"], pads=[1, 1, 1, 1]),
