@@ -46,12 +46,15 @@ def fields(data: memoryview, fuel: Fuel) -> Iterator[tuple[int, Content]]:
     at, end = 0, len(data)
     while at < end:
         fuel.burn()
-        key, at = _varint(data, at)
+        key = data[at]  # mostly one byte, as are most numbers: worth a short cut
+        key, at = (key, at + 1) if key < 0x80 else _varint(data, at)
         number, kind = key >> 3, key & 7
         if kind == _VARINT:
-            content, at = _varint(data, at)
+            short = at < end and data[at] < 0x80
+            content, at = (data[at], at + 1) if short else _varint(data, at)
         elif kind == _BYTES:
-            size, at = _varint(data, at)
+            short = at < end and data[at] < 0x80
+            size, at = (data[at], at + 1) if short else _varint(data, at)
             content, at = data[at : at + size], at + size
         elif kind in (_FIXED32, _FIXED64):
             size = 4 if kind == _FIXED32 else 8
