@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias, final
+from typing import Any, TypeAlias, final
 
 import numpy as np
 import onnxruntime
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from auditkit.errors import ModelError
 
-Array: TypeAlias = "NDArray[np.generic]"
+Array: TypeAlias = "NDArray[np.number[Any]]"
 
 
 @final

@@ -106,7 +106,7 @@ def test_an_unknown_operator_costs_only_the_gradients(tmp_path: Path) -> None:
 
 
 def test_an_inner_graph_costs_the_gradients(tmp_path: Path) -> None:
-    branches = {
+    branches: dict[str, Any] = {
         f"{name}_branch": graph_of(
             [helper.make_node("Mul", ["logits", f"f_{name}"], [name])],
             [],

@@ -109,6 +109,7 @@ def test_shapes_that_a_graph_computes_and_logic() -> None:
     graph = graph_of(nodes, [port("x", [3, 4])], [port("y0", None)], constants)
     model, x = model_of(graph, 17), weights(3, 4)
     (wanted,) = Session(model.SerializeToString(), batch=None).answers(x).values()
+    assert isinstance(wanted, np.ndarray)
     found = OnnxGraph(model, input_name="x", output_name="y0")(torch.from_numpy(x))
     np.testing.assert_array_equal(found.numpy(), wanted)
     assert (wanted[:, :2] == 1).all()
