@@ -169,6 +169,12 @@ def _model_options(command: F) -> F:
         ),
         click.option("--classes", callback=_words, metavar="A,B,...", help="Names in logit order."),
         click.option(
+            "--features",
+            callback=_words,
+            metavar="A,B,...",
+            help="Columns that an ONNX model reads.",
+        ),
+        click.option(
             "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1."
         ),
     ]
@@ -280,7 +286,18 @@ def _model(source: str, options: dict[str, Any]) -> ModelSpec:
     )
 
 
-_OF_MODEL = ("arch", "bounds", "mean", "std", "normalise", "scale", "layout", "classes", "device")
+_OF_MODEL = (
+    "arch",
+    "bounds",
+    "mean",
+    "std",
+    "normalise",
+    "scale",
+    "layout",
+    "classes",
+    "features",
+    "device",
+)
 
 
 def _policy(options: dict[str, Any]) -> Policy:

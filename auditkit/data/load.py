@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -177,7 +178,8 @@ def _in_classes(data: Dataset, classes: Sequence[str]) -> Dataset:
         [data.classes[label] for label in data.labels],
         classes,
         where=lambda i: f"{data.name}: {data.ids[i]}",
-        hint=f"Name the model's classes in logit order: --classes {','.join(data.classes)}",
+        hint="Name the model's classes in logit order: --classes"
+        f" {shlex.quote(','.join(data.classes))}",
     )
     return replace(data, labels=matched.labels, classes=tuple(classes), notes=matched.notes)
 

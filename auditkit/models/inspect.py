@@ -25,6 +25,9 @@ from auditkit.models.bundle import file_sha256, read_description, read_header
 from auditkit.models.catalogue import MODELS
 from auditkit.models.generative import generative_cards
 from auditkit.models.legacy import is_legacy, read_legacy
+from auditkit.models.onnx.facts import read_onnx
+from auditkit.models.onnx.oddities import odd_parts
+from auditkit.models.onnx.words import described
 from auditkit.models.pickles import Call, Name, Program, Value, read_pickle
 from auditkit.models.states import Chosen, find_weights, readings
 from auditkit.paths import special
@@ -78,8 +81,9 @@ KINDS = {
     "torch-legacy": Kind(seems="a state dict in the format before torch 1.6", loads=True),
     "pickle": Kind(seems="a Python pickle", code=True, hint=_SAVE_WEIGHTS),
     "onnx": Kind(
-        seems="an ONNX model, which this version cannot read",
-        hint="Audit the torch network it was made from: auditkit.save(classifier, path)",
+        seems="an ONNX model",
+        loads=True,
+        hint="Export it anew from the network it was made of, as one file.",
     ),
     "keras": Kind(
         seems="a Keras model, which this version cannot read",
@@ -167,6 +171,8 @@ class Inspection:
         Everything that pickles in the file name for import.
     oddities : tuple of str
         Why a file that looks like weights is not loaded, or what is damaged.
+    facts : dict
+        What else the file says, such as inputs and outputs, by name.
     """
 
     path: str
@@ -191,6 +197,7 @@ class Inspection:
     passed_over: tuple[str, ...] = ()
     callables: tuple[str, ...] = ()
     oddities: tuple[str, ...] = ()
+    facts: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
     def exit_code(self) -> int:
@@ -231,6 +238,7 @@ class Inspection:
             lines.append(f"  architecture: {self.architecture}")
         if self.likely:
             lines.append(f"  looks like: {self.likely}; {self._reads_and_answers()}")
+        lines += [f"  {name}: {said}" for name, said in self.facts.items()]
         if self.callables:
             lines.append(f"  pickles name: {', '.join(self.callables)}")
         lines.append(f"  run when loaded: {self._run_when_loaded()}")
@@ -274,6 +282,7 @@ class _Found:
     passed_over: tuple[str, ...] = ()
     callables: tuple[str, ...] = ()
     oddities: tuple[str, ...] = ()
+    facts: dict[str, str] = field(default_factory=dict[str, str])
 
 
 def inspect_file(path: Path) -> Inspection:
@@ -338,6 +347,7 @@ def inspect_file(path: Path) -> Inspection:
         passed_over=found.passed_over,
         callables=found.callables,
         oddities=found.oddities[:10],
+        facts=found.facts,
     )
 
 
@@ -387,7 +397,7 @@ def _look(path: Path) -> _Found:
         return _safetensors(path)
     for kind, matches in _FIRST_BYTES.items():
         if matches(head):
-            return _Found(kind=kind)
+            return _onnx(path) if kind == "onnx" else _Found(kind=kind)
     if head.startswith(b"PK\x03\x04") or _ends_as_zip(path):
         return _zip(read_archive(path))
     return _pickle(path, certain=head[:1] == b"\x80")
@@ -408,9 +418,8 @@ def _is_html(head: bytes) -> bool:
 
 def _is_onnx(head: bytes) -> bool:
     """Protocol buffers: field 1 (the version, a small number), then one of the next fields."""
-    return (
-        len(head) > 8 and head[0] == 0x08 and head[1] < 0x20 and head[2] in b"\x12\x1a\x22\x3a\x42"
-    )
+    second = b"\x12\x1a\x22\x28\x32\x3a\x42"
+    return len(head) > 8 and head[0] == 0x08 and head[1] < 0x20 and head[2] in second
 
 
 _FIRST_BYTES: dict[str, Callable[[bytes], bool]] = {
@@ -435,6 +444,19 @@ def _safetensors(path: Path) -> _Found:
         tensors=header.tensors,
         architecture=_likely(header.tensors),
         prefix=_prefix(header.tensors),
+    )
+
+
+def _onnx(path: Path) -> _Found:
+    file = read_onnx(path)
+    return _Found(
+        kind="onnx",
+        tensors=tuple(
+            TensorFacts(name=one.name, shape=one.shape, dtype=one.dtype)
+            for one in file.graph.initialisers
+        ),
+        oddities=tuple(odd_parts(file, path)),
+        facts=described(file),
     )
 
 

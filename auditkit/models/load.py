@@ -11,7 +11,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from auditkit.errors import ConfigError, ModelError
+from auditkit.errors import ConfigError, MissingExtraError, ModelError
 from auditkit.models.architectures import (
     Builtin,
     build_builtin,
@@ -72,6 +72,8 @@ class ModelSpec:
         How the network wants its images.
     classes : tuple of str, optional
         Names in the order of the logits.
+    features : tuple of str, optional
+        Columns of a table that an ONNX model reads, in its order.
     device : str
         "auto" takes a GPU where there is one.
     notes : tuple of str
@@ -93,6 +95,7 @@ class ModelSpec:
     scale: float | None = None
     layout: Layout | None = None
     classes: tuple[str, ...] | None = None
+    features: tuple[str, ...] | None = None
     device: str = "auto"
     notes: tuple[str, ...] = ()
 
@@ -168,6 +171,8 @@ def _loaded(spec: ModelSpec) -> Classifier:
     inspection = inspect_file(path)
     if not inspection.safe:
         raise _refusal(inspection)
+    if inspection.kind == "onnx":
+        return _onnx(path, inspection, spec)
     if inspection.kind == "bundle":
         return load_bundle(path, spec.arch)
     return _from_state_dict(path, inspection, spec)
@@ -195,6 +200,20 @@ def _refusal(inspection: Inspection) -> ModelError:
     elif KINDS[inspection.kind].code:
         message += "; loading it would run code from the file"
     return ModelError(f"{message}.", hint=inspection.hint)
+
+
+def _onnx(path: Path, inspection: Inspection, spec: ModelSpec) -> Classifier:
+    try:
+        from auditkit.models.onnx.load import load_onnx
+    except ModuleNotFoundError as error:
+        if error.name is None or not error.name.startswith(("onnx", "google.protobuf")):
+            raise
+        raise MissingExtraError(
+            f"{path} is an ONNX model; running it needs onnx and onnxruntime ({error.name} is"
+            " missing).",
+            hint='Type: pip install "auditkit-ml[onnx]"',
+        ) from error
+    return load_onnx(path, spec, sha256=inspection.sha256 or "")
 
 
 # --- state dicts ---------------------------------------------------------------------------------
@@ -502,6 +521,12 @@ def _text_classifier(
 
 def _adjusted(classifier: Classifier, spec: ModelSpec) -> Classifier:
     """Let explicit options win over what the file or the card says, and say so."""
+    if spec.features is not None and classifier.modality != "tabular":
+        raise ModelError(
+            f"{spec.source} reads {INPUTS[classifier.modality]}; --features names columns of a"
+            " table.",
+            hint="Leave out --features.",
+        )
     if isinstance(classifier, ImageClassifier):
         return _adjusted_image(classifier, spec)
     if foreign := [one for one in _OF_IMAGES if getattr(spec, one) is not None]:

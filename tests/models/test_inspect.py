@@ -29,11 +29,12 @@ from tests.models.files import (
     Smuggler,
     described_tensor,
     handmade,
-    onnx_like,
     state,
     torch_file,
 )
 from tests.models.networks import TutorialNet
+from tests.models.onnx.files import cnn
+from tests.models.onnx.files import write as write_onnx
 
 
 def bundle(path: Path) -> None:
@@ -80,7 +81,7 @@ FILES: dict[str, tuple[Callable[[Path], object], int]] = {
         0,
     ),
     "pickle": (lambda path: path.write_bytes(pickle.dumps({"a": Path("x")})), 1),
-    "onnx": (content(onnx_like()), 2),
+    "onnx": (lambda path: write_onnx(cnn(), path), 0),
     "keras": (zipped("config.json", "model.weights.h5"), 2),
     "hdf5": (content(b"\x89HDF\r\n\x1a\n" + b"\0" * 99), 2),
     "npz": (arrays, 2),

@@ -220,7 +220,6 @@ def test_a_device_that_is_not_there_is_refused(name: str) -> None:
         ("torch-export", "an exported torch program (.pt2)", "auditkit.save"),
         ("torch-other", "a torch file without a state dict", "model.state_dict()"),
         ("pickle", "a Python pickle", "auditkit.save"),
-        ("onnx", "an ONNX model", "auditkit.save"),
         ("keras", "a Keras model", "torch"),
         ("hdf5", "HDF5", "torch"),
         ("npz", "data rather than a model", "--data"),
@@ -252,7 +251,7 @@ def test_there_is_a_refusal_for_every_kind_that_does_not_load() -> None:
     from auditkit.models.inspect import KINDS
 
     loads = {name for name, kind in KINDS.items() if kind.loads}
-    assert loads == {"bundle", "safetensors", "torch-weights", "torch-legacy"}
+    assert loads == {"bundle", "safetensors", "torch-weights", "torch-legacy", "onnx"}
 
 
 def test_a_misspelt_built_in_name_is_answered_with_the_near_miss() -> None:
