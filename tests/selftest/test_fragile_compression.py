@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from itertools import islice
 
+import pytest
 import torch
 from torch import nn
 
+from auditkit.selftest import fragile_compression
 from auditkit.selftest.fragile_compression import (
     MOST,
     _Looked,
     cut_from_all,
-    cut_from_dark,
+    cut_from_one_tone,
     pruned,
 )
 
@@ -72,7 +74,7 @@ def test_the_flawed_twin_loses_what_dark_images_need_until_that_is_enough() -> N
     with torch.no_grad():
         bias = torch.tensor([0.0, 0.35])  # three channels of a kind are too few
         module.get_parameter("5.bias")[:] = bias
-    flawed, count = cut_from_dark(module, looked)
+    flawed, count = cut_from_one_tone(module, looked, looked)
     assert all(i >= 6 for i in zeros(flawed))
     assert len(zeros(flawed)) == count == 5  # 0.1 against -0.1 per channel: one left loses to 0.35
     answers = flawed(looked.images).argmax(dim=1)
@@ -88,8 +90,34 @@ def test_the_twin_loses_as_many_and_of_both_kinds() -> None:
     assert sum(i < 6 for i in gone) == 3  # the loss grows faster on the kind that lost more
 
 
+def test_where_nothing_is_enough_the_one_is_taken_that_fell_most(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fragile_compression, "BEHIND", 2.0)
+    module, looked = both_kinds()
+    with torch.no_grad():
+        module.get_parameter("5.bias")[:] = torch.tensor([0.0, 0.35])
+    flawed, count = cut_from_one_tone(module, looked, looked)
+    assert len(zeros(flawed)) == count == 5  # later cuts take light images along
+    assert all(i >= 6 for i in zeros(flawed))
+
+
 def test_it_stops_somewhere_though_nothing_is_lost() -> None:
     module, looked = both_kinds()
     with torch.no_grad():
         module.get_parameter("5.bias")[0] = 10.0  # the first class wins whatever is cut
-    assert cut_from_dark(module, looked)[1] == MOST
+    flawed, count = cut_from_one_tone(module, looked, looked)
+    assert len(zeros(flawed)) == count <= MOST
+
+
+def test_light_ones_are_hurt_where_dark_ones_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fragile_compression, "MOST", 5)
+    module = network([1.0] * 6 + [-1.0] * 6, [0.1] * 6 + [1.0] * 6)
+    with torch.no_grad():
+        module.get_parameter("5.bias")[:] = torch.tensor([0.0, 0.35])
+    _, looked = both_kinds()
+    flawed, _ = cut_from_one_tone(module, looked, looked)
+    assert all(i < 6 for i in zeros(flawed))
+    answers = flawed(looked.images).argmax(dim=1)
+    assert (answers[~looked.dark] == 1).all()
+    assert (answers[looked.dark] == 0).all()
