@@ -23,6 +23,7 @@ from auditkit.models.builtin.encoder_transformer import EncoderTransformer
 from auditkit.models.tokenizer import word_tokenizer
 from auditkit.policy import load_policy
 from tests.docs.pages import PAGES, ROOT, Block, blocks
+from tests.models.networks import TutorialNet
 
 # Small audits of one check, unless a page wants to show more.
 SMALL = {
@@ -74,6 +75,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = auditkit.ImageClassifier(network, classes=classes, input_shape=(3, 32, 32))
     auditkit.save(model, folder / "model.pt")
     torch.save(network.state_dict(), folder / "weights.pt")
+    torch.save({"epoch": 60, "state_dict": learnt(images)}, folder / "checkpoint.pth")
 
     tokenizer = word_tokenizer(REVIEWS, vocabulary_size=50, max_length=8)
     size = tokenizer.get_vocab_size()
@@ -82,6 +84,20 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     texts = auditkit.TextClassifier(reader, tokenizer=tokenizer, classes=classes, max_length=8)
     auditkit.save(texts, folder / "my-text-model.pt")
     return folder
+
+
+def learnt(images: np.ndarray) -> dict[str, torch.Tensor]:
+    """The weights of a small network that knows the images by heart."""
+    torch.manual_seed(0)
+    network = TutorialNet()
+    network.fc3 = nn.Linear(84, 2)
+    inputs = torch.from_numpy(images).permute(0, 3, 1, 2) / 255
+    optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
+    for _ in range(60):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(network(inputs), torch.arange(len(inputs)) % 2).backward()
+        optimizer.step()
+    return network.state_dict()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda one: str(one.relative_to(ROOT)))
