@@ -59,6 +59,14 @@ class ConsoleProgress:
         if self._bar is not None and self._task is not None:
             self._bar.advance(self._task)
 
+    def noted(self, incident: str, *, again: bool) -> None:
+        """Print what was survived; the count starts again where all checks do."""
+        if again:
+            self._done = 0
+            if self._bar is not None and self._task is not None:
+                self._bar.update(self._task, completed=0)
+        self._console.print(incident, markup=False, highlight=False, soft_wrap=True)
+
     def finished(self, outcome: Outcome) -> None:
         """Count the check; without a terminal, print its line."""
         self._done += 1
