@@ -63,6 +63,10 @@ class Engine(Protocol):
         """Return what one shard came to."""
         ...
 
+    def prepare(self) -> None:
+        """Make sure that every process is there, before the time of a check starts."""
+        ...
+
     def use(self, execution: Execution) -> None:
         """Forget all facts, and compute with other settings from now on."""
         ...
@@ -186,6 +190,9 @@ class InProcess:
         """Return what one shard came to."""
         return self._shards.measure(check, i, seconds=self._setup.time_limit)
 
+    def prepare(self) -> None:
+        """Do nothing: this process is there."""
+
     def use(self, execution: Execution) -> None:
         """Forget all facts, and compute with other settings from now on."""
         self._shards = Shards(self._subject, self._setup, execution)
@@ -239,7 +246,7 @@ class _Worker:
     def stop(self, *, kill: bool = False) -> None:
         """End the process."""
         self.connection.close()  # an idle worker leaves when it sees that
-        if kill or self.busy is not None:
+        if kill:
             self.process.kill()
         self.process.join()
 
@@ -274,6 +281,7 @@ class Workers:
             w: [i for i in shards if i % len(self._workers) == w] for w in range(len(self._workers))
         }
         deaths: Counter[int] = Counter()
+        survived: dict[int, str] = {}
         for wanted in shards:
             while wanted not in done:
                 for w, queue in waiting.items():
@@ -283,7 +291,7 @@ class Workers:
                         worker.send((self._calls, i), (check, i))
                 left = self._left(start)
                 if left is not None and left <= 0:
-                    self._replace_busy()
+                    self._stop_busy()
                     yield Step(Failure(over_time(self._setup.time_limit or 0)))
                     return
                 for w in self._answering(left):
@@ -291,16 +299,20 @@ class Workers:
                     step = self._workers[w].answer()
                     own = ticket is not None and ticket[0] == self._calls
                     if step is None:
-                        why = self._replace(w)
+                        why = self._replaced(w)
                         if own and ticket is not None:
                             i = ticket[1]
                             deaths[i] += 1
                             if deaths[i] < TRIES:
                                 waiting[w].insert(0, i)
+                                name = check.meta.id
+                                survived[i] = f"A process that ran {name} {why}; another took over."
                             else:
                                 done[i] = Step(Failure(f"its process {why}, {TRIES} times"))
                     elif own and ticket is not None:
-                        done[ticket[1]] = step
+                        said = survived.pop(ticket[1], None)
+                        more = () if said is None else (said,)
+                        done[ticket[1]] = Step(step.outcome, (*step.incidents, *more))
             yield done.pop(wanted)
 
     def _left(self, start: float) -> float | None:
@@ -313,10 +325,19 @@ class Workers:
         ready = wait(list(busy), seconds)
         return [i for connection, i in busy.items() if connection in ready]
 
+    def prepare(self) -> None:
+        """Replace the processes that were stopped or have died, and wait until they are ready."""
+        for w, worker in enumerate(self._workers):
+            if not worker.process.is_alive():
+                worker.stop()
+                self._workers[w] = self._started()
+        self._await_all()
+
     def use(self, execution: Execution) -> None:
         """Forget all facts, and compute with other settings from now on."""
         self._execution = execution
-        self._replace_busy()
+        self._stop_busy()
+        self.prepare()
         for worker in self._workers:
             worker.send(_LOADING, execution)
         self._await_all()
@@ -324,21 +345,17 @@ class Workers:
     def _started(self) -> _Worker:
         return _Worker(self._spec, self._setup, self._execution)
 
-    def _replace(self, w: int) -> str:
+    def _replaced(self, w: int) -> str:
         """Put a new worker in the place of one that died; return how it ended."""
         dead = self._workers[w]
-        dead.process.join()
         dead.stop()
-        self._workers[w] = self._started()
-        self._await_all()
+        self.prepare()
         return how_it_ended(dead.process.exitcode)
 
-    def _replace_busy(self) -> None:
-        for w, worker in enumerate(self._workers):
+    def _stop_busy(self) -> None:
+        for worker in self._workers:
             if worker.busy is not None:
                 worker.stop(kill=True)
-                self._workers[w] = self._started()
-        self._await_all()
 
     def _await_all(self) -> None:
         """Wait for those that load; that they cannot is no check's fault."""
@@ -357,7 +374,7 @@ class Workers:
 
     def __exit__(self, *error: object) -> None:
         for worker in self._workers:
-            worker.stop()
+            worker.stop(kill=worker.busy is not None)
 
 
 def _work(

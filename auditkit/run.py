@@ -244,6 +244,7 @@ class _Run:
     def _run_checks(self, engine: Engine, state: State, execution: Execution) -> Execution | None:
         """Run every check that is left; return smaller settings if memory did not suffice."""
         for check in self.plan.checks:
+            engine.prepare()
             self.progress.checking(check)
             finished = self._known(check, state)
             if finished is None:

@@ -99,8 +99,10 @@ def supervise(arguments: Sequence[str]) -> int:
         if child.is_late or deaths[child.check] == TRIES:
             twice = "" if child.is_late else f", {TRIES} times"
             abandoned[child.check] = f"the process that ran it {why}{twice}"
-        incidents.append(f"The process that ran {child.check} {why}; another one took over.")
-        _say(incidents[-1])
+        incident = f"The process that ran {child.check} {why}; another one took over."
+        _say(incident)
+        if incident not in incidents:
+            incidents.append(incident)
 
 
 def _say(line: str) -> None:
