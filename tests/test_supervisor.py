@@ -1,4 +1,4 @@
-"""Mirrors auditkit/supervisor.py: whatever a process that runs a model does, the audit ends well."""
+"""Mirrors auditkit/supervisor.py: whatever a model does to its process, the audit ends well."""
 
 from __future__ import annotations
 

@@ -160,3 +160,14 @@ class Wide(Fine):
     def forward(self, images: Tensor) -> Tensor:
         wide = images.flatten(1).repeat(1, 1 << 14)
         return super().forward(images) + 0 * wide.sum(dim=1, keepdim=True)
+
+
+class Widest(Wide):
+    """Takes 16 MB for each input, and only while a check asks."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits = self.head(images.flatten(1))
+        if not in_check():
+            return logits
+        wide = images.flatten(1).repeat(1, 1 << 16)
+        return logits + 0 * wide.sum(dim=1, keepdim=True)
