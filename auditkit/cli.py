@@ -62,8 +62,6 @@ def _exit_code(left: supervisor.Handover | None) -> int:
     except (KeyboardInterrupt, click.Abort):
         click.echo("Interrupted.", err=True)
         return 3
-    except BrokenPipeError:  # nobody reads on, as in `| head -1`
-        return 0
     except Exception:  # noqa: BLE001 - whatever is left is our own fault, and says so
         import traceback
 
@@ -94,9 +92,10 @@ def _flush() -> None:
 
 
 def _print_error(error: AuditkitError) -> None:
-    click.echo(f"Error: {_plain(error.message)}", err=True)
-    if error.hint:
-        click.echo(f"  {_plain(error.hint)}", err=True)
+    with suppress(BrokenPipeError):
+        click.echo(f"Error: {_plain(error.message)}", err=True)
+        if error.hint:
+            click.echo(f"  {_plain(error.hint)}", err=True)
 
 
 def _plain(text: str) -> str:
@@ -104,7 +103,20 @@ def _plain(text: str) -> str:
     return "".join(c for c in text if c in "\n\t" or c.isprintable())
 
 
+@final
+class _Commands(click.Group):
+    """Commands whose reader may leave, as in `| head -1`, without that being an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # click itself would exit with 1, which here means "fail"
+            raise click.exceptions.Exit(0) from None
+
+
 @click.group(
+    cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "AUDIT"},
 )
 @click.version_option(__version__, prog_name="auditkit")
@@ -118,6 +130,12 @@ def cli() -> None:
 
     Exit codes: 0 pass, 1 fail, 2 usage or input error, 3 incomplete, 4 a bug in auditkit.
     """
+    try:
+        Path.cwd()
+    except FileNotFoundError as error:  # torch would not even start
+        raise ConfigError(
+            "The current folder does not exist any more.", hint="Change into one that does: cd ~"
+        ) from error
 
 
 # --- run -----------------------------------------------------------------------------------------
@@ -380,11 +398,9 @@ def _run_with_progress(request: Request, *, quiet: bool) -> Audit:
 
     if quiet:
         return run_audit(request, progress=_Told(Silent(), request.policy.check_timeout))
-    from rich.console import Console
+    from auditkit.progress import ConsoleProgress, QuietableConsole
 
-    from auditkit.progress import ConsoleProgress
-
-    with ConsoleProgress(Console(stderr=True)) as progress:
+    with ConsoleProgress(QuietableConsole(stderr=True)) as progress:
         told = _Told(progress, request.policy.check_timeout)
         return run_audit(request, progress=told)
 
@@ -430,7 +446,11 @@ def _print_result(result: Result, *, as_json: bool, quiet: bool) -> None:
 def _console() -> Console:
     from rich.console import Console
 
-    return Console(highlight=False)
+    class Output(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # rich itself would exit with 1, which here means "fail"
+
+    return Output(highlight=False)
 
 
 # --- a result again ------------------------------------------------------------------------------
@@ -481,14 +501,15 @@ def assert_(result: Path, policy: str | None, as_json: bool, quiet: bool) -> Non
         today=datetime.now(UTC).date(),
         interrupted=loaded.provenance.partial,
     )
-    if as_json:
-        click.echo(verdict.model_dump_json(indent=1))
-    elif quiet:
-        click.echo(verdict.sentence)
-    else:
-        from auditkit.render.terminal import render_verdict
+    with suppress(BrokenPipeError):  # whoever reads it may stop; the verdict stands
+        if as_json:
+            click.echo(verdict.model_dump_json(indent=1))
+        elif quiet:
+            click.echo(verdict.sentence)
+        else:
+            from auditkit.render.terminal import render_verdict
 
-        render_verdict(verdict, _console())
+            render_verdict(verdict, _console())
     sys.exit(verdict.exit_code)
 
 

@@ -13,6 +13,15 @@ from auditkit.plan import Plan
 
 
 @final
+class QuietableConsole(Console):
+    """A console that falls silent when nobody reads it any more, instead of ending the audit."""
+
+    def on_broken_pipe(self) -> None:
+        """Say nothing from now on."""
+        self.quiet = True
+
+
+@final
 class ConsoleProgress:
     """Shows the running check and the time left.
 

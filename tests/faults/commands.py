@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -38,10 +39,10 @@ def of_network(folder: Path, name: str, *more: str) -> list[str]:
 
 
 def audit(
-    *arguments: str, cwd: Path, env: Mapping[str, str] | None = None, **more: object
+    *arguments: str, cwd: Path, env: Mapping[str, str] | None = None, **more: Any
 ) -> subprocess.CompletedProcess[str]:
     """Run the command line to its end."""
-    return subprocess.run(  # type: ignore[call-overload]
+    return subprocess.run(
         [*AUDIT, *arguments],
         cwd=cwd,
         env=env or environment(),

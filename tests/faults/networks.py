@@ -79,9 +79,9 @@ class Stochastic(Fine):
 
 class Changes(Fine):
     def misbehave(self, logits: Tensor) -> Tensor:
-        self.asked += 1
+        self.asked.add_(1)  # type: ignore[operator]
         with torch.no_grad():
-            self.head.bias += 1.0
+            self.head.bias.add_(1.0)
         self.head.train()
         return logits
 
