@@ -137,7 +137,8 @@ def test_two_interrupts_end_at_once(network: str, tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)  # two that come together count as one
         time.sleep(0.05)
     process.communicate(timeout=60)
-    assert process.returncode in (supervisor.AT_ONCE, -signal.SIGINT, 3)
+    in_time = {3} if network == "Sleeps" else set[int]()  # the first one may have been enough
+    assert process.returncode in {supervisor.AT_ONCE, *in_time}
     assert read_result(tmp_path / "out").provenance.partial
 
 

@@ -171,3 +171,10 @@ class Widest(Wide):
             return logits
         wide = images.flatten(1).repeat(1, 1 << 16)
         return logits + 0 * wide.sum(dim=1, keepdim=True)
+
+
+class GreedyBackward(Greedy):
+    """Has enough memory as long as nobody asks for gradients."""
+
+    def misbehave(self, logits: Tensor) -> Tensor:
+        return super().misbehave(logits) if torch.is_grad_enabled() else logits

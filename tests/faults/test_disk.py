@@ -19,7 +19,7 @@ from auditkit.data.load import DataSpec
 from auditkit.errors import ConfigError
 from auditkit.lock import locked
 from auditkit.models.load import ModelSpec
-from auditkit.result import read_result
+from auditkit.result import Execution, read_result
 from auditkit.run import run
 from tests.faults.commands import DIGITS, audit
 from tests.faults.networks import Fine
@@ -152,6 +152,9 @@ def test_data_that_changed_under_resume_are_noticed(tmp_path: Path) -> None:
     ]
     other = run(request(Fine, tmp_path / "other", data=stored(0.1))).result
     assert resumed.records == other.records
+    interrupted(tmp_path / "out", data=stored(0.0), execution=Execution(batch_size=7))
+    asked = request(Fine, tmp_path / "out", data=stored(0.1), resume=True, execution=None)
+    assert run(asked).result.provenance.execution.batch_size != 7
 
 
 def test_a_model_that_changed_under_resume_is_noticed(tmp_path: Path) -> None:

@@ -117,6 +117,35 @@ def test_out_of_memory_halves_the_batch_and_nothing_else_changes(tmp_path: Path)
     assert [one.findings for one in same.outcomes] == [one.findings for one in result.outcomes]
 
 
+class Counts:
+    """Counts measured shards by check."""
+
+    def __init__(self) -> None:
+        self.shards: list[str] = []
+        self._check = ""
+
+    def planned(self, plan: object) -> None: ...
+
+    def checking(self, check: object) -> None:
+        self._check = check.meta.id  # type: ignore[attr-defined]
+
+    def stepped(self) -> None:
+        self.shards.append(self._check)
+
+    def noted(self, incident: str, *, again: bool) -> None: ...
+    def finished(self, outcome: object) -> None: ...
+
+
+def test_checks_that_were_finished_are_measured_again_with_the_smaller_batch(
+    tmp_path: Path,
+) -> None:
+    """One batch size holds for the whole result."""
+    progress = Counts()
+    result = run(request(networks.GreedyBackward, tmp_path), progress=progress).result
+    assert result.provenance.execution.batch_size == 32
+    assert progress.shards == ["clean-accuracy"] * 4 + ["fgsm-linf"] * 2
+
+
 def test_a_step_that_never_fits_is_an_outcome_and_the_others_keep_their_batch(
     tmp_path: Path,
 ) -> None:
