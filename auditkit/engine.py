@@ -252,6 +252,28 @@ class _Worker:
 
 
 @final
+class _Call:
+    """One call of `measure`: what waits for which worker, and what is done."""
+
+    def __init__(self, number: int, check: Check, shards: range, workers: int) -> None:
+        self.number, self.check = number, check
+        self.waiting = [[i for i in shards if i % workers == w] for w in range(workers)]
+        self.done: dict[int, Step] = {}
+        self.survived: dict[int, tuple[str, ...]] = {}  # by shard
+        self._deaths: Counter[int] = Counter()
+
+    def died(self, w: int, i: int, why: str) -> None:
+        """Try the step of a dead worker again, or give it up."""
+        self._deaths[i] += 1
+        if self._deaths[i] == TRIES:
+            self.done[i] = Step(Failure(f"its process {why}, {TRIES} times"))
+            return
+        self.waiting[w].insert(0, i)
+        name = self.check.meta.id
+        self.survived[i] = (f"A process that ran {name} {why}; another took over.",)
+
+
+@final
 class Workers:
     """Shards spread over processes; a shard always meets the same one, which keeps its facts.
 
@@ -276,44 +298,38 @@ class Workers:
 
     def _measured(self, check: Check, shards: range) -> Generator[Step]:
         self._calls += 1
-        start, done = self._setup.clock(), dict[int, Step]()
-        waiting = {
-            w: [i for i in shards if i % len(self._workers) == w] for w in range(len(self._workers))
-        }
-        deaths: Counter[int] = Counter()
-        survived: dict[int, str] = {}
+        call, start = _Call(self._calls, check, shards, len(self._workers)), self._setup.clock()
         for wanted in shards:
-            while wanted not in done:
-                for w, queue in waiting.items():
-                    worker = self._workers[w]
-                    if worker.busy is None and queue:
-                        i = queue.pop(0)
-                        worker.send((self._calls, i), (check, i))
+            while wanted not in call.done:
+                self._hand_out(call)
                 left = self._left(start)
                 if left is not None and left <= 0:
                     self._stop_busy()
                     yield Step(Failure(over_time(self._setup.time_limit or 0)))
                     return
                 for w in self._answering(left):
-                    ticket = self._workers[w].busy
-                    step = self._workers[w].answer()
-                    own = ticket is not None and ticket[0] == self._calls
-                    if step is None:
-                        why = self._replaced(w)
-                        if own and ticket is not None:
-                            i = ticket[1]
-                            deaths[i] += 1
-                            if deaths[i] < TRIES:
-                                waiting[w].insert(0, i)
-                                name = check.meta.id
-                                survived[i] = f"A process that ran {name} {why}; another took over."
-                            else:
-                                done[i] = Step(Failure(f"its process {why}, {TRIES} times"))
-                    elif own and ticket is not None:
-                        said = survived.pop(ticket[1], None)
-                        more = () if said is None else (said,)
-                        done[ticket[1]] = Step(step.outcome, (*step.incidents, *more))
-            yield done.pop(wanted)
+                    self._take_in(call, w)
+            yield call.done.pop(wanted)
+
+    def _hand_out(self, call: _Call) -> None:
+        for w, queue in enumerate(call.waiting):
+            if self._workers[w].busy is None and queue:
+                i = queue.pop(0)
+                self._workers[w].send((call.number, i), (call.check, i))
+
+    def _take_in(self, call: _Call, w: int) -> None:
+        """Take the answer of a worker, which may be that it died, or one to an earlier call."""
+        ticket = self._workers[w].busy
+        assert ticket is not None
+        step = self._workers[w].answer()
+        why = self._replaced(w) if step is None else ""
+        number, i = ticket
+        if number != call.number:
+            return
+        if step is None:
+            call.died(w, i, why)
+        else:
+            call.done[i] = Step(step.outcome, (*step.incidents, *call.survived.pop(i, ())))
 
     def _left(self, start: float) -> float | None:
         limit = self._setup.time_limit
@@ -322,6 +338,7 @@ class Workers:
     def _answering(self, seconds: float | None) -> list[int]:
         """Return which busy workers have an answer, or have died."""
         busy = {w.connection: i for i, w in enumerate(self._workers) if w.busy is not None}
+        assert busy  # or it would wait for ever
         ready = wait(list(busy), seconds)
         return [i for connection, i in busy.items() if connection in ready]
 
@@ -349,7 +366,10 @@ class Workers:
         """Put a new worker in the place of one that died; return how it ended."""
         dead = self._workers[w]
         dead.stop()
-        self.prepare()
+        self._workers[w] = (
+            self._started()
+        )  # it alone: others that died have steps to be tried again
+        self._await_all()
         return how_it_ended(dead.process.exitcode)
 
     def _stop_busy(self) -> None:

@@ -95,3 +95,8 @@ def test_a_worker_that_dies_is_replaced_and_its_step_tried_again(
     assert said == [
         "A process that ran clean-accuracy was killed by signal 11 (SIGSEGV); another took over."
     ]
+
+
+def test_workers_that_die_together_lose_no_step(tmp_path: Path) -> None:
+    with Workers(spec(tmp_path, "Dies"), setup(), Execution(), workers=2) as engine:
+        assert reasons(engine) == ["its process ended with exit code 0, 2 times"] * 3
