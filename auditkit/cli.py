@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, final
 
 import click
 
-from auditkit import __version__
+from auditkit import __version__, supervisor
 from auditkit.errors import AuditkitError, ConfigError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from auditkit.checks.base import Check
     from auditkit.data.presence import Presence
+    from auditkit.findings import Outcome
     from auditkit.models.load import ModelSpec
+    from auditkit.plan import Plan
     from auditkit.policy import Policy
     from auditkit.result import Execution, Result
-    from auditkit.run import Audit, Request
+    from auditkit.run import Audit, Progress, Request
 
 F = TypeVar("F", bound=Callable[..., Any])
 FORMATS = ("html", "json", "junit", "md")
@@ -31,32 +37,66 @@ FORMATS = ("html", "json", "junit", "md")
 
 def main() -> NoReturn:
     """Run the command line and exit: 0 pass, 1 fail, 2 user error, 3 incomplete, 4 a bug."""
+    _open_standard_streams()
+    left = supervisor.handover()
+    if left is None and supervisor.is_wanted(sys.argv[1:]):
+        sys.exit(supervisor.supervise(sys.argv[1:]))
+    code = _exit_code(left)
+    _flush()
+    supervisor.leave(code)
+
+
+def _exit_code(left: supervisor.Handover | None) -> int:
     try:
-        code = cli.main(prog_name="audit", standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else 0)
+        code = cli.main(prog_name="audit", standalone_mode=False, obj=left)
+        return code if isinstance(code, int) else 0
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 0
     except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        return stop.exit_code
     except click.ClickException as error:
         error.show()
-        sys.exit(2)
+        return 2
     except AuditkitError as error:
         _print_error(error)
-        sys.exit(2)
+        return 2
     except (KeyboardInterrupt, click.Abort):
         click.echo("Interrupted.", err=True)
-        sys.exit(3)
+        return 3
     except Exception:  # noqa: BLE001 - whatever is left is our own fault, and says so
         import traceback
 
         traceback.print_exc()
         click.echo("\nThis is a bug in auditkit, not in your model. Please report it.", err=True)
-        sys.exit(4)
+        return 4
+
+
+def _open_standard_streams() -> None:
+    """Make sure that files opened later do not become standard output, and that any text fits."""
+    for handle in range(3):
+        try:
+            os.fstat(handle)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal in another character set
+
+
+def _flush() -> None:
+    """Write out what is left; a reader that has gone is no error."""
+    with suppress(BrokenPipeError, AttributeError):
+        sys.stdout.flush()
+        return
+    with suppress(OSError):  # or Python itself tries again at exit, and complains
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _print_error(error: AuditkitError) -> None:
-    click.echo(f"Error: {_plain(error.message)}", err=True)
-    if error.hint:
-        click.echo(f"  {_plain(error.hint)}", err=True)
+    with suppress(BrokenPipeError):
+        click.echo(f"Error: {_plain(error.message)}", err=True)
+        if error.hint:
+            click.echo(f"  {_plain(error.hint)}", err=True)
 
 
 def _plain(text: str) -> str:
@@ -64,7 +104,20 @@ def _plain(text: str) -> str:
     return "".join(c for c in text if c in "\n\t" or c.isprintable())
 
 
+@final
+class _Commands(click.Group):
+    """Commands whose reader may leave, as in `| head -1`, without that being an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # click itself would exit with 1, which here means "fail"
+            raise click.exceptions.Exit(0) from None
+
+
 @click.group(
+    cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "AUDIT"},
 )
 @click.version_option(__version__, prog_name="auditkit")
@@ -78,6 +131,12 @@ def cli() -> None:
 
     Exit codes: 0 pass, 1 fail, 2 usage or input error, 3 incomplete, 4 a bug in auditkit.
     """
+    try:
+        Path.cwd()
+    except FileNotFoundError as error:  # torch would not even start
+        raise ConfigError(
+            "The current folder does not exist any more.", hint="Change into one that does: cd ~"
+        ) from error
 
 
 # --- run -----------------------------------------------------------------------------------------
@@ -129,6 +188,17 @@ def _duration(
         return float(str(seconds_of(value)))
     except ValueError as error:
         raise click.BadParameter(f"{value!r} is no duration, expected 90s, 10m or 1h") from error
+
+
+def _bytes(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | None:
+    if value is None:
+        return None
+    number, unit = value.rstrip("KMGiBb"), value.lstrip("0123456789.")
+    powers = {"KiB": 10, "MiB": 20, "GiB": 30}
+    try:
+        return int(float(number) * 2 ** powers[unit])
+    except (KeyError, ValueError) as error:
+        raise click.BadParameter(f"{value!r} is no size, expected 512MiB or 4GiB") from error
 
 
 def _model_options(command: F) -> F:
@@ -213,6 +283,10 @@ def _model_options(command: F) -> F:
     "--max-inputs", type=click.IntRange(min=1), help="Random sample, stratified by label."
 )
 @click.option("--budget", callback=_duration, metavar="10m", help="Skip what would start later.")
+@click.option(
+    "--check-timeout", callback=_duration, metavar="10m", help="Give up a check that takes longer."
+)
+@click.option("--memory", callback=_bytes, metavar="4GiB", help="Stay below so much memory.")
 @click.option("--seed", type=int, help="Seed of every random choice; 0 by default.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder; reports/<model> by default.")
 @click.option(
@@ -239,12 +313,16 @@ def _model_options(command: F) -> F:
 def run(model: str, as_json: bool, quiet: bool, formats: tuple[str, ...], **options: Any) -> None:
     """Audit MODEL: a built-in name or a model file."""
     request = _request(model, formats, options)
-    signal.signal(signal.SIGTERM, _interrupt)
-    audit = _run_with_progress(request, quiet=quiet or as_json)
-    _print_result(audit.result, as_json=as_json, quiet=quiet)
-    if not (as_json or quiet):
-        name = "report.html" if "html" in formats else "result.json"
-        click.echo(f"Report: {audit.folder / name}")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _Interrupt())
+    supervisor.tell(limit=request.policy.check_timeout)
+    with _standard_output_kept():
+        audit = _run_with_progress(request, quiet=quiet or as_json)
+    with suppress(BrokenPipeError):  # whoever reads it may stop; the verdict stands
+        _print_result(audit.result, as_json=as_json, quiet=quiet)
+        if not (as_json or quiet):
+            name = "report.html" if "html" in formats else "result.json"
+            click.echo(f"Report: {audit.folder / name}")
     sys.exit(audit.result.verdict.exit_code)
 
 
@@ -271,6 +349,8 @@ def _request(model: str, formats: tuple[str, ...], options: dict[str, Any]) -> R
         workers=_workers(options["workers"]),
         execution=_execution(options["execution"]),
         resume=options["resume"],
+        memory=options["memory"],
+        left=click.get_current_context().find_object(supervisor.Handover) or supervisor.Handover(),
         command=shlex.join(["audit", *sys.argv[1:]]),
     )
 
@@ -304,7 +384,7 @@ def _policy(options: dict[str, Any]) -> Policy:
     from auditkit.policy import load_policy
 
     policy = load_policy(options["policy"], suite=options["suite"], checks=options["checks"])
-    given = {key: options[key] for key in ("max_inputs", "budget", "seed")}
+    given = {key: options[key] for key in ("max_inputs", "budget", "check_timeout", "seed")}
     return policy.model_copy(update={k: v for k, v in given.items() if v is not None})
 
 
@@ -324,21 +404,71 @@ def _execution(file: Path | None) -> Execution | None:
     return read_execution(file)
 
 
-def _interrupt(_signal: int, _frame: object) -> None:
-    raise KeyboardInterrupt
+@final
+class _Interrupt:
+    """Ends the audit in order at the first Ctrl-C or SIGTERM, and at once at the second."""
+
+    count = 0
+
+    def __call__(self, _signal: int, _frame: object) -> None:
+        """Handle a signal."""
+        _Interrupt.count += 1
+        if _Interrupt.count > 1:
+            os._exit(supervisor.AT_ONCE)
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def _standard_output_kept() -> Generator[None]:
+    """Within the block, whatever a model or a library prints goes to standard error."""
+    with redirect_stdout(sys.stderr):
+        sys.stdout.flush()
+        kept = os.dup(1)
+        os.dup2(2, 1)  # also what compiled code and child processes print
+        try:
+            yield
+        finally:
+            os.dup2(kept, 1)
+            os.close(kept)
 
 
 def _run_with_progress(request: Request, *, quiet: bool) -> Audit:
+    from auditkit.run import Silent
     from auditkit.run import run as run_audit
 
     if quiet:
-        return run_audit(request)
-    from rich.console import Console
+        return run_audit(request, progress=_Told(Silent(), request.policy.check_timeout))
+    from auditkit.progress import ConsoleProgress, QuietableConsole
 
-    from auditkit.progress import ConsoleProgress
+    with ConsoleProgress(QuietableConsole(stderr=True)) as progress:
+        told = _Told(progress, request.policy.check_timeout)
+        return run_audit(request, progress=told)
 
-    with ConsoleProgress(Console(stderr=True)) as progress:
-        return run_audit(request, progress=progress)
+
+@final
+class _Told:
+    """Lets the supervisor know which check is running; all else is somebody else's to show."""
+
+    def __init__(self, shown: Progress, limit: float | None) -> None:
+        self._shown, self._limit = shown, limit
+        self.warned = shown.warned
+        self.stepped = shown.stepped
+        self.noted = shown.noted
+
+    def planned(self, plan: Plan) -> None:
+        """Say that model and data are there."""
+        supervisor.tell(check=None)
+        self._shown.planned(plan)
+
+    def checking(self, check: Check) -> None:
+        """Say that a check starts."""
+        supervisor.tell(check=check.meta.id, limit=self._limit)
+        self._shown.checking(check)
+
+    def finished(self, outcome: Outcome) -> None:
+        """Say that it is over."""
+        supervisor.tell(check=None)
+        self._shown.finished(outcome)
 
 
 def _print_result(result: Result, *, as_json: bool, quiet: bool) -> None:
@@ -357,7 +487,11 @@ def _print_result(result: Result, *, as_json: bool, quiet: bool) -> None:
 def _console() -> Console:
     from rich.console import Console
 
-    return Console(highlight=False)
+    class Output(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # rich itself would exit with 1, which here means "fail"
+
+    return Output(highlight=False)
 
 
 # --- a result again ------------------------------------------------------------------------------
@@ -408,14 +542,15 @@ def assert_(result: Path, policy: str | None, as_json: bool, quiet: bool) -> Non
         today=datetime.now(UTC).date(),
         interrupted=loaded.provenance.partial,
     )
-    if as_json:
-        click.echo(verdict.model_dump_json(indent=1))
-    elif quiet:
-        click.echo(verdict.sentence)
-    else:
-        from auditkit.render.terminal import render_verdict
+    with suppress(BrokenPipeError):  # whoever reads it may stop; the verdict stands
+        if as_json:
+            click.echo(verdict.model_dump_json(indent=1))
+        elif quiet:
+            click.echo(verdict.sentence)
+        else:
+            from auditkit.render.terminal import render_verdict
 
-        render_verdict(verdict, _console())
+            render_verdict(verdict, _console())
     sys.exit(verdict.exit_code)
 
 

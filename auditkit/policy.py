@@ -102,6 +102,7 @@ class Policy(_Strict):
     max_inputs: int | None = Field(default=None, ge=1)
     aim: Duration | None = None
     budget: Duration | None = None
+    check_timeout: Duration | None = None
     seed: int = 0
     level: float = Field(default=LEVEL, gt=0.5, lt=1)
     minimum_n: int = Field(default=20, ge=1)

@@ -13,6 +13,15 @@ from auditkit.plan import Plan
 
 
 @final
+class QuietableConsole(Console):
+    """A console that falls silent when nobody reads it any more, instead of ending the audit."""
+
+    def on_broken_pipe(self) -> None:
+        """Say nothing from now on."""
+        self.quiet = True
+
+
+@final
 class ConsoleProgress:
     """Shows the running check and the time left.
 
@@ -62,6 +71,14 @@ class ConsoleProgress:
         """Move the bar by one shard."""
         if self._bar is not None and self._task is not None:
             self._bar.advance(self._task)
+
+    def noted(self, incident: str, *, again: bool) -> None:
+        """Print what was survived; the count starts again where all checks do."""
+        if again:
+            self._done = 0
+            if self._bar is not None and self._task is not None:
+                self._bar.update(self._task, completed=0)
+        self._console.print(incident, markup=False, highlight=False, soft_wrap=True)
 
     def finished(self, outcome: Outcome) -> None:
         """Count the check; without a terminal, print its line."""

@@ -145,6 +145,8 @@ class Provenance(Frozen):
     execution: Execution
     git: str | None = None
     partial: bool = False  # interrupted: some checks had not run
+    incidents: list[str] = []  # what went wrong meanwhile and was survived, as sentences
+    memory: int | None = None  # bytes that a process was allowed to use
 
 
 class Result(Frozen):
@@ -207,15 +209,29 @@ def read_result(path: str | Path) -> Result:
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file so that a reader sees the old content or the new, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
-        Path(temporary).chmod(0o644)
+            file.flush()
+            os.fsync(file.fileno())  # a power cut leaves the old content or the new
+        Path(temporary).chmod(0o666 & ~_umask())  # mkstemp lets nobody else read it
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def remove_temporary_files(folder: Path) -> None:
+    """Take away what `write_atomically` leaves in a folder when its process is killed."""
+    for file in folder.glob(".*.tmp"):
+        file.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)  # the only way to read it is to set it
+    os.umask(mask)
+    return mask
 
 
 def _result_file(path: str | Path) -> Path:

@@ -6,8 +6,9 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from importlib import metadata
@@ -17,16 +18,21 @@ from typing import Protocol, final
 import numpy as np
 
 import auditkit
-from auditkit.checks.base import Check, Context, NotApplicable, Records
+from auditkit.behaviour import difference_between_two_answers
+from auditkit.checks.base import Check, Context, Measured, NotApplicable, Records
 from auditkit.data.load import DataSpec
-from auditkit.engine import Engine, Failure, InProcess, Shards, Workers, failure_of
+from auditkit.engine import Engine, Failure, InProcess, Setup, Workers, failure_of
+from auditkit.errors import AuditkitError, ModelError
 from auditkit.findings import Outcome
+from auditkit.lock import cannot_write, locked
+from auditkit.memory import bytes_per_input, fitting_batch, is_out_of_memory, resident
 from auditkit.models.classifier import Classifier
 from auditkit.models.graphs import GraphClassifier
 from auditkit.models.load import ModelSpec
 from auditkit.models.tabular import TabularClassifier
 from auditkit.plan import Plan, make_plan, outcome_of
 from auditkit.policy import Policy
+from auditkit.processes import over_time
 from auditkit.records import write_records
 from auditkit.render import FORMATS, render
 from auditkit.result import (
@@ -34,23 +40,32 @@ from auditkit.result import (
     Execution,
     ModelFacts,
     Provenance,
+    RecordsFile,
     Result,
     SliceFacts,
+    remove_temporary_files,
     write_atomically,
 )
 from auditkit.state import Finished, State
 from auditkit.subject import (
     Subject,
     SubjectSpec,
+    as_inputs,
     choose_execution,
     examine,
     load_subject,
+    plain_execution,
     settle,
 )
+from auditkit.supervisor import Handover
+from auditkit.timelimit import TimeIsUp, limited
 from auditkit.verdict import judge
 
 MOST_WORKERS = 8  # by choice of the program; more when asked for
 SHARDS_PER_WORKER = 4
+SELDOM = 10  # times as long as writing a partial result takes, until it is written again
+STABILITY_SAMPLE = 32  # inputs that are asked twice
+MIB = 1 << 20
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "captum", "foolbox", "pandas", "Pillow")
 
 
@@ -77,6 +92,10 @@ class Request:
         Settings to reuse; chosen by a short measurement otherwise.
     resume : bool
         Take over checks that an interrupted run into the same folder had finished.
+    memory : int, optional
+        Bytes of memory to stay below: it caps the batch size and, on Linux, limits the processes.
+    left : Handover
+        What a process that died while it ran this audit left.
     command : str
         How the user called it, for the report.
     """
@@ -89,6 +108,8 @@ class Request:
     workers: int | None = 1
     execution: Execution | None = None
     resume: bool = False
+    memory: int | None = None
+    left: Handover = field(default_factory=Handover)
     command: str = ""
 
 
@@ -106,6 +127,9 @@ class Progress(Protocol):
 
     def stepped(self) -> None:
         """Say that one shard of the running check is done."""
+
+    def noted(self, incident: str, *, again: bool) -> None:
+        """Say what was survived, and whether all checks run again because of it."""
 
     def finished(self, outcome: Outcome) -> None:
         """Say what a check came to."""
@@ -125,6 +149,9 @@ class Silent:
         """Say nothing."""
 
     def stepped(self) -> None:
+        """Say nothing."""
+
+    def noted(self, incident: str, *, again: bool) -> None:
         """Say nothing."""
 
     def finished(self, outcome: Outcome) -> None:
@@ -148,85 +175,329 @@ def run(request: Request, *, progress: Progress | None = None) -> Audit:
     AuditkitError
         If model, data or policy are wrong. What a check raises is its outcome instead.
     """
-    progress = progress or Silent()
-    clock = time.perf_counter
-    started, start = datetime.now(UTC), clock()
-    policy = request.policy
-    spec = SubjectSpec(
-        model=request.model, data=request.data, max_inputs=policy.max_inputs, seed=policy.seed
-    )
-    spec = settle(spec)
-    subject = examine(load_subject(spec), seed=policy.seed)  # 1 load the model, 2 load the data
-    if subject.doubt is not None:
-        progress.warned(subject.doubt)
-    execution = request.execution or choose_execution(subject, clock=clock)
-    subject.configure(execution)
-    plan = make_plan(policy, subject.model, subject.data, shard_size=execution.shard_size)  # 3
-    progress.planned(plan)
-    workers = request.workers or _enough_workers(plan)
-    folder = request.out or Path("reports") / subject.model.identity.name
-    state = State(folder, subject, seed=policy.seed, level=policy.level, execution=execution)
-    if not request.resume:
-        state.clear()
-    model_facts, data_facts = _model_facts(subject), _data_facts(subject)
-    provenance = _provenance(request, subject, execution, workers, started)
-    done: list[Finished] = []
-    interrupted = False
+    return _Run(request, progress or Silent()).finish()
 
-    def result(partial: bool) -> Result:
-        outcomes = [one.outcome for one in done] + list(plan.not_run)
-        if partial:
-            left = plan.checks[len(done) :]
-            outcomes += [outcome_of(c, status="skipped", reason="interrupted") for c in left]
-        today = started.date()
-        verdict = judge(  # 6
-            outcomes, policy, modality=subject.model.modality, today=today, interrupted=partial
+
+@final
+class _Run:
+    """One audit on its way: what it is about, what is done, what was survived."""
+
+    def __init__(self, request: Request, progress: Progress) -> None:
+        self.request, self.progress, self.policy = request, progress, request.policy
+        self.started, self._start = datetime.now(UTC), time.perf_counter()
+        self.spec, self.subject = _loaded(  # 1 load the model, 2 load the data
+            SubjectSpec(
+                model=request.model,
+                data=request.data,
+                max_inputs=self.policy.max_inputs,
+                seed=self.policy.seed,
+            )
         )
-        columns = {one.outcome.check: one.records for one in done if one.records is not None}
+        if self.subject.doubt is not None:
+            progress.warned(self.subject.doubt)
+        self.folder = request.out or Path("reports") / self.subject.model.identity.name
+        self.incidents = list(request.left.incidents)
+        self.done: list[Finished] = []
+
+    def finish(self) -> Audit:
+        """Run what is left, and write the report."""
+        with locked(self.folder):
+            remove_temporary_files(self.folder)
+            execution = self._execution()
+            self.subject.configure(execution)
+            self._model_facts = _model_facts(self.subject, self._instability(execution))
+            self._data_facts = _data_facts(self.subject)
+            self.plan = make_plan(  # 3
+                self.policy, self.subject.model, self.subject.data, shard_size=execution.shard_size
+            )
+            self.progress.planned(self.plan)
+            self.workers = self.request.workers or _enough_workers(self.plan)
+            self.provenance = _provenance(self.request, self.subject, self.workers, self.started)
+            return self._audited(execution)
+
+    def seconds(self) -> float:
+        """Return how long the audit has taken, the time of processes that died included."""
+        return max(0.0, time.perf_counter() - self._start) + self.request.left.spent
+
+    def _audited(self, execution: Execution) -> Audit:
+        interrupted = False
+        state = self._state(execution)
+        if not (self.request.resume or self.request.left.resume):
+            state.clear()
+        try:
+            with self._engine(execution) as engine:
+                while True:  # 4 run the checks
+                    self._begin(state, execution)
+                    smaller = self._run_checks(engine, state, execution)
+                    if smaller is None:
+                        break
+                    execution = smaller
+                    engine.use(execution)
+                    state = self._state(execution)
+        except KeyboardInterrupt:
+            interrupted = True
+        result = self._result(execution, partial=interrupted, with_records=True)
+        _write(result, self.folder, self.request.formats)  # 7 render
+        if all(one.status in ("measured", "not_applicable") for one in result.outcomes):
+            state.clear()  # nothing is left to resume
+        return Audit(result, self.folder)
+
+    def _begin(self, state: State, execution: Execution) -> None:
+        """Make sure, before anything is measured, that the folder takes files."""
+        self.done.clear()
+        self._written = 0.0
+        try:
+            state.begin(self.incidents)
+            self._write_partial(execution)
+        except OSError as error:
+            raise cannot_write(self.folder, error) from error
+
+    def _run_checks(self, engine: Engine, state: State, execution: Execution) -> Execution | None:
+        """Run every check that is left; return smaller settings if memory did not suffice."""
+        for check in self.plan.checks:
+            engine.prepare()
+            self.progress.checking(check)
+            finished = self._known(check, state)
+            if finished is None:
+                finished = self._checked(check, engine)
+                if isinstance(finished, _OutOfMemory):
+                    smaller = self._smaller(check, finished, engine, execution)
+                    if smaller is not None:
+                        return smaller
+                    reason = f"out of memory, even one input at a time: {finished.failure.reason}"
+                    finished = _errored(check, replace(finished.failure, reason=reason), 0.0)
+                    engine.use(execution)
+                self._keep(check, finished, state)
+            self.done.append(finished)
+            self.progress.finished(finished.outcome)
+            self._write_now_and_then(execution)
+        return None
+
+    def _known(self, check: Check, state: State) -> Finished | None:
+        """Return what a check came to without measuring it."""
+        if check.meta.id in self.request.left.abandoned:
+            return _errored(check, Failure(self.request.left.abandoned[check.meta.id]), 0.0)
+        return state.load(check) or _skipped(check, self.policy, self.seconds())
+
+    def _checked(self, check: Check, engine: Engine) -> Finished | _OutOfMemory:
+        """Measure every shard, merge, summarise."""
+        start = time.perf_counter()
+
+        def seconds() -> float:
+            return round(max(0.0, time.perf_counter() - start), 3)
+
+        parts: list[Records] = []
+        for i, step in enumerate(engine.measure(check)):
+            for incident in step.incidents:
+                self._note(incident)
+            part = step.outcome
+            if isinstance(part, Failure) and part.out_of_memory:
+                return _OutOfMemory(i, part)
+            if isinstance(part, Failure):
+                return _errored(check, part, seconds())
+            if isinstance(part, NotApplicable):
+                return _inapplicable(check, part, seconds())
+            parts.append(part)
+            self.progress.stepped()
+        limit = self.policy.check_timeout
+        try:
+            context = Context(
+                data=self.subject.data, seed=self.policy.seed, level=self.policy.level
+            )
+            with limited(None if limit is None else limit - seconds()):
+                records = Records.merged(parts)
+                summary = check.summarise(records, context)
+        except TimeIsUp:
+            return _errored(check, Failure(over_time(limit or 0.0)), seconds())
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - what it raises is its outcome
+            return _errored(check, failure_of(error), seconds())
+        if isinstance(summary, NotApplicable):
+            return _inapplicable(check, summary, seconds())
+        return _measured(check, summary, records, seconds())
+
+    def _smaller(
+        self, check: Check, what: _OutOfMemory, engine: Engine, execution: Execution
+    ) -> Execution | None:
+        """Return the first halved batch size with which the step that failed fits."""
+        smaller = execution
+        while smaller.batch_size > 1:
+            smaller = smaller.model_copy(update={"batch_size": smaller.batch_size // 2})
+            engine.use(smaller)
+            outcome = engine.measure_one(check, what.shard).outcome
+            if not (isinstance(outcome, Failure) and outcome.out_of_memory):
+                self._note(
+                    f"Batch size halved from {execution.batch_size} to {smaller.batch_size}: out of"
+                    f" memory in {check.meta.id}; every check is measured with the smaller one.",
+                    again=True,
+                )
+                return smaller
+        return None
+
+    def _note(self, incident: str, *, again: bool = False) -> None:
+        if incident not in self.incidents:
+            self.incidents.append(incident)
+            self.progress.noted(incident, again=again)
+
+    def _keep(self, check: Check, finished: Finished, state: State) -> None:
+        """Write down a finished check; a full disk ends the audit only at its end."""
+        try:
+            state.save(check, finished)
+        except OSError as error:
+            self._note(f"A finished check could not be kept for --resume: {error.strerror}.")
+
+    def _write_now_and_then(self, execution: Execution) -> None:
+        """Write the partial result, as long as that takes a small part of the time."""
+        before = self.seconds()
+        if before < self._written:
+            return
+        with suppress(OSError):  # the finished checks are on disk; the last attempt is the report
+            self._write_partial(execution)
+        now = self.seconds()
+        self._written = now + SELDOM * (now - before)
+
+    def _write_partial(self, execution: Execution) -> None:
+        # Without records: two files cannot be replaced at once, and one names the other's hash.
+        result = self._result(execution, partial=True, with_records=False)
+        write_atomically(self.folder / "result.json", render(result, "json"))
+
+    def _result(self, execution: Execution, *, partial: bool, with_records: bool) -> Result:
+        outcomes = [one.outcome for one in self.done] + list(self.plan.not_run)
+        if partial:
+            left = self.plan.checks[len(self.done) :]
+            outcomes += [outcome_of(c, status="skipped", reason="interrupted") for c in left]
+        verdict = judge(  # 6
+            outcomes,
+            self.policy,
+            modality=self.subject.model.modality,
+            today=self.started.date(),
+            interrupted=partial,
+        )
+        columns = {one.outcome.check: one.records for one in self.done if one.records is not None}
+        update: dict[str, object] = {
+            "seconds": round(self.seconds(), 1),
+            "partial": partial,
+            "execution": execution,
+            "incidents": list(self.incidents),
+        }
         return Result(
             schema=1,
             auditkit=auditkit.__version__,
-            model=model_facts,
-            data=data_facts,
+            model=self._model_facts,
+            data=self._data_facts,
             outcomes=outcomes,
-            records=write_records(folder, subject.data, columns),
+            records=_written_records(self.folder, self.subject, columns) if with_records else None,
             verdict=verdict,
-            provenance=provenance.model_copy(
-                update={"seconds": round(clock() - start, 1), "partial": partial}
-            ),
+            provenance=self.provenance.model_copy(update=update),
         )
 
+    def _state(self, execution: Execution) -> State:
+        seed, level = self.policy.seed, self.policy.level
+        return State(self.folder, self.subject, seed=seed, level=level, execution=execution)
+
+    def _execution(self) -> Execution:
+        """Return the settings asked for, those of the interrupted run, or what is measured best."""
+        again = self.request.resume or self.request.left.resume
+        earlier = State.earlier(self.folder) if again else None
+        if earlier is not None and (changes := earlier.changes(self.subject)):
+            self._note(changes)
+            earlier = None
+        if self.request.execution is not None:
+            return self.request.execution
+        if earlier is not None:
+            for one in earlier.incidents:
+                self._note(one)
+            return earlier.execution
+        try:
+            with limited(self.policy.check_timeout):
+                chosen = choose_execution(self.subject, clock=time.perf_counter)
+        except (Exception, SystemExit, TimeIsUp):  # noqa: BLE001 - the checks will meet it again
+            chosen = plain_execution(self.subject)
+        return self._within_memory(chosen)
+
+    def _within_memory(self, execution: Execution) -> Execution:
+        """Return the settings with the largest batch that stays within `--memory`."""
+        limit = self.request.memory
+        if limit is None:
+            return execution
+        used, most = resident(), execution.batch_size
+        if used == 0:
+            self._note("--memory only caps the batch size: this system does not enforce a limit.")
+        some = as_inputs(self.subject.data.read(slice(0, 2)))
+        per_input = bytes_per_input(self.subject.model, some)
+        batch = fitting_batch(limit, per_input, used=used, most=most)
+        if batch < most:
+            self._note(
+                f"Batch size {batch} instead of {most}, to stay within --memory: about"
+                f" {per_input / MIB:.1f} MiB for each input, {used / MIB:.0f} MiB for the rest."
+            )
+        return execution.model_copy(update={"batch_size": batch})
+
+    def _instability(self, execution: Execution) -> str:
+        """Return that the model answers differently each time, as a sentence, or nothing."""
+        count = min(STABILITY_SAMPLE, execution.batch_size, len(self.subject.data))
+        try:
+            inputs = as_inputs(self.subject.data.read(slice(0, count)))
+            with limited(self.policy.check_timeout):
+                gap = difference_between_two_answers(self.subject.model, inputs)
+        except (Exception, SystemExit, TimeIsUp):  # noqa: BLE001 - the checks will meet it again
+            return ""
+        if gap == 0:
+            return ""
+        return (
+            f"The model answers differently each time it is asked (logits differ by up to {gap:.2g}"
+            " on the same batch): its numbers cannot be repeated exactly."
+        )
+
+    def _engine(self, execution: Execution) -> Engine:
+        setup = Setup(
+            shards=self.plan.shards,
+            seed=self.policy.seed,
+            time_limit=self.policy.check_timeout,
+            memory=self.request.memory,
+            clock=time.perf_counter,
+        )
+        if self.workers > 1 and len(self.plan.shards) > 1:
+            return Workers(self.spec, setup, execution, workers=self.workers)
+        return InProcess(self.subject, setup, execution)
+
+
+@final
+@dataclass(frozen=True)
+class _OutOfMemory:
+    """The step of a check for which memory did not suffice."""
+
+    shard: int
+    failure: Failure
+
+
+def _loaded(spec: SubjectSpec) -> tuple[SubjectSpec, Subject]:
     try:
-        with _engine(workers, spec, subject, plan, execution) as engine:
-            for check in plan.checks:  # 4 run the checks
-                progress.checking(check)
-                finished = state.load(check) or _skipped(check, policy, clock() - start)
-                if finished is None:
-                    finished = _checked(check, engine, subject, policy, progress)
-                    state.save(check, finished)
-                done.append(finished)
-                progress.finished(finished.outcome)
-                write_atomically(folder / "result.json", render(result(partial=True), "json"))
-    except KeyboardInterrupt:
-        interrupted = True
-    final_result = result(partial=interrupted)
-    _write(final_result, folder, request.formats)  # 7 render
-    if all(one.status in ("measured", "not_applicable") for one in final_result.outcomes):
-        state.clear()  # nothing is left to resume
-    return Audit(final_result, folder)
+        spec = settle(spec)
+        return spec, examine(load_subject(spec), seed=spec.seed)
+    except SystemExit as error:
+        raise ModelError(
+            f"The code of the model called exit({error.code!r}) while it was loaded or tried.",
+            hint="Take that call out of the module that builds the model.",
+        ) from error
+    except Exception as error:
+        if isinstance(error, AuditkitError) or not is_out_of_memory(error):
+            raise
+        raise ModelError(
+            "There is not enough memory to load the model and its data.",
+            hint="Close other programs, or take fewer inputs: --max-inputs 100",
+        ) from error
+
+
+def _written_records(folder: Path, subject: Subject, columns: Mapping[str, Records]) -> RecordsFile:
+    try:
+        return write_records(folder, subject.data, columns)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
 
 
 def _enough_workers(plan: Plan) -> int:
     """Return one process per core, but only as many as repay the seconds each takes to start."""
     return max(1, min(os.cpu_count() or 1, MOST_WORKERS, len(plan.shards) // SHARDS_PER_WORKER))
-
-
-def _engine(
-    workers: int, spec: SubjectSpec, subject: Subject, plan: Plan, execution: Execution
-) -> Engine:
-    if workers > 1 and len(plan.shards) > 1:
-        return Workers(spec, plan.shards, seed=spec.seed, execution=execution, workers=workers)
-    return InProcess(Shards(subject, plan.shards, seed=spec.seed, execution=execution))
 
 
 def _skipped(check: Check, policy: Policy, spent: float) -> Finished | None:
@@ -236,28 +507,7 @@ def _skipped(check: Check, policy: Policy, spent: float) -> Finished | None:
     return Finished(outcome_of(check, status="skipped", reason=reason), None)
 
 
-def _checked(
-    check: Check, engine: Engine, subject: Subject, policy: Policy, progress: Progress
-) -> Finished:
-    """Measure every shard, merge, summarise."""
-    start = time.perf_counter()
-    parts: list[Records] = []
-    for part in engine.measure(check):
-        if isinstance(part, Failure):
-            return Finished(_errored(check, part, time.perf_counter() - start), None)
-        if isinstance(part, NotApplicable):
-            return Finished(_inapplicable(check, part, time.perf_counter() - start), None)
-        parts.append(part)
-        progress.stepped()
-    try:
-        records = Records.merged(parts)
-        context = Context(data=subject.data, seed=policy.seed, level=policy.level)
-        summary = check.summarise(records, context)
-    except Exception as error:  # noqa: BLE001 - whatever a check raises is its own outcome
-        return Finished(_errored(check, failure_of(error), time.perf_counter() - start), None)
-    seconds = round(time.perf_counter() - start, 3)
-    if isinstance(summary, NotApplicable):
-        return Finished(_inapplicable(check, summary, seconds), None)
+def _measured(check: Check, summary: Measured, records: Records, seconds: float) -> Finished:
     pattern = check.meta.headline
     first = next((f.id for f in summary.findings if fnmatchcase(f.id, pattern)), None)
     outcome = outcome_of(
@@ -271,27 +521,32 @@ def _checked(
     return Finished(outcome, records)
 
 
-def _inapplicable(check: Check, why: NotApplicable, seconds: float) -> Outcome:
-    return outcome_of(check, status="not_applicable", reason=why.reason, seconds=round(seconds, 3))
+def _inapplicable(check: Check, why: NotApplicable, seconds: float) -> Finished:
+    outcome = outcome_of(check, status="not_applicable", reason=why.reason, seconds=seconds)
+    return Finished(outcome, None)
 
 
-def _errored(check: Check, failure: Failure, seconds: float) -> Outcome:
-    evidence = {"traceback": {"kind": "note", "title": "What went wrong", "text": failure.details}}
-    return outcome_of(
+def _errored(check: Check, failure: Failure, seconds: float) -> Finished:
+    note = {"kind": "note", "title": "What went wrong", "text": failure.details}
+    outcome = outcome_of(
         check,
         status="errored",
         reason=failure.reason,
-        seconds=round(seconds, 3),
-        evidence=evidence,
+        seconds=seconds,
+        evidence={"traceback": note} if failure.details else {},
     )
+    return Finished(outcome, None)
 
 
 def _write(result: Result, folder: Path, formats: Sequence[str]) -> None:
-    for name in dict.fromkeys(("json", *formats)):  # every other format can be made from the JSON
-        write_atomically(folder / FORMATS[name].file, render(result, name))
+    try:
+        for name in dict.fromkeys(("json", *formats)):  # the others can be made from the JSON
+            write_atomically(folder / FORMATS[name].file, render(result, name))
+    except OSError as error:
+        raise cannot_write(folder, error) from error
 
 
-def _model_facts(subject: Subject) -> ModelFacts:
+def _model_facts(subject: Subject, instability: str) -> ModelFacts:
     model = subject.model
     shape = getattr(model, "input_shape", None)
     bounds = getattr(model, "bounds", None)
@@ -306,7 +561,7 @@ def _model_facts(subject: Subject) -> ModelFacts:
         bounds=list(bounds) if bounds else None,
         features=_features(model),
         card=model.identity.card,
-        notes=list(model.identity.notes),
+        notes=[*model.identity.notes, *([instability] if instability else [])],
     )
 
 
@@ -343,14 +598,8 @@ def _data_facts(subject: Subject) -> DataFacts:
     )
 
 
-def _provenance(
-    request: Request,
-    subject: Subject,
-    execution: Execution,
-    workers: int,
-    started: datetime,
-) -> Provenance:
-    """Return everything but how long it took, which is known at the end."""
+def _provenance(request: Request, subject: Subject, workers: int, started: datetime) -> Provenance:
+    """Return everything that is known at the start; the rest is filled in with the result."""
     policy = request.policy
     return Provenance(
         command=request.command,
@@ -365,7 +614,8 @@ def _provenance(
         device=str(subject.model.device),
         dtype=str(subject.model.dtype).removeprefix("torch."),
         workers=workers,
-        execution=execution,
+        memory=request.memory,
+        execution=Execution(),
         git=_git_commit(),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from io import BytesIO
 from pathlib import Path
@@ -15,11 +16,12 @@ from pydantic import ValidationError
 
 import auditkit
 from auditkit.checks.base import Check, Records
-from auditkit.findings import Outcome
-from auditkit.result import Execution, write_atomically
+from auditkit.findings import Frozen, Outcome
+from auditkit.result import Execution, remove_temporary_files, write_atomically
 from auditkit.subject import Subject
 
 FOLDER = ".resume"
+_RUN = "run.json"
 
 
 @final
@@ -29,6 +31,30 @@ class Finished:
 
     outcome: Outcome
     records: Records | None
+
+
+class Earlier(Frozen):
+    """What an interrupted run was about, and how it computed."""
+
+    model: str  # hash
+    data: str  # hash
+    execution: Execution
+    incidents: list[str] = []
+
+    def changes(self, subject: Subject) -> str:
+        """Return which of the two differs now, as a sentence; empty where neither does."""
+        model = self.model != subject.model.identity.sha256
+        data = self.data != subject.data.sha256
+        if not (model or data):
+            return ""
+        what = " and ".join(
+            name for name, is_other in (("model", model), ("data", data)) if is_other
+        )
+        verb = "have" if data else "has"
+        return (
+            f"The {what} {verb} changed since the run that was interrupted,"
+            " so every check is measured again."
+        )
 
 
 @final
@@ -42,7 +68,8 @@ class State:
         self, out: Path, subject: Subject, *, seed: int, level: float, execution: Execution
     ) -> None:
         self._folder = out / FOLDER
-        self._common = {
+        self._execution = execution
+        self._common: dict[str, Any] = {
             "auditkit": auditkit.__version__,
             "model": subject.model.identity.sha256,
             "data": subject.data.sha256,
@@ -51,6 +78,26 @@ class State:
             "level": level,
             "execution": execution.model_dump(),
         }
+
+    @staticmethod
+    def earlier(out: Path) -> Earlier | None:
+        """Return what an interrupted run into this folder left, or None."""
+        try:
+            text = (out / FOLDER / _RUN).read_text(encoding="utf-8")
+            return Earlier.model_validate_json(text)
+        except (OSError, ValueError):
+            return None
+
+    def begin(self, incidents: Sequence[str] = ()) -> None:
+        """Keep what this run is about, for the next one to compare."""
+        about = Earlier(
+            model=self._common["model"],
+            data=self._common["data"],
+            execution=self._execution,
+            incidents=list(incidents),
+        )
+        remove_temporary_files(self._folder)
+        write_atomically(self._folder / _RUN, about.model_dump_json())
 
     def clear(self) -> None:
         """Forget everything."""

@@ -17,7 +17,7 @@ from auditkit.data.peek import peek
 from auditkit.errors import ConfigError, DataError
 from auditkit.models.auto import AUTO
 from auditkit.models.choose import choose, shuffled
-from auditkit.models.classifier import Classifier, ImageClassifier, TextClassifier
+from auditkit.models.classifier import Classifier, ImageClassifier, Inputs, TextClassifier
 from auditkit.models.load import (
     ModelSpec,
     holds_weights_alone,
@@ -27,6 +27,7 @@ from auditkit.models.load import (
 )
 from auditkit.models.preprocessing import doubt
 from auditkit.result import Execution
+from auditkit.types import Floats
 
 _BATCH = 256
 _HELD_BYTES = 256 * 1024 * 1024  # inputs of one process that may stay in memory between checks
@@ -164,6 +165,11 @@ def load_model_of(spec: SubjectSpec) -> Classifier:
     return spec.model
 
 
+def as_inputs(batch: Floats | list[str]) -> Inputs:
+    """Return what a data set reads as what a classifier reads."""
+    return batch if isinstance(batch, list) else torch.from_numpy(batch)
+
+
 def _with_note_on_cut_texts(model: Classifier, data: Dataset) -> Dataset:
     if not isinstance(model, TextClassifier):
         return data
@@ -213,8 +219,7 @@ def choose_execution(subject: Subject, *, clock: Callable[[], float]) -> Executi
     Plain float32 stays unless another setting is at least half as fast again: small gains are not
     worth a choice that could differ between two runs.
     """
-    size = _shard_size(len(subject.data))
-    base = Execution(shard_size=size, batch_size=128)
+    base = plain_execution(subject)
     model = subject.model
     if not (isinstance(model, ImageClassifier) and model.differentiable):
         return base
@@ -230,6 +235,11 @@ def choose_execution(subject: Subject, *, clock: Callable[[], float]) -> Executi
             if seconds < best_seconds:
                 best, best_seconds = candidate, seconds
     return best
+
+
+def plain_execution(subject: Subject) -> Execution:
+    """Return the settings that need no measurement."""
+    return Execution(shard_size=_shard_size(len(subject.data)), batch_size=128)
 
 
 def _shard_size(n: int) -> int:

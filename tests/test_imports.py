@@ -20,12 +20,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("explain", "records", "state", "engine", "convert"),
     ("plan", "subject"),
     ("render", "init", "verdict", "checks"),
-    ("policy", "artifacts"),
+    ("policy", "artifacts", "behaviour", "memory"),
     ("models", "data", "methods"),
     ("result",),
     ("findings",),
-    ("statistics", "randomness"),
-    ("types", "errors", "paths"),
+    ("statistics", "randomness", "lock", "supervisor"),
+    ("types", "errors", "paths", "processes", "timelimit"),
 )
 LIGHT = (
     "render",
@@ -81,7 +81,7 @@ def test_rendering_and_judging_know_no_model(file: Path) -> None:
 
 
 def test_nothing_below_run_reads_the_clock() -> None:
-    allowed = {"run", "cli", "doctor", "progress", "__main__", "api"}
+    allowed = {"run", "cli", "doctor", "progress", "__main__", "api", "supervisor"}
     for file in FILES:
         if part_of(file) not in allowed:
             assert not imports_of(file) & {"time"}, file

@@ -70,3 +70,27 @@ def test_a_torn_file_is_measured_again(tmp_path: Path) -> None:
     for file in (tmp_path / FOLDER).iterdir():
         file.write_bytes(file.read_bytes()[:20])
     assert state(tmp_path).load(CHECK) is None
+
+
+def test_what_a_run_was_about_is_compared_with_the_next_one(tmp_path: Path) -> None:
+    assert State.earlier(tmp_path) is None
+    state(tmp_path, batch_size=64).begin(["Something was survived."])
+    earlier = State.earlier(tmp_path)
+    assert earlier is not None
+    assert earlier.execution == Execution(batch_size=64)
+    assert earlier.incidents == ["Something was survived."]
+    assert earlier.changes(SUBJECT) == ""
+    other = Subject(MADE.model, replace(MADE.data, sha256="1" * 64))
+    assert earlier.changes(other).startswith("The data have changed since")
+    model = earlier.model_copy(update={"model": "2" * 64})
+    assert model.changes(SUBJECT).startswith("The model has changed since")
+    assert model.changes(other).startswith("The model and data have changed since")
+    (tmp_path / FOLDER / "run.json").write_text("{")
+    assert State.earlier(tmp_path) is None
+
+
+def test_what_a_killed_process_left_is_taken_away(tmp_path: Path) -> None:
+    (tmp_path / FOLDER).mkdir()
+    (tmp_path / FOLDER / ".check.json.abc.tmp").touch()
+    state(tmp_path).begin()
+    assert {one.name for one in (tmp_path / FOLDER).iterdir()} == {"run.json"}

@@ -103,6 +103,11 @@ class Classifier(ABC):
                 f"{self.identity.name} returned {type(output).__name__}, expected a tensor (n, k).",
                 hint="Wrap the model so that forward returns its logits alone.",
             )
+        if output.is_complex() or output.dtype == torch.bool:
+            raise ModelError(
+                f"{self.identity.name} returned {output.dtype} values, expected real numbers.",
+                hint="Return the logits before they are turned into answers.",
+            )
         if output.ndim == 1 and len(output) == n:
             output = output[:, None]
         k = len(self.classes)

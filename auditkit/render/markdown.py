@@ -40,6 +40,10 @@ def render_markdown(result: Result) -> str:
         *_families(outline.chapters(result)),
         *_section("What was not tested", _untested(outline.untested(result))),
         *_section("Notes", [f"- {escape(note)}" for note in verdict.notes]),
+        *_section(
+            "What went wrong and was survived",
+            [f"- {escape(incident)}" for incident in result.provenance.incidents],
+        ),
         f"<sub>auditkit {escape(result.auditkit)}, seed {result.provenance.seed}: "
         f"{code(result.provenance.command)}</sub>",
     ]

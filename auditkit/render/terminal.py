@@ -46,6 +46,8 @@ def render_terminal(result: Result, console: Console) -> None:
         _checks_wide(result, console)
     else:
         _checks_narrow(result, console)
+    for incident in result.provenance.incidents:
+        console.print(Text(f"Survived: {words.line(incident)}", style="dim"))
 
 
 def render_verdict(verdict: Verdict, console: Console) -> None:

@@ -26,3 +26,16 @@ def test_every_format_has_a_file_and_a_text() -> None:
 def test_an_unknown_format_names_the_near_miss() -> None:
     with pytest.raises(ConfigError, match="Did you mean 'html'"):
         render(text_result(), "htm")
+
+
+def test_what_was_survived_stands_in_every_report_for_people() -> None:
+    result = text_result()
+    said = "Batch size halved from 128 to 64: <b>out of memory</b>."
+    made = result.provenance.model_copy(update={"incidents": [said], "memory": 1 << 30})
+    survived = result.model_copy(update={"provenance": made})
+    shown = "Batch size halved from 128 to 64: &lt;b&gt;out of memory&lt;/b&gt;."
+    for name in ("html", "md"):
+        assert "What went wrong and was survived" in render(survived, name)
+        assert shown in render(survived, name)
+        assert "What went wrong and was survived" not in render(result, name)
+    assert "1,024 MiB" in render(survived, "html")
