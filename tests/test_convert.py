@@ -141,7 +141,7 @@ def test_a_checkpoint_is_audited_by_following_the_messages(tmp_path: Path, name:
     assert "--normalise" in command
     result = json.loads((tmp_path / "r" / "result.json").read_text())
     found = result["outcomes"][0]["findings"][0]
-    assert found["value"] == pytest.approx(accuracy, abs=0.004)  # pixels were rounded to bytes
+    assert found["value"] == pytest.approx(accuracy, abs=0.01)  # pixels were rounded to bytes
     assert any("--arch auto chose" in note for note in result["model"]["notes"])
 
     bundle = command.replace("run", "convert").partition(" --check")[0]
