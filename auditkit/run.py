@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import os
-import platform
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from importlib import metadata
 from pathlib import Path
 from typing import Protocol, final
-
-import numpy as np
 
 import auditkit
 from auditkit.behaviour import difference_between_two_answers
@@ -27,22 +22,17 @@ from auditkit.findings import Outcome
 from auditkit.lock import cannot_write, locked
 from auditkit.memory import bytes_per_input, fitting_batch, is_out_of_memory, resident
 from auditkit.models.classifier import Classifier
-from auditkit.models.graphs import GraphClassifier
 from auditkit.models.load import ModelSpec
-from auditkit.models.tabular import TabularClassifier
 from auditkit.plan import Plan, make_plan, outcome_of
 from auditkit.policy import Policy
 from auditkit.processes import over_time
+from auditkit.provenance import data_facts, model_facts, provenance_of
 from auditkit.records import write_records
 from auditkit.render import FORMATS, render
 from auditkit.result import (
-    DataFacts,
     Execution,
-    ModelFacts,
-    Provenance,
     RecordsFile,
     Result,
-    SliceFacts,
     remove_temporary_files,
     write_atomically,
 )
@@ -66,7 +56,6 @@ SHARDS_PER_WORKER = 4
 SELDOM = 10  # times as long as writing a partial result takes, until it is written again
 STABILITY_SAMPLE = 32  # inputs that are asked twice
 MIB = 1 << 20
-PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "captum", "foolbox", "pandas", "Pillow")
 
 
 @final
@@ -205,14 +194,21 @@ class _Run:
             remove_temporary_files(self.folder)
             execution = self._execution()
             self.subject.configure(execution)
-            self._model_facts = _model_facts(self.subject, self._instability(execution))
-            self._data_facts = _data_facts(self.subject)
+            self._model_facts = model_facts(self.subject, instability=self._instability(execution))
+            self._data_facts = data_facts(self.subject)
             self.plan = make_plan(  # 3
                 self.policy, self.subject.model, self.subject.data, shard_size=execution.shard_size
             )
             self.progress.planned(self.plan)
             self.workers = self.request.workers or _enough_workers(self.plan)
-            self.provenance = _provenance(self.request, self.subject, self.workers, self.started)
+            self.provenance = provenance_of(
+                self.subject,
+                self.policy,
+                command=self.request.command,
+                workers=self.workers,
+                memory=self.request.memory,
+                started=self.started,
+            )
             return self._audited(execution)
 
     def seconds(self) -> float:
@@ -544,92 +540,3 @@ def _write(result: Result, folder: Path, formats: Sequence[str]) -> None:
             write_atomically(folder / FORMATS[name].file, render(result, name))
     except OSError as error:
         raise cannot_write(folder, error) from error
-
-
-def _model_facts(subject: Subject, instability: str) -> ModelFacts:
-    model = subject.model
-    shape = getattr(model, "input_shape", None)
-    bounds = getattr(model, "bounds", None)
-    return ModelFacts(
-        name=model.identity.name,
-        sha256=model.identity.sha256,
-        modality=model.modality,
-        architecture=model.identity.architecture,
-        parameters=model.parameters,
-        classes=list(model.classes),
-        input_shape=list(shape) if shape else None,
-        bounds=list(bounds) if bounds else None,
-        features=_features(model),
-        card=model.identity.card,
-        notes=[*model.identity.notes, *([instability] if instability else [])],
-    )
-
-
-def _features(model: Classifier) -> list[str]:
-    if isinstance(model, TabularClassifier):
-        return list(model.schema.names)
-    return list(model.tags) if isinstance(model, GraphClassifier) else []
-
-
-def _data_facts(subject: Subject) -> DataFacts:
-    data = subject.data
-    counts = np.bincount(data.labels, minlength=len(data.classes))
-    slices = [
-        SliceFacts(
-            name=str(name),
-            sensitive=name in data.sensitive,
-            derived=name in data.derived,
-            groups={
-                str(group): int(count)
-                for group, count in data.attributes[name].value_counts().sort_index().items()
-            },
-        )
-        for name in data.attributes.columns
-    ]
-    return DataFacts(
-        name=data.name,
-        split=data.split,
-        sha256=data.sha256,
-        n=len(data),
-        available=data.available,
-        classes={name: int(count) for name, count in zip(data.classes, counts, strict=True)},
-        slices=slices,
-        notes=list(data.notes),
-    )
-
-
-def _provenance(request: Request, subject: Subject, workers: int, started: datetime) -> Provenance:
-    """Return everything that is known at the start; the rest is filled in with the result."""
-    policy = request.policy
-    return Provenance(
-        command=request.command,
-        policy=policy.model_dump(mode="json"),
-        suite=policy.suite,
-        seed=policy.seed,
-        started=started.isoformat(timespec="seconds"),
-        seconds=0.0,
-        python=platform.python_version(),
-        platform=platform.system(),
-        packages={name: metadata.version(name) for name in PACKAGES},
-        device=str(subject.model.device),
-        dtype=str(subject.model.dtype).removeprefix("torch."),
-        workers=workers,
-        memory=request.memory,
-        execution=Execution(),
-        git=_git_commit(),
-    )
-
-
-def _git_commit() -> str | None:
-    """Return the commit of the current folder, for people who audit from a repository."""
-    try:
-        answer = subprocess.run(
-            ["git", "rev-parse", "HEAD"],  # noqa: S607
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return answer.stdout.strip() or None

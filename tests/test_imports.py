@@ -17,7 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("cli",),
     ("api", "doctor", "progress", "selftest"),
     ("run",),
-    ("explain", "records", "state", "engine", "convert"),
+    ("explain", "records", "state", "engine", "convert", "provenance"),
     ("plan", "subject"),
     ("render", "init", "verdict", "checks"),
     ("policy", "artifacts", "behaviour", "memory"),

@@ -384,7 +384,7 @@ def missing(source: str) -> ModelError:
     guess = near_miss(source, MODELS) or near_miss(path.name, neighbours)
     return ModelError(
         f"There is no file and no built-in model {source!r}.{guess}",
-        hint=f"Built-in models: {', '.join(MODELS)}.",
+        hint="See the built-in ones: audit list models",
     )
 
 

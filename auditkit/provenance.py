@@ -1,0 +1,147 @@
+"""What a result says of the model, the data and the surroundings of an audit."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from datetime import datetime
+from importlib import metadata, util
+
+import numpy as np
+
+from auditkit.models.classifier import Classifier
+from auditkit.models.graphs import GraphClassifier
+from auditkit.models.tabular import TabularClassifier
+from auditkit.policy import Policy
+from auditkit.result import DataFacts, Execution, ModelFacts, Provenance, SliceFacts
+from auditkit.subject import Subject
+
+PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "captum", "foolbox", "pandas", "Pillow")
+EXTRAS = ("onnx", "onnxruntime")  # named where they are installed
+
+
+def model_facts(subject: Subject, *, instability: str) -> ModelFacts:
+    """Return what a report says of the model.
+
+    Parameters
+    ----------
+    subject : Subject
+        Model and data.
+    instability : str
+        A sentence where the model answers differently each time, else nothing.
+    """
+    model = subject.model
+    shape = getattr(model, "input_shape", None)
+    bounds = getattr(model, "bounds", None)
+    return ModelFacts(
+        name=model.identity.name,
+        sha256=model.identity.sha256,
+        modality=model.modality,
+        architecture=model.identity.architecture,
+        parameters=model.parameters,
+        classes=list(model.classes),
+        input_shape=list(shape) if shape else None,
+        bounds=list(bounds) if bounds else None,
+        features=_features(model),
+        card=model.identity.card,
+        notes=[*model.identity.notes, *([instability] if instability else [])],
+    )
+
+
+def _features(model: Classifier) -> list[str]:
+    if isinstance(model, TabularClassifier):
+        return list(model.schema.names)
+    return list(model.tags) if isinstance(model, GraphClassifier) else []
+
+
+def data_facts(subject: Subject) -> DataFacts:
+    """Return what a report says of the data."""
+    data = subject.data
+    counts = np.bincount(data.labels, minlength=len(data.classes))
+    slices = [
+        SliceFacts(
+            name=str(name),
+            sensitive=name in data.sensitive,
+            derived=name in data.derived,
+            groups={
+                str(group): int(count)
+                for group, count in data.attributes[name].value_counts().sort_index().items()
+            },
+        )
+        for name in data.attributes.columns
+    ]
+    return DataFacts(
+        name=data.name,
+        split=data.split,
+        sha256=data.sha256,
+        n=len(data),
+        available=data.available,
+        classes={name: int(count) for name, count in zip(data.classes, counts, strict=True)},
+        slices=slices,
+        notes=list(data.notes),
+    )
+
+
+def provenance_of(
+    subject: Subject,
+    policy: Policy,
+    *,
+    command: str,
+    workers: int,
+    memory: int | None,
+    started: datetime,
+) -> Provenance:
+    """Return everything that is known at the start; the rest is filled in with the result.
+
+    Parameters
+    ----------
+    subject : Subject
+        Model and data.
+    policy : Policy
+        As it applies, defaults included.
+    command : str
+        How the user called the audit.
+    workers : int
+        Processes.
+    memory : int, optional
+        Bytes to stay below.
+    started : datetime
+        When.
+    """
+    return Provenance(
+        command=command,
+        policy=policy.model_dump(mode="json"),
+        suite=policy.suite,
+        seed=policy.seed,
+        started=started.isoformat(timespec="seconds"),
+        seconds=0.0,
+        python=platform.python_version(),
+        platform=platform.system(),
+        packages=_versions(),
+        device=str(subject.model.device),
+        dtype=str(subject.model.dtype).removeprefix("torch."),
+        workers=workers,
+        memory=memory,
+        execution=Execution(),
+        git=_git_commit(),
+    )
+
+
+def _versions() -> dict[str, str]:
+    extras = [name for name in EXTRAS if util.find_spec(name)]
+    return {name: metadata.version(name) for name in (*PACKAGES, *extras)}
+
+
+def _git_commit() -> str | None:
+    """Return the commit of the current folder, for people who audit from a repository."""
+    try:
+        answer = subprocess.run(
+            ["git", "rev-parse", "HEAD"],  # noqa: S607
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip() or None
