@@ -257,7 +257,7 @@ def test_there_is_a_refusal_for_every_kind_that_does_not_load() -> None:
 def test_a_misspelt_built_in_name_is_answered_with_the_near_miss() -> None:
     error = refused(Path("digit-cnn"))
     assert "Did you mean 'digits-cnn'" in error.message
-    assert "phrases-transformer" in error.hint
+    assert "audit list models" in error.hint
 
 
 def test_hostile_files_are_refused_without_running(tmp_path: Path) -> None:
