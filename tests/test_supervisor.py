@@ -93,6 +93,30 @@ def test_what_cannot_be_interrupted_is_stopped_after_the_time_limit(
     assert "it took longer than the time limit of 3 s" in (one.reason or "")
 
 
+@pytest.mark.slow
+def test_a_model_that_hangs_while_it_is_loaded(tmp_path: Path) -> None:
+    done = audit(*of_network(tmp_path, "HangsAtOnce", "--check-timeout", "20s"), cwd=tmp_path)
+    assert done.returncode == 2
+    assert "was stopped: it took longer than the time limit of 20 s" in done.stderr
+
+
+@pytest.mark.slow
+def test_the_process_that_does_the_work_is_killed_from_outside(tmp_path: Path) -> None:
+    process = started(tmp_path, "Sleeps")
+    worker = int((tmp_path / "out" / ".lock").read_text())
+    os.kill(worker, signal.SIGKILL)
+    deadline = time.monotonic() + 120
+    while (tmp_path / "out" / ".lock").read_text() == f"{worker}\n":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    time.sleep(5)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=120)
+    assert process.returncode == 3
+    (said,) = read_result(tmp_path / "out").provenance.incidents
+    assert "was killed by signal 9 (SIGKILL)" in said
+
+
 def started(folder: Path, network: str) -> subprocess.Popen[str]:
     """Start an audit and wait until a check is asking the model."""
     process = subprocess.Popen(
@@ -146,7 +170,7 @@ def test_two_interrupts_end_at_once(network: str, tmp_path: Path) -> None:
 def test_the_child_does_not_outlive_a_supervisor_that_is_killed(tmp_path: Path) -> None:
     process = started(tmp_path, "Sleeps")
     process.kill()
-    process.wait()
+    process.communicate(timeout=60)  # which ends when nobody can write any more
     deadline = time.monotonic() + 60
     while (tmp_path / "out" / ".lock").exists() and time.monotonic() < deadline:
         holder = int((tmp_path / "out" / ".lock").read_text())

@@ -178,3 +178,9 @@ class GreedyBackward(Greedy):
 
     def misbehave(self, logits: Tensor) -> Tensor:
         return super().misbehave(logits) if torch.is_grad_enabled() else logits
+
+
+class HangsAtOnce(Fine):
+    def forward(self, images: Tensor) -> Tensor:
+        time.sleep(600)
+        return super().forward(images)

@@ -72,6 +72,20 @@ def test_a_disk_that_fills_up_meanwhile_costs_only_what_could_not_be_kept(
     assert said == "A finished check could not be kept for --resume: No space left on device."
 
 
+def test_a_report_that_cannot_be_written_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = run_module.write_atomically
+
+    def full_for_reports(path: Path, content: str) -> None:
+        full() if path.suffix == ".md" else write(path, content)
+
+    monkeypatch.setattr(run_module, "write_atomically", full_for_reports)
+    with pytest.raises(ConfigError, match="cannot be written: No space left on device"):
+        run(request(Fine, tmp_path, formats=("json", "md")))
+    assert not read_result(tmp_path).provenance.partial, "what could be written is whole"
+
+
 @pytest.mark.skipif(os.name != "posix", reason="needs limits on the size of files")
 def test_a_real_limit_on_files_leaves_nothing_torn(tmp_path: Path) -> None:
     import resource

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from auditkit import run as run_module
 from auditkit.data.load import DataSpec
+from auditkit.errors import ModelError
 from auditkit.findings import Outcome
 from auditkit.models.classifier import ImageClassifier
 from auditkit.policy import Policy
@@ -145,6 +147,18 @@ def test_checks_that_were_finished_are_measured_again_with_the_smaller_batch(
     result = run(request(networks.GreedyBackward, tmp_path), progress=progress).result
     assert result.provenance.execution.batch_size == 32
     assert progress.shards == ["clean-accuracy"] * 4 + ["fgsm-linf"] * 2
+
+
+def test_too_little_memory_for_model_and_data_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def starved(_spec: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(run_module, "load_subject", starved)
+    with pytest.raises(ModelError, match="not enough memory to load") as raised:
+        run(request(networks.Fine, tmp_path))
+    assert "--max-inputs" in raised.value.hint
 
 
 def test_a_step_that_never_fits_is_an_outcome_and_the_others_keep_their_batch(
