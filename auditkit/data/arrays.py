@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -100,7 +99,7 @@ def _opened(file: Path) -> Generator[NpzFile]:
     with file.open("rb") as handle:  # numpy itself leaves a damaged file open
         try:
             archive: object = np.load(handle, allow_pickle=False)
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        except Exception as error:  # zipfile and numpy raise many kinds
             reason = str(error).partition(". ")[0]  # numpy goes on to say how to read it unsafely
             raise DataError(
                 f"{file} cannot be read as an .npz file: {reason}.", hint=_SAVE
@@ -143,12 +142,15 @@ def _key(archive: NpzFile, wanted: Sequence[str], file: Path) -> str:
 
 def _array(archive: NpzFile, name: str, file: Path) -> NDArray[Any]:
     try:
-        return archive[name]
-    except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile) as error:
+        found: object = archive[name]
+    except Exception as error:  # numpy raises many kinds on an array that it cannot follow
         raise DataError(
             f"{file}: the array {name} cannot be read: {error}.",
             hint="Arrays of Python objects are never loaded; save numbers or strings.",
         ) from error
+    if not isinstance(found, np.ndarray):  # numpy hands out any other entry as bytes
+        raise DataError(f"{file}: {name} is no array.", hint=_SAVE)
+    return found
 
 
 def _flat(labels: NDArray[Any], key: str, file: Path) -> tuple[NDArray[Any], list[str]]:

@@ -137,7 +137,7 @@ def read_archive(path: Path) -> Archive:
                     oddities.append(f"{info.filename} is a pickle of {info.file_size:,} bytes")
                     continue
                 programs[info.filename] = read_pickle(archive.read(info))
-    except _DAMAGE as error:
+    except ZIP_DAMAGE as error:
         raise ModelError(f"{path} is a damaged zip archive: {error}.") from error
     return Archive(
         entries={info.filename: info.file_size for info in infos},
@@ -148,7 +148,7 @@ def read_archive(path: Path) -> Archive:
 
 
 # What zipfile raises on archives that were changed at random.
-_DAMAGE = (
+ZIP_DAMAGE = (
     zipfile.BadZipFile,
     OSError,
     EOFError,

@@ -452,6 +452,15 @@ def _npz(**arrays: object) -> Writer:
     return write
 
 
+def _future_zip(path: Path, canary: Path) -> None:
+    """An archive that needs a newer reader than there will ever be."""
+    _npz(images=np.zeros((2, 1, 8, 8)), labels=[0, 1])(path, canary)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"PK\x01\x02")
+    data[at + 6] = 248
+    path.write_bytes(bytes(data))
+
+
 def _objects(path: Path, canary: Path) -> None:
     with path.open("wb") as file:
         np.savez(file, images=np.array([Shout(canary)], dtype=object), labels=np.zeros(1, int))
@@ -466,6 +475,22 @@ def _lying_npy(path: Path, _: Path) -> None:
             archive.writestr(
                 name, b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + b"x"
             )
+
+
+def _unclosed_npy(path: Path, _: Path) -> None:
+    """An array whose head never closes a bracket."""
+    text = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1L, "
+    head = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("images.npy", head)
+        archive.writestr("labels.npy", head)
+
+
+def _no_arrays(path: Path, _: Path) -> None:
+    """Entries of the right names that are no arrays."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("images", b"pixels")
+        archive.writestr("labels", b"names")
 
 
 def _evaluated_npy(path: Path, canary: Path) -> None:
@@ -527,7 +552,11 @@ def data_files() -> dict[str, Writer]:
         "objects.npz": _objects,
         "lying.npz": _lying_npy,
         "evaluated.npz": _evaluated_npy,
+        "unclosed.npz": _unclosed_npy,
+        "no-arrays.npz": _no_arrays,
+        "single-unclosed.npz": _text(b"\x93NUMPY\x01\x00\x10\x00{'descr': '<f8',("),
         "bomb.npz": _npz_bomb,
+        "future.npz": _future_zip,
         "no-labels.npz": _npz(images=np.zeros((2, 1, 2, 2))),
         "nothing.npz": _npz(),
         "texts.npz": _npz(images=["a", "b"], labels=[0, 1]),
