@@ -142,7 +142,7 @@ def _key(archive: NpzFile, wanted: Sequence[str], file: Path) -> str:
 
 def _array(archive: NpzFile, name: str, file: Path) -> NDArray[Any]:
     try:
-        found: object = archive[name]
+        found: Any = archive[name]  # its stub promises an array
     except Exception as error:  # numpy raises many kinds on an array that it cannot follow
         raise DataError(
             f"{file}: the array {name} cannot be read: {error}.",
