@@ -117,14 +117,15 @@ class Setup:
 class Shards:
     """The shards of one process, each with the facts already computed about it."""
 
-    def __init__(self, subject: Subject, setup: Setup, execution: Execution) -> None:
+    def __init__(
+        self, subject: Subject, shards: tuple[Shard, ...], *, seed: int, execution: Execution
+    ) -> None:
         torch.set_num_threads(execution.threads)
         subject.configure(execution)
         self._keep_inputs = subject.fits_in_memory
         self._kept = KeptState(subject.model.module)
         self._artifacts: list[Artifacts] = [
-            subject.shard(one.start, one.stop, seed=setup.seed, execution=execution)
-            for one in setup.shards
+            subject.shard(one.start, one.stop, seed=seed, execution=execution) for one in shards
         ]
 
     def __len__(self) -> int:
@@ -171,7 +172,7 @@ class InProcess:
 
     def __init__(self, subject: Subject, setup: Setup, execution: Execution) -> None:
         self._subject, self._setup = subject, setup
-        self._shards = Shards(subject, setup, execution)
+        self._shards = self._computed(execution)
 
     def measure(self, check: Check) -> Iterator[Step]:
         """Yield what each shard came to, in the order of the shards."""
@@ -195,8 +196,12 @@ class InProcess:
 
     def use(self, execution: Execution) -> None:
         """Forget all facts, and compute with other settings from now on."""
-        self._shards = Shards(self._subject, self._setup, execution)
+        self._shards = self._computed(execution)
         free_memory()
+
+    def _computed(self, execution: Execution) -> Shards:
+        shards, seed = self._setup.shards, self._setup.seed
+        return Shards(self._subject, shards, seed=seed, execution=execution)
 
     def __enter__(self) -> Self:
         if self._setup.memory is not None:
@@ -219,9 +224,9 @@ class _Worker:
     def __init__(self, spec: SubjectSpec, setup: Setup, execution: Execution) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, there = context.Pipe()
-        without_clock = (setup.shards, setup.seed, setup.memory)
+        about = (setup.shards, setup.seed, setup.memory)
         self.process = context.Process(
-            target=_work, args=(there, spec, without_clock, execution), name="auditkit-worker"
+            target=_work, args=(there, spec, *about, execution), name="auditkit-worker"
         )
         self.process.start()
         there.close()
@@ -400,7 +405,9 @@ class Workers:
 def _work(
     connection: Connection,
     spec: SubjectSpec,
-    about: tuple[tuple[Shard, ...], int, int | None],
+    shards: tuple[Shard, ...],
+    seed: int,
+    memory: int | None,
     execution: Execution,
 ) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
@@ -408,18 +415,16 @@ def _work(
     parent = multiprocessing.parent_process()
     assert parent is not None
     end_with(parent.sentinel)
-    setup = Setup(about[0], about[1], None, about[2], _no_clock)
-    here: Shards | Failure
     try:
         subject = load_subject(spec)
-        if setup.memory is not None:
-            limit_memory(setup.memory)
-        here = Shards(subject, setup, execution)
+        if memory is not None:
+            limit_memory(memory)
+        here = Shards(subject, shards, seed=seed, execution=execution)
         connection.send((_LOADING, Step(Failure("loaded"))))
         while True:
             ticket, task = connection.recv()
             if isinstance(task, Execution):
-                here = Shards(subject, setup, task)
+                here = Shards(subject, shards, seed=seed, execution=task)
                 free_memory()
                 connection.send((ticket, Step(Failure("ready"))))
             else:
@@ -428,7 +433,3 @@ def _work(
         return  # the audit is over
     except (BrokenPipeError, ConnectionResetError):
         os._exit(1)
-
-
-def _no_clock() -> float:
-    raise AssertionError("the parent keeps the time")

@@ -6,7 +6,7 @@ from datetime import date
 
 from auditkit.checks.base import Check, Context, NotApplicable, Records
 from auditkit.data.dataset import Dataset
-from auditkit.engine import Failure, Setup, Shards, failure_of
+from auditkit.engine import Failure, Shards, failure_of
 from auditkit.findings import Outcome
 from auditkit.models.classifier import Classifier
 from auditkit.plan import make_plan, outcome_of
@@ -28,10 +28,7 @@ def outcomes_of(policy: Policy, subject: Subject) -> list[Outcome]:
     """Return what the policy's checks come to, in this process and plain float32."""
     execution = Execution()
     plan = make_plan(policy, subject.model, subject.data, shard_size=execution.shard_size)
-    setup = Setup(
-        shards=plan.shards, seed=policy.seed, time_limit=None, memory=None, clock=lambda: 0.0
-    )
-    shards = Shards(subject, setup, execution)
+    shards = Shards(subject, plan.shards, seed=policy.seed, execution=execution)
     context = Context(data=subject.data, seed=policy.seed, level=policy.level)
     return [*plan.not_run, *(_outcome(check, shards, context) for check in plan.checks)]
 
