@@ -60,7 +60,7 @@ class Net(nn.Module):
         x = torch.flatten(x, 1)
         return self.fc3(F.relu(self.fc2(F.relu(self.fc1(x)))))
 net = Net()
-CHANNELS, FIRST, EPOCHS = 1, 0, 2
+CHANNELS, FIRST, EPOCHS = 1, 0, 6
 def prepared(x): return (x - 0.5) / 0.5
 """
 RESNET = """
@@ -93,7 +93,7 @@ class ResNet(nn.Module):
         x = self.layer3(self.layer2(self.layer1(F.relu(self.bn1(self.conv1(x))))))
         return self.linear(F.avg_pool2d(x, 8).flatten(1))
 net = nn.DataParallel(ResNet())
-CHANNELS, FIRST, EPOCHS = 3, 1, 2
+CHANNELS, FIRST, EPOCHS = 3, 1, 4
 mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
 def prepared(x): return (x.expand(-1, 3, -1, -1) - mean.view(1, 3, 1, 1)) / std.view(1, 3, 1, 1)
 """
@@ -138,10 +138,11 @@ def test_a_checkpoint_is_audited_by_following_the_messages(tmp_path: Path, name:
             break
         command += " " + advice[1]
     assert done.returncode == 0, done.stderr
-    assert "--normalise" in command
     result = json.loads((tmp_path / "r" / "result.json").read_text())
     found = result["outcomes"][0]["findings"][0]
-    assert found["value"] == pytest.approx(accuracy, abs=0.01)  # pixels were rounded to bytes
+    # Pixels were rounded to bytes; without normalisation, less than is worth a message is lost.
+    lost = 0.01 if "--normalise" in command else 0.1
+    assert found["value"] == pytest.approx(accuracy, abs=lost)
     assert any("--arch auto chose" in note for note in result["model"]["notes"])
 
     bundle = command.replace("run", "convert").partition(" --check")[0]

@@ -22,14 +22,15 @@ from auditkit.models.preprocessing import (
     alternatives,
     answers,
     flops_of,
-    gain,
     knows,
     most_frequent,
 )
+from auditkit.statistics import normal_quantile
 
-FIRST, KEPT = 64, 8  # inputs that every candidate sees, and candidates that see all of them
-INPUTS = 400
+FIRST, INPUTS = 64, 400  # inputs that every candidate sees, and that the better ones see
+FEWEST_KEPT, MOST_KEPT = 8, 24  # how many those are
 _FEWEST = 24
+_LEVEL = 0.9999
 _BUDGET = 4e11  # additions and multiplications in each of the two rounds; some seconds
 
 
@@ -55,10 +56,6 @@ class _Tried:
         return self.answers.accuracy
 
     @property
-    def order(self) -> tuple[float, float]:
-        return (-self.answers.accuracy, self.answers.loss)
-
-    @property
     def words(self) -> str:
         return self.option.words + (f", {self.prepared.words}" if self.prepared else "")
 
@@ -77,8 +74,10 @@ def choose(
 ) -> Choice:
     """Return the candidate that answers best.
 
-    Of candidates that are not distinguishable from the most accurate one (95 % interval of the
-    paired difference), the one with the smallest log loss is taken.
+    Candidates are compared by log loss, which tells more from few inputs than accuracy. Of those
+    that are not clearly worse than the best one (99.99 % interval of the mean paired difference,
+    because a smoother activation than in training often has a slightly smaller loss), the most
+    usual one is taken.
 
     Parameters
     ----------
@@ -106,13 +105,17 @@ def choose(
     tried = [one for pair in pairs if (one := _try(*pair, images[:first], labels[:first]))]
     if not tried:
         raise _hopeless(file, "none of the networks that fit it can read the images")
-    few = sorted(tried, key=lambda one: one.order)[:KEPT]
-    last = max(first, _inputs(cost * (KEPT + 1), INPUTS))
+    tried.sort(key=lambda one: one.answers.loss)
+    few = tried[: min(max(_alike(tried), FEWEST_KEPT), MOST_KEPT)]
+    last = max(first, _inputs(cost * (len(few) + 1), INPUTS))
     images, labels = images[:last], labels[:last]
     again = [one for old in few if (one := _try(old.option, old.prepared, images, labels))]
-    again.sort(key=lambda one: one.order)
-    alike = [one for one in again if not _worse(one, again[0])]
-    best = min(alike, key=lambda one: one.answers.loss)
+    again.sort(key=lambda one: one.answers.loss)
+    usual = [option.id for option, _ in pairs]
+    best = min(
+        again[: _alike(again)],
+        key=lambda one: (usual.index(one.option.id), one.prepared is not None),
+    )
     given = best if best.prepared is None else _try(best.option, None, images, labels)
     assert given is not None  # it was tried before
     if not knows(best.answers, labels, tries=len(tried)):
@@ -163,9 +166,17 @@ def _try(
     return _Tried(option=option, prepared=prepared, answers=found)
 
 
+def _alike(tried: list[_Tried]) -> int:
+    """Return how many, sorted by loss, come before the first that is distinguishably worse."""
+    worse = (i for i, one in enumerate(tried) if _worse(one, tried[0]))
+    return next(worse, len(tried))
+
+
 def _worse(one: _Tried, best: _Tried) -> bool:
-    """Say whether the interval of the paired difference to the best leaves out zero."""
-    return gain(best.answers, one.answers).low > 0
+    """Say whether the interval of the mean paired difference of losses lies above zero."""
+    more = one.answers.losses - best.answers.losses
+    spread = float(more.std(ddof=1)) / math.sqrt(len(more))
+    return float(more.mean()) > normal_quantile((1 + _LEVEL) / 2) * spread
 
 
 def _why(best: _Tried, labels: Tensor, count: int) -> str:

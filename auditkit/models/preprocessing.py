@@ -13,15 +13,20 @@ from copy import copy
 from dataclasses import dataclass
 from typing import final
 
+import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
+from auditkit.methods.metrics.classification import (
+    best_temperature,
+    log_losses,
+    log_probabilities,
+)
 from auditkit.models.classifier import ImageClassifier, Layout
 from auditkit.models.normalisations import Normalisation, usual
 from auditkit.statistics import LEVEL, Interval, clopper_pearson, newcombe_paired
-from auditkit.types import Bools
+from auditkit.types import Bools, Floats
 
 MOST, LEAST = 300, 40  # inputs that are compared
 _BUDGET = 60e9  # additions and multiplications that are spent; about 1 s on one core
@@ -108,7 +113,7 @@ def doubt(model: ImageClassifier, images: Tensor, labels: Tensor) -> str | None:
         return None  # nothing can be so much better
     found = [(other, answers(other.classifier, images, labels)) for other in others]
     most = max((one for _, one in found), key=lambda one: one.accuracy)
-    # Neighbours such as two spreads of one mean differ little in accuracy: the loss tells them.
+    # Neighbours such as two spreads of one mean differ little in accuracy: the losses tell them.
     alike = [pair for pair in found if gain(most, pair[1]).low <= 0]
     best, better = min(alike, key=lambda pair: pair[1].loss)
     interval = gain(better, own, level=1 - 0.05 / len(others))
@@ -148,22 +153,35 @@ def most_frequent(labels: Tensor) -> float:
 @final
 @dataclass(frozen=True)
 class Answers:
-    """How well labelled inputs are answered: which are correct, and the mean log loss."""
+    """How well labelled inputs are answered.
+
+    The losses are log losses after the best temperature: a network that reads images of another
+    contrast than in training, or that was stopped early, gives logits of another size, and that
+    shall not decide.
+    """
 
     correct: Bools  # (n,)
-    loss: float
+    losses: Floats  # (n,), in nats; infinite where a logit is not a number
 
     @property
     def accuracy(self) -> float:
         """Share of correct answers."""
         return float(self.correct.mean())
 
+    @property
+    def loss(self) -> float:
+        """Mean of the losses."""
+        return float(self.losses.mean())
+
 
 def answers(model: ImageClassifier, images: Tensor, labels: Tensor) -> Answers:
     """Return how well a classifier answers images (n, c, h, w) with labels (n,)."""
-    logits = model.predict(images)
-    loss = float(functional.cross_entropy(logits, labels))
-    return Answers((logits.argmax(1) == labels).numpy(), math.inf if math.isnan(loss) else loss)
+    logits, truth = model.predict(images).numpy().astype(np.float64), labels.numpy()
+    correct = logits.argmax(1) == truth
+    if not np.isfinite(logits).all():
+        return Answers(correct, np.full(len(truth), math.inf))
+    scaled = logits / best_temperature(logits, truth)
+    return Answers(correct, log_losses(log_probabilities(scaled), truth))
 
 
 def gain(first: Answers, second: Answers, *, level: float = LEVEL) -> Interval:

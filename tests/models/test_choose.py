@@ -60,10 +60,28 @@ def test_the_one_that_knows_the_labels_is_chosen_and_both_are_named() -> None:
     assert "The runner-up, first, has 33.3%." in note
 
 
-def test_of_equally_accurate_ones_the_loss_decides_and_that_is_said() -> None:
-    name, note = chosen(option("vague", sure(0.1)), option("sure", sure(5)))
-    assert name == "sure"
-    assert "do not tell apart" in note
+def usually(share: float) -> Callable[[Tensor], Tensor]:
+    """Answers right, as surely as such a share of right answers deserves."""
+
+    def answer(c: Tensor) -> Tensor:
+        hard = torch.arange(len(c)) < round((1 - share) * len(c))
+        return sure(3)(torch.where(hard, (c + 1) % 3, c))
+
+    return answer
+
+
+def test_the_losses_decide_only_where_they_tell_candidates_apart() -> None:
+    name, note = chosen(option("worse", usually(0.6)), option("better", usually(0.95)))
+    assert name == "better"
+    assert "tell apart" not in note
+    name, note = chosen(option("usual", usually(0.92)), option("rare", usually(0.94)))
+    assert name == "usual"
+    assert "rare, has 94.4%, which these inputs do not tell apart from it" in note
+
+
+def test_the_size_of_the_logits_does_not_decide() -> None:
+    assert chosen(option("vague", sure(0.1)), option("sure", sure(5)))[0] == "vague"
+    assert chosen(option("sure", sure(5)), option("vague", sure(0.1)))[0] == "sure"
 
 
 def test_a_single_candidate_has_no_runner_up() -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from typing import cast
+
 import numpy as np
+from scipy.optimize import fminbound
 
 from auditkit.types import Floats, Ints
 
@@ -70,3 +74,26 @@ def brier_scores(log_probs: Floats, labels: Ints) -> Floats:
 def log_losses(log_probs: Floats, labels: Ints) -> Floats:
     """Return -log p of the true class per input, shape (n,), in nats."""
     return -log_probs[np.arange(len(labels)), labels]
+
+
+def best_temperature(logits: Floats, labels: Ints) -> float:
+    """Return the T, from e^-7 to e^7, at which softmax(logits / T) has the smallest log loss.
+
+    Parameters
+    ----------
+    logits : ndarray
+        (n, k), finite.
+    labels : ndarray
+        (n,) class indices.
+
+    References
+    ----------
+    Guo et al., 2017, On Calibration of Modern Neural Networks, section 4.2.
+    """
+
+    def loss(log_temperature: float) -> float:
+        scaled = logits / math.exp(log_temperature)
+        return float(log_losses(log_probabilities(scaled), labels).mean())
+
+    # The loss is convex in 1 / T, so the only local minimum is the minimum.
+    return math.exp(cast("float", fminbound(loss, -7, 7)))

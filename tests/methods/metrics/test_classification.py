@@ -10,6 +10,7 @@ from sklearn import metrics as peer
 
 from auditkit.methods.metrics.classification import (
     balanced_accuracy,
+    best_temperature,
     brier_scores,
     confusion_matrix,
     log_losses,
@@ -68,3 +69,18 @@ def test_extreme_logits_stay_finite() -> None:
     log_probs = log_probabilities(np.array([[1e4, 0.0]], dtype=np.float32))
     assert log_losses(log_probs, np.array([1])) == pytest.approx(1e4)
     assert brier_scores(log_probs, np.array([1])) == pytest.approx(2)
+
+
+@pytest.mark.parametrize(("size", "right"), [(1.0, 90), (30.0, 75), (0.02, 60), (4.0, 51)])
+def test_best_temperature_equals_its_closed_form(size: float, right: int) -> None:
+    """Logits (size, 0) that are right with frequency p: p = 1 / (1 + exp(-size / T))."""
+    logits = np.tile([size, 0.0], (100, 1))
+    labels = (np.arange(100) >= right).astype(np.int64)
+    wanted = size / np.log(right / (100 - right))
+    assert best_temperature(logits, labels) == pytest.approx(wanted, rel=1e-3)
+
+
+def test_best_temperature_is_finite_where_the_loss_has_no_minimum() -> None:
+    logits = np.eye(3)
+    assert np.exp(-7) <= best_temperature(logits, np.arange(3)) < 0.05
+    assert 20 < best_temperature(logits, (np.arange(3) + 1) % 3) <= np.exp(7)
