@@ -245,6 +245,11 @@ def _model_options(command: F) -> F:
             help="Columns that an ONNX model reads.",
         ),
         click.option(
+            "--trust-code",
+            is_flag=True,
+            help="Run the code in a model file, in a limited process of its own.",
+        ),
+        click.option(
             "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1."
         ),
     ]
@@ -362,6 +367,7 @@ def _model(source: str, options: dict[str, Any]) -> ModelSpec:
     return ModelSpec(
         source=source,
         input_shape=(int(shape[0]), int(shape[1]), int(shape[2])) if shape else None,
+        memory=options.get("memory"),
         **{name: options[name] for name in _OF_MODEL},
     )
 
@@ -376,6 +382,7 @@ _OF_MODEL = (
     "layout",
     "classes",
     "features",
+    "trust_code",
     "device",
 )
 

@@ -19,7 +19,8 @@ from auditkit.artifacts.base import Artifacts
 from auditkit.behaviour import KeptState
 from auditkit.checks.base import Check, NotApplicable, Records
 from auditkit.errors import AuditkitError, ModelError
-from auditkit.memory import free_memory, is_out_of_memory, lift_limit, limit_memory
+from auditkit.limits import lift_limit, limit_memory
+from auditkit.memory import free_memory, is_out_of_memory
 from auditkit.plan import Shard
 from auditkit.processes import end_with, how_it_ended, over_time
 from auditkit.result import Execution

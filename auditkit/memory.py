@@ -1,9 +1,7 @@
-"""How much memory an audit may use: told from an error, estimated from the model, limited."""
+"""How much memory an audit needs: told from an error, estimated from the model."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any, final
 
 import torch
@@ -99,49 +97,3 @@ def fitting_batch(limit: int, per_input: int, *, used: int, most: int) -> int:
     while batch > 1 and used + batch * per_input > limit:
         batch //= 2
     return batch
-
-
-def resident() -> int:
-    """Return the bytes of memory this process holds, 0 where the system does not say."""
-    return _statm()[1]
-
-
-def limit_memory(limit: int) -> bool:
-    """Let this process map no more than the rest of `limit` bytes; return whether it is enforced.
-
-    What is mapped already, libraries above all, is much more than what is in use, so the limit is
-    on what is added: today's address space plus what is left of the limit.
-    """
-    size, used = _statm()
-    if size == 0:
-        return False
-    import resource
-
-    room = max(0, limit - used)
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    wanted = size + room if hard == resource.RLIM_INFINITY else min(hard, size + room)
-    resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
-    return True
-
-
-def lift_limit() -> None:
-    """Let this process map what it was allowed before `limit_memory`."""
-    if _statm()[0]:
-        import resource
-
-        _, hard = resource.getrlimit(resource.RLIMIT_AS)
-        resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
-
-
-def _statm() -> tuple[int, int]:
-    """Return bytes mapped and bytes in use; zeros where there is no /proc."""
-    if not sys.platform.startswith("linux"):
-        return 0, 0
-    import resource
-
-    try:
-        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()
-    except OSError:
-        return 0, 0
-    size = resource.getpagesize()
-    return int(pages[0]) * size, int(pages[1]) * size

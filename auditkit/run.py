@@ -19,8 +19,9 @@ from auditkit.data.load import DataSpec
 from auditkit.engine import Engine, Failure, InProcess, Setup, Workers, failure_of
 from auditkit.errors import AuditkitError, ModelError
 from auditkit.findings import Outcome
+from auditkit.limits import resident
 from auditkit.lock import cannot_write, locked
-from auditkit.memory import bytes_per_input, fitting_batch, is_out_of_memory, resident
+from auditkit.memory import bytes_per_input, fitting_batch, is_out_of_memory
 from auditkit.models.classifier import Classifier
 from auditkit.models.load import ModelSpec
 from auditkit.plan import Plan, make_plan, outcome_of

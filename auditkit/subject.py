@@ -20,7 +20,7 @@ from auditkit.models.choose import choose, shuffled
 from auditkit.models.classifier import Classifier, ImageClassifier, Inputs, TextClassifier
 from auditkit.models.load import (
     ModelSpec,
-    holds_weights_alone,
+    leaves_open,
     load_model,
     options_of,
     rehearse,
@@ -87,7 +87,7 @@ def settle(spec: SubjectSpec) -> SubjectSpec:
         If no candidate works, or the data cannot be loaded.
     """
     model = spec.model
-    if not isinstance(model, ModelSpec) or spec.data is None or not holds_weights_alone(model):
+    if not isinstance(model, ModelSpec) or spec.data is None or not leaves_open(model):
         return spec
     model = _with_facts_of(spec.data, model)
     if model.arch == AUTO:

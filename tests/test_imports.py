@@ -25,7 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("result",),
     ("findings",),
     ("statistics", "randomness", "lock", "supervisor"),
-    ("types", "errors", "paths", "processes", "timelimit"),
+    ("types", "errors", "limits", "paths", "processes", "timelimit"),
 )
 LIGHT = (
     "render",

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 import torch
 from torch import nn
@@ -68,22 +65,3 @@ def test_the_batch_that_fits() -> None:
     assert fitting_batch(1 << 30, 1, used=0, most=128) == 128
     assert fitting_batch(1000, 20, used=200, most=128) == 32
     assert fitting_batch(100, 20, used=200, most=128) == 1, "a batch has at least one input"
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux limits memory")
-def test_a_limit_stops_what_goes_beyond_it_and_can_be_lifted() -> None:
-    code = """
-import torch
-from auditkit.memory import is_out_of_memory, lift_limit, limit_memory, resident
-assert limit_memory(resident() + (256 << 20))
-torch.ones(16 << 20, dtype=torch.uint8)
-try:
-    torch.ones(512 << 20, dtype=torch.uint8)
-except RuntimeError as error:
-    assert is_out_of_memory(error), error
-else:
-    raise AssertionError("the limit does not hold")
-lift_limit()
-torch.ones(512 << 20, dtype=torch.uint8)
-"""
-    subprocess.run([sys.executable, "-c", code], check=True)

@@ -38,9 +38,9 @@ _BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 
 _SAVE_ALONE = 'Save the weights alone: torch.save(model.state_dict(), "weights.pt")'
 _SAVE_WEIGHTS = (
-    'Where you trust it, load it yourself and type: torch.save(model.state_dict(), "weights.pt"),'
-    " then: audit run weights.pt --arch package.module:factory --input-shape C,H,W"
-    " --classes a,b,c; or write a bundle with auditkit.save(classifier, path)."
+    "Where you trust it, type: audit run FILE --trust-code --data DATA, which runs its code in a"
+    ' process of its own. Safer to pass on: torch.save(model.state_dict(), "weights.pt"), then:'
+    " audit run weights.pt --arch package.module:factory --data DATA."
 )
 
 

@@ -43,6 +43,7 @@ from auditkit.models.outputs import detect_probabilities
 from auditkit.models.plain import allowed_beside_weights
 from auditkit.models.states import Reading, nearest, readings
 from auditkit.models.tabular import TabularClassifier
+from auditkit.models.trusted.load import load_trusted
 from auditkit.types import INPUTS
 
 
@@ -76,6 +77,10 @@ class ModelSpec:
         Columns of a table that an ONNX model reads, in its order.
     device : str
         "auto" takes a GPU where there is one.
+    trust_code : bool
+        Whether code in the file may be run, in a process of its own.
+    memory : int, optional
+        Bytes that this code may use.
     notes : tuple of str
         What was decided from the data before; becomes part of the classifier's identity.
 
@@ -97,6 +102,8 @@ class ModelSpec:
     classes: tuple[str, ...] | None = None
     features: tuple[str, ...] | None = None
     device: str = "auto"
+    trust_code: bool = False
+    memory: int | None = None
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -169,6 +176,9 @@ def _loaded(spec: ModelSpec) -> Classifier:
     if not path.exists():
         raise missing(spec.source)
     inspection = inspect_file(path)
+    if not inspection.safe and spec.trust_code and KINDS[inspection.kind].code:
+        _refuse_auto(spec, inspection)
+        return load_trusted(path, inspection, spec, from_weights=_from_state_dict)
     if not inspection.safe:
         raise _refusal(inspection)
     if inspection.kind == "onnx":
@@ -200,6 +210,20 @@ def _refusal(inspection: Inspection) -> ModelError:
     elif KINDS[inspection.kind].code:
         message += "; loading it would run code from the file"
     return ModelError(f"{message}.", hint=inspection.hint)
+
+
+def _refuse_auto(spec: ModelSpec, inspection: Inspection) -> None:
+    if KINDS[inspection.kind].code and _is_auto(spec):
+        raise ModelError(
+            f"{spec.source} seems to be {inspection.seems}; --arch auto is for files with weights"
+            " alone.",
+            hint="Name the class: --arch package.module:factory; or leave out --arch, to ask the"
+            " file for scores alone.",
+        )
+
+
+def _is_auto(spec: ModelSpec) -> bool:
+    return spec.arch is not None and spec.arch.partition(":")[0] == AUTO
 
 
 def _onnx(path: Path, inspection: Inspection, spec: ModelSpec) -> Classifier:
@@ -256,7 +280,7 @@ class _Network:
 
 def _network(path: Path, inspection: Inspection, spec: ModelSpec) -> _Network:
     options = _readings(inspection)
-    if spec.arch is not None and spec.arch.partition(":")[0] == AUTO:
+    if _is_auto(spec):
         candidate = _candidate(spec, inspection)
         return _Network(candidate.build(), candidate.words, candidate.reading)
     if spec.arch is not None:
@@ -332,7 +356,9 @@ def options_of(spec: ModelSpec) -> Iterator[Option]:
     ModelError
         If the file is of another kind, no network fits, or the first cannot read its inputs.
     """
-    found = _candidates(spec, inspect_file(Path(spec.source)))
+    inspection = inspect_file(Path(spec.source))
+    _refuse_auto(spec, inspection)
+    found = _candidates(spec, inspection)
     first = load_model(replace(spec, arch=found[0].id))
     assert isinstance(first, ImageClassifier)
     state = first.module.state_dict()
@@ -352,12 +378,14 @@ def options_of(spec: ModelSpec) -> Iterator[Option]:
         yield Option(id=candidate.id, words=candidate.words, classifier=other)
 
 
-def holds_weights_alone(spec: ModelSpec) -> bool:
+def leaves_open(spec: ModelSpec) -> bool:
     """Say whether a file leaves open what its network reads and answers."""
     path = Path(spec.source)
     if spec.source in MODELS or not path.exists():
         return False
     inspection = inspect_file(path)
+    if spec.trust_code and KINDS[inspection.kind].code:
+        return True
     alone = inspection.kind in ("torch-weights", "torch-legacy", "safetensors")
     return alone and inspection.safe and (spec.arch is not None or inspection.architecture is None)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -50,6 +51,14 @@ from torch import nn
 def build():
     return nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 2))
 """
+TRAIN = """
+from torch import nn
+
+class Net(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Flatten(), nn.Linear(3 * 32 * 32, 2))
+"""
+SAVE = "import torch, train; torch.save(train.Net(), 'whole.pt')"
 REVIEWS = ["a good film", "a very bad film", "the film is good", "the bad film"] * 6
 
 
@@ -75,6 +84,8 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = auditkit.ImageClassifier(network, classes=classes, input_shape=(3, 32, 32))
     auditkit.save(model, folder / "model.pt")
     torch.save(network.state_dict(), folder / "weights.pt")
+    (folder / "train.py").write_text(TRAIN, encoding="utf-8")
+    subprocess.run([sys.executable, "-c", SAVE], cwd=folder, check=True)
     torch.save({"epoch": 60, "state_dict": learnt(images)}, folder / "checkpoint.pth")
 
     tokenizer = word_tokenizer(REVIEWS, vocabulary_size=50, max_length=8)

@@ -216,10 +216,10 @@ def test_a_device_that_is_not_there_is_refused(name: str) -> None:
     ("kind", "seems", "hint"),
     [
         ("torch-pickle", "a whole pickled module (tests.models.files.Net)", "--arch"),
-        ("torchscript", "a TorchScript program; loading it would run code", "auditkit.save"),
-        ("torch-export", "an exported torch program (.pt2)", "auditkit.save"),
+        ("torchscript", "a TorchScript program; loading it would run code", "--trust-code"),
+        ("torch-export", "an exported torch program (.pt2)", "--trust-code"),
         ("torch-other", "a torch file without a state dict", "model.state_dict()"),
-        ("pickle", "a Python pickle", "auditkit.save"),
+        ("pickle", "a Python pickle", "--trust-code"),
         ("keras", "a Keras model", "torch"),
         ("hdf5", "HDF5", "torch"),
         ("npz", "data rather than a model", "--data"),
