@@ -1,4 +1,4 @@
-"""What every gradient attack is built of: the loss, the judge, and the set of inputs still held."""
+"""What every gradient attack is built of: the judge, slopes, and the set of inputs still held."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
+from auditkit.methods.attacks.losses import Loss, log_odds_against
 from auditkit.models.classifier import Logits
 
 Advance: TypeAlias = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -22,25 +23,8 @@ class Slopes(NamedTuple):
     """What one pass forward and backward tells of a batch."""
 
     scores: Tensor  # (m, k)
-    gradients: Tensor  # (m, ...) of the log odds against the labels
-
-
-def log_odds_against(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the log odds against the label, log((1 - p) / p), shape (n,).
-
-    Per input its gradient is that of cross-entropy divided by 1 - p: the same direction, which does
-    not vanish where the model is certain, however large its logits are.
-
-    Parameters
-    ----------
-    logits : Tensor
-        (n, k) with k at least 2.
-    labels : Tensor
-        (n,) int64.
-    """
-    own = labels[:, None]
-    others = logits.scatter(1, own, -torch.inf).logsumexp(dim=1)
-    return others - logits.gather(1, own)[:, 0]
+    losses: Tensor  # (m,)
+    gradients: Tensor  # (m, ...) of the losses
 
 
 def misclassified(logits: Tensor, labels: Tensor, *, margin: float = 0.0) -> Tensor:
@@ -81,16 +65,39 @@ def loss_gradients(
     return torch.cat(parts) if parts else torch.zeros_like(points)
 
 
-def scores_and_gradients(logits: Logits, points: Tensor, labels: Tensor) -> Slopes:
-    """Return the scores of one batch of points, and which way each point's loss rises."""
+def scores_and_gradients(
+    logits: Logits,
+    points: Tensor,
+    labels: Tensor,
+    *,
+    loss: Loss = log_odds_against,
+    rows: Tensor | None = None,
+) -> Slopes:
+    """Return the scores of one batch of points, and which way each point's loss rises.
+
+    Parameters
+    ----------
+    logits : callable
+        The model.
+    points : Tensor
+        (m, ...) inputs.
+    labels : Tensor
+        (m,) int64.
+    loss : Loss
+        What is to rise; by default the log odds against the labels.
+    rows : Tensor, optional
+        (m,) which inputs the points belong to, for a loss that needs it.
+    """
     leaf = points.detach().requires_grad_(True)
     with torch.enable_grad():
         scores = logits(leaf)
-        loss = log_odds_against(scores, labels).sum()
-    if not loss.requires_grad:  # the graph does not reach the input: as good as a zero gradient
-        return Slopes(scores.detach(), torch.zeros_like(points))
-    (gradients,) = torch.autograd.grad(loss, leaf, allow_unused=True, materialize_grads=True)
-    return Slopes(scores.detach(), gradients)
+        losses = loss(scores, labels, rows if rows is not None else labels)
+    if not losses.requires_grad:  # the graph does not reach the input: as good as a zero gradient
+        return Slopes(scores.detach(), losses.detach(), torch.zeros_like(points))
+    (gradients,) = torch.autograd.grad(
+        losses.sum(), leaf, allow_unused=True, materialize_grads=True
+    )
+    return Slopes(scores.detach(), losses.detach(), gradients)
 
 
 def first_successes(
@@ -140,12 +147,12 @@ def first_successes(
             break
         held: list[Tensor] = []
         for batch in active.split(batch_size):
-            scores, gradients = scores_and_gradients(search or logits, points[batch], labels[batch])
-            holds = ~misclassified(scores, labels[batch], margin=CLEARLY)
+            slopes = scores_and_gradients(search or logits, points[batch], labels[batch])
+            holds = ~misclassified(slopes.scores, labels[batch], margin=CLEARLY)
             if search is not None:
                 holds[~holds] = ~judged(logits, points[batch[~holds]], labels[batch[~holds]])
             rows = batch[holds]
-            points[rows] = advance(points[rows], gradients[holds], rows)
+            points[rows] = advance(points[rows], slopes.gradients[holds], rows)
             held.append(rows)
         active = torch.cat(held)
     return points

@@ -13,10 +13,10 @@ from torch.nn import functional
 
 from auditkit.methods.attacks.active_set import (
     CLEARLY,
-    log_odds_against,
     misclassified,
     scores_and_gradients,
 )
+from auditkit.methods.attacks.losses import log_odds_against
 from auditkit.methods.corruptions.typos import KINDS
 from auditkit.models.classifier import TextClassifier
 from auditkit.randomness import uniform

@@ -11,7 +11,8 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 from tokenizers.pre_tokenizers import Whitespace
 
-from auditkit.methods.attacks.active_set import log_odds_against, misclassified
+from auditkit.methods.attacks.active_set import misclassified
+from auditkit.methods.attacks.losses import log_odds_against
 from auditkit.methods.attacks.token_swap import SHORTEST_TYPO, Swapped, Vocabulary, token_swap
 from auditkit.models.classifier import TextClassifier
 from auditkit.randomness import keys_of

@@ -1,0 +1,115 @@
+"""Random squares of changed pixels, kept where they help: an attack that sees scores alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from auditkit.methods.attacks.active_set import CLEARLY, misclassified
+from auditkit.methods.attacks.ball import LinfBall
+from auditkit.methods.attacks.losses import margin_against
+from auditkit.models.classifier import Logits
+from auditkit.randomness import uniform
+from auditkit.types import Keys
+
+_FIRST_SHARE = 0.8  # of the pixels that the first squares cover
+_HALVED_AT = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)  # shares of the usual 10,000
+_USUAL = 10_000
+
+
+def square_linf(
+    logits: Logits,
+    labels: Tensor,
+    *,
+    ball: LinfBall,
+    keys: Keys,
+    queries: int,
+    batch_size: int = 128,
+) -> Tensor:
+    """Return misclassified images of the ball, or those of the smallest margin that were met.
+
+    Starts with vertical stripes at the ball's surface; every query then sets a random square of all
+    channels to one corner of the ball, and stays where the margin got no better for the label. The
+    size of the squares follows the number of the query alone, so that more queries continue a
+    search and never lose a success.
+
+    Parameters
+    ----------
+    logits : callable
+        The model in its own precision.
+    labels : Tensor
+        (n,) int64.
+    ball : LinfBall
+        Around n images (n, c, h, w).
+    keys : ndarray
+        (n,) one key per image, for its random squares.
+    queries : int
+        Forward passes per image, at least 1.
+    batch_size : int
+        Images per forward pass.
+
+    References
+    ----------
+    Andriushchenko et al., 2020, arXiv:1912.00049, algorithms 1 and 2.
+    """
+    inputs = ball.inputs
+    n, c, h, w = inputs.shape
+    signs = torch.from_numpy(uniform(keys, (c, w)) < 0.5).to(inputs.device)
+    stripes = torch.where(signs, 1.0, -1.0)[:, :, None, :]  # (n, c, 1, w)
+    points = ball.project(inputs + ball.epsilon * stripes.expand(n, c, h, w))
+    lowest = torch.full((n,), -torch.inf, device=inputs.device)
+    active = torch.arange(n, device=inputs.device)
+    for query in range(queries):
+        side = _side(query, h, w)
+        tried = points[active]
+        if query:
+            tried = _with_square(tried, ball, active, _draws(keys, query, c, active), side)
+        margins, fooled = _margins(logits, tried, labels[active], batch_size)
+        better = (margins > lowest[active]) | fooled
+        points[active[better]] = tried[better]
+        lowest[active[better]] = margins[better]
+        active = active[~fooled]
+        if len(active) == 0:
+            break
+    return points
+
+
+def _side(query: int, h: int, w: int) -> int:
+    """Return the side of the square of a query, in pixels."""
+    halvings = sum(query > share * _USUAL for share in _HALVED_AT)
+    return max(1, min(min(h, w) - 1, round((_FIRST_SHARE * 0.5**halvings * h * w) ** 0.5)))
+
+
+def _draws(keys: Keys, query: int, c: int, rows: Tensor) -> Tensor:
+    """Return numbers in (0, 1) for the place and the signs of one square, (m, 2 + c)."""
+    shift = np.uint64(query * _STRIDE % 2**64)
+    mine = keys[rows.cpu().numpy()] + shift  # wraps around
+    return torch.from_numpy(uniform(mine, (2 + c,))).to(rows.device)
+
+
+_STRIDE = 0xD1B54A32D192ED03  # odd, so that keys of different queries differ
+
+
+def _with_square(points: Tensor, ball: LinfBall, rows: Tensor, draws: Tensor, side: int) -> Tensor:
+    """Return points (m, c, h, w) with one square each set to a corner of the ball."""
+    h, w = points.shape[2:]
+    top = (draws[:, 0] * (h - side + 1)).long()[:, None]
+    left = (draws[:, 1] * (w - side + 1)).long()[:, None]
+    y, x = torch.arange(h, device=rows.device), torch.arange(w, device=rows.device)
+    inside = ((y >= top) & (y < top + side))[:, :, None] & ((x >= left) & (x < left + side))[
+        :, None
+    ]
+    signs = torch.where(draws[:, 2:] < 0.5, 1.0, -1.0)[:, :, None, None]
+    corner = torch.where(signs > 0, ball.box.high[rows], ball.box.low[rows])
+    return torch.where(inside[:, None], corner, points)
+
+
+def _margins(
+    logits: Logits, points: Tensor, labels: Tensor, batch_size: int
+) -> tuple[Tensor, Tensor]:
+    """Return by how much the label has lost (m,), and whether it clearly has."""
+    with torch.no_grad():
+        scores = torch.cat([logits(part) for part in points.split(batch_size)])
+    margins = margin_against(scores, labels).nan_to_num(nan=-torch.inf)
+    return margins, misclassified(scores, labels, margin=CLEARLY)

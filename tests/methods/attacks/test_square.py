@@ -1,0 +1,83 @@
+"""Mirrors auditkit/methods/attacks/square.py."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from auditkit.methods.attacks.active_set import judged
+from auditkit.methods.attacks.ball import LinfBall
+from auditkit.methods.attacks.square import _side, square_linf
+from auditkit.models.classifier import ImageClassifier
+from auditkit.randomness import keys_of
+from tests.methods.attacks.subjects import Wrapped, like, trained_digits
+from tests.subjects import Subject, linear_subject
+
+
+def attacked(
+    subject: Subject, *, epsilon: float, queries: int, rows: Tensor | None = None
+) -> Tensor:
+    model = subject.model
+    assert isinstance(model, ImageClassifier)
+    rows = torch.arange(len(subject.data)) if rows is None else rows
+    images, labels = subject.artifacts.images[rows], subject.artifacts.labels[rows]
+    ball = LinfBall(images, epsilon=epsilon, bounds=model.bounds)
+    keys = keys_of(0, "square", subject.data.ids)[rows.numpy()]
+    points = square_linf(model.logits, labels, ball=ball, keys=keys, queries=queries)
+    assert (ball.distance(points) <= epsilon).all()
+    return points
+
+
+def held(subject: Subject, points: Tensor, rows: slice | Tensor = slice(None)) -> Tensor:
+    return ~judged(subject.model.logits, points, subject.artifacts.labels[rows])
+
+
+def test_it_comes_near_the_closed_form_on_a_linear_model() -> None:
+    """On 16 pixels a thousand squares find nearly the corner that costs epsilon * ||w||_1."""
+    subject, epsilon = linear_subject(3), 0.05
+    cost = epsilon * subject.weight.abs().sum()
+    kept = held(subject, attacked(subject, epsilon=epsilon, queries=1000))
+    clear = (subject.margins - cost).abs() > 0.15 * cost
+    assert torch.equal(kept[clear], (subject.margins > cost)[clear])
+
+
+def test_more_queries_never_lose_a_success() -> None:
+    subject = trained_digits()
+    found = [held(subject, attacked(subject, epsilon=0.1, queries=q)) for q in (1, 10, 100, 400)]
+    for fewer, more in pairwise(found):
+        assert not (more & ~fewer).any()
+    assert found[-1].sum() < found[0].sum()
+
+
+def test_an_image_has_its_own_squares_whatever_stands_beside_it() -> None:
+    subject = trained_digits()
+    rows = torch.tensor([5, 0, 17])
+    alone = attacked(subject, epsilon=0.05, queries=50, rows=rows)
+    assert torch.equal(alone, attacked(subject, epsilon=0.05, queries=50)[rows])
+
+
+def test_it_needs_no_gradient() -> None:
+    """Rounded inputs blind a gradient, and not this."""
+    subject = trained_digits()
+    rounded = like(subject, Wrapped(subject.model.module, quantised=True))
+    plain = held(subject, attacked(subject, epsilon=0.1, queries=200))
+    same = held(rounded, attacked(rounded, epsilon=0.1, queries=200))
+    assert abs(int(plain.sum()) - int(same.sum())) <= 4
+
+
+def test_squares_shrink_and_broken_scores_are_no_progress() -> None:
+    sides = [_side(query, 32, 32) for query in range(9000)]
+    assert sides == sorted(sides, reverse=True)
+    assert sides[0] == 29
+    assert sides[-1] == 1
+    assert _side(0, 1, 1) == 1
+    images, labels = torch.rand(2, 1, 4, 4), torch.tensor([0, 1])
+    ball = LinfBall(images, epsilon=0.1, bounds=(0.0, 1.0))
+    keys = np.array([1, 2], dtype=np.uint64)
+    points = square_linf(
+        lambda x: torch.full((len(x), 2), torch.nan), labels, ball=ball, keys=keys, queries=5
+    )
+    assert points.isfinite().all()
