@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import final
 
 from auditkit.checks.base import Check
-from auditkit.checks.catalogue import catalogue, make_check
+from auditkit.checks.catalogue import catalogue, find_check, make_check
 from auditkit.data.dataset import Dataset
 from auditkit.findings import Finding, Outcome
 from auditkit.models.classifier import Classifier
@@ -50,12 +50,16 @@ def make_plan(policy: Policy, model: Classifier, data: Dataset, *, shard_size: i
     for name in policy.parameters:
         make_check(name, policy.parameters[name])  # also when it is not selected: typos are errors
     chosen = policy.checks or tuple(catalogue())
+    skipped = {find_check(name).meta.id for name in policy.skip} - set(policy.checks)
     runs: list[Check] = []
     not_run: list[Outcome] = []
     for check_id in dict.fromkeys(chosen):
         check = make_check(check_id, policy.parameters.get(check_id, {}))
         obstacle = check.applies(model, data)
-        if obstacle is None:
+        if obstacle is None and check_id in skipped:
+            reason = f"this policy leaves it out; to run it, add: --check {check_id}"
+            not_run.append(outcome_of(check, status="skipped", reason=reason))
+        elif obstacle is None:
             runs.append(check)
         else:
             not_run.append(outcome_of(check, status="not_applicable", reason=obstacle.reason))

@@ -94,6 +94,7 @@ class Policy(_Strict):
 
     suite: str = "quick"
     checks: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
     limits: tuple[Limit, ...] = ()
     controls: tuple[Limit, ...] = ()

@@ -46,6 +46,7 @@ Scalar: TypeAlias = str | int | float | bool | None
 Params: TypeAlias = dict[str, Scalar]
 
 Floats: TypeAlias = NDArray[np.floating[Any]]
+Strings: TypeAlias = np.ndarray[Any, np.dtype[np.str_]]
 Ints: TypeAlias = NDArray[np.integer[Any]]
 Bools: TypeAlias = NDArray[np.bool_]
 Keys: TypeAlias = NDArray[np.uint64]

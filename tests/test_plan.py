@@ -35,6 +35,20 @@ def test_every_check_runs_or_says_why_not() -> None:
     assert all(one.status == "not_applicable" and one.reason for one in plan.not_run)
 
 
+def test_what_a_policy_skips_is_said_and_runs_when_it_is_asked_for() -> None:
+    plan = plan_of(skip=["pgd-linf", "typos"])
+    assert "pgd-linf" not in {one.meta.id for one in plan.checks}
+    told = {one.check: (one.status, one.reason) for one in plan.not_run}
+    assert told["pgd-linf"] == (
+        "skipped",
+        "this policy leaves it out; to run it, add: --check pgd-linf",
+    )
+    assert told["typos"][0] == "not_applicable", "what could not run anyway says so"
+    asked = plan_of(skip=["pgd-linf"], checks=["pgd-linf"])
+    assert [one.meta.id for one in asked.checks] == ["pgd-linf"]
+    assert asked.not_run == ()
+
+
 def test_parameters_reach_the_check() -> None:
     (check,) = plan_of(
         checks=["pgd-linf"], parameters={"pgd-linf": {"epsilons": [0.1, 0.2]}}
@@ -46,6 +60,7 @@ def test_parameters_reach_the_check() -> None:
     ("policy", "said"),
     [
         ({"checks": ["pgd-lin"]}, "There is no check 'pgd-lin'. Did you mean 'pgd-linf'?"),
+        ({"skip": ["pgd-lin"]}, "Did you mean 'pgd-linf'?"),
         ({"parameters": {"pgd-lin": {}}}, "Did you mean 'pgd-linf'?"),
         ({"parameters": {"pgd-linf": {"step": 3}}}, "no parameter 'step'"),
         ({"parameters": {"pgd-linf": {"steps": "many"}}}, "pgd-linf: steps is 'many'"),

@@ -19,6 +19,7 @@ from auditkit.checks.robustness.deepfool_l2 import DeepfoolL2
 from auditkit.checks.robustness.fgsm_linf import FgsmLinf
 from auditkit.checks.robustness.pgd_linf import PgdLinf
 from auditkit.checks.robustness.token_swap import TokenSwap
+from auditkit.checks.robustness.worst_case import WorstCase
 from auditkit.checks.shift.corruptions import Corruptions
 from auditkit.checks.shift.typos import Typos
 from auditkit.errors import ConfigError, near_miss
@@ -28,6 +29,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     PgdLinf,
     FgsmLinf,
     DeepfoolL2,
+    WorstCase,
     TokenSwap,
     Corruptions,
     Typos,

@@ -51,9 +51,14 @@ def linf_evidence(
         x_label="epsilon, share of the input range",
         level=context.level,
     )
+    return {"curve": curve, **linf_galleries(records)}
+
+
+def linf_galleries(records: Records) -> dict[str, Evidence]:
+    """Return the galleries that have rows."""
     titles: dict[Selection, str] = {
         "worst": "Changed by the smallest epsilon, most confident first",
         "random": "Drawn at random among the changed",
         "boundary": "Changed only by the largest epsilon, least confident first",
     }
-    return {"curve": curve, **galleries(records, titles)}
+    return galleries(records, titles)

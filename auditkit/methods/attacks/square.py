@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from auditkit.methods.attacks.active_set import CLEARLY, misclassified
+from auditkit.methods.attacks.active_set import CLEARLY, judged, misclassified
 from auditkit.methods.attacks.ball import LinfBall
 from auditkit.methods.attacks.losses import margin_against
 from auditkit.models.classifier import Logits
@@ -25,6 +25,7 @@ def square_linf(
     ball: LinfBall,
     keys: Keys,
     queries: int,
+    search: Logits | None = None,
     batch_size: int = 128,
 ) -> Tensor:
     """Return misclassified images of the ball, or those of the smallest margin that were met.
@@ -46,6 +47,8 @@ def square_linf(
         (n,) one key per image, for its random squares.
     queries : int
         Forward passes per image, at least 1.
+    search : callable, optional
+        The model in a cheaper precision; what it takes for a success is judged again.
     batch_size : int
         Images per forward pass.
 
@@ -65,7 +68,10 @@ def square_linf(
         tried = points[active]
         if query:
             tried = _with_square(tried, ball, active, _draws(keys, query, c, active), side)
-        margins, fooled = _margins(logits, tried, labels[active], batch_size)
+        margins, fooled = _margins(search or logits, tried, labels[active], batch_size)
+        if search is not None and fooled.any():
+            (seeming,) = torch.where(fooled)
+            fooled[seeming] = judged(logits, tried[seeming], labels[active[seeming]])
         better = (margins > lowest[active]) | fooled
         points[active[better]] = tried[better]
         lowest[active[better]] = margins[better]

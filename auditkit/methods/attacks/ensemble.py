@@ -1,0 +1,127 @@
+"""The attacks that `worst-case` tries, in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import final
+
+import torch
+from torch import Tensor
+
+from auditkit.methods.attacks.apgd import apgd
+from auditkit.methods.attacks.ball import BALLS, Ball, LinfBall, Norm, column
+from auditkit.methods.attacks.losses import Loss, log_odds_against, logits_ratio
+from auditkit.methods.attacks.narrowing import Attack
+from auditkit.methods.attacks.square import square_linf
+from auditkit.methods.attacks.targeted import targeted_apgd
+from auditkit.models.classifier import Logits
+from auditkit.randomness import uniform
+from auditkit.types import Keys
+
+LOG_ODDS, RATIO, TARGETED, SQUARE = "apgd-log-odds", "apgd-ratio", "apgd-targeted", "square"
+STEPS = 36  # of an ascent with one loss
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Ensemble:
+    """Attacks on n images in one norm, strong and cheap ones first.
+
+    Parameters
+    ----------
+    logits : callable
+        The model in its own precision; it alone judges.
+    search : callable, optional
+        The model in a cheaper precision.
+    images : Tensor
+        (n, c, h, w) within the bounds.
+    labels : Tensor
+        (n,) int64.
+    norm : Norm
+        What a radius measures.
+    bounds : (low, high)
+        Range of a pixel; radii are in units of it.
+    keys : callable
+        Maps a purpose to one key per image (n,).
+    queries : int
+        Random squares per image.
+    gradients : bool
+        Whether the model has any; otherwise only scores are used.
+    batch_size : int
+        Images per forward pass.
+    """
+
+    logits: Logits
+    search: Logits | None = None
+    images: Tensor
+    labels: Tensor
+    norm: Norm
+    bounds: tuple[float, float]
+    keys: Callable[[str], Keys]
+    queries: int
+    gradients: bool = True
+    batch_size: int = 128
+
+    def attacks(self) -> dict[str, Attack]:
+        """Return the attacks by name.
+
+        Where a misclassified point is known from a larger radius, ascent starts at the nearest one
+        that is allowed, else at a random one.
+        """
+        found: dict[str, Attack] = {}
+        if self.gradients:
+            found[LOG_ODDS] = partial(self._ascent, LOG_ODDS, log_odds_against)
+            found[RATIO] = partial(self._ascent, RATIO, logits_ratio)
+            found[TARGETED] = self._targeted
+        if self.norm == "linf":
+            found[SQUARE] = self._squares
+        return found
+
+    def _ball(self, rows: Tensor, radius: float) -> Ball:
+        epsilon = radius * (self.bounds[1] - self.bounds[0])
+        return BALLS[self.norm](self.images[rows], epsilon=epsilon, bounds=self.bounds)
+
+    def _start(self, name: str, ball: Ball, rows: Tensor, known: Tensor) -> Tensor:
+        draws = uniform(self.keys(name)[rows.cpu().numpy()], tuple(self.images.shape[1:]))
+        anywhere = ball.start(torch.from_numpy(2 * draws - 1).to(self.images))
+        found = (known != ball.inputs).flatten(1).any(dim=1)
+        return torch.where(column(found, known), ball.project(known), anywhere)
+
+    def _ascent(self, name: str, loss: Loss, rows: Tensor, radius: float, known: Tensor) -> Tensor:
+        ball = self._ball(rows, radius)
+        return apgd(
+            self.logits,
+            self.labels[rows],
+            ball=ball,
+            start=self._start(name, ball, rows, known),
+            steps=STEPS,
+            loss=loss,
+            search=self.search,
+            batch_size=self.batch_size,
+        ).points
+
+    def _targeted(self, rows: Tensor, radius: float, known: Tensor) -> Tensor:
+        ball = self._ball(rows, radius)
+        return targeted_apgd(
+            self.logits,
+            self.labels[rows],
+            ball=ball,
+            start=self._start(TARGETED, ball, rows, known),
+            search=self.search,
+            batch_size=self.batch_size,
+        )
+
+    def _squares(self, rows: Tensor, radius: float, _known: Tensor) -> Tensor:
+        ball = self._ball(rows, radius)
+        assert isinstance(ball, LinfBall)
+        return square_linf(
+            self.logits,
+            self.labels[rows],
+            ball=ball,
+            keys=self.keys(SQUARE)[rows.cpu().numpy()],
+            queries=self.queries,
+            search=self.search,
+            batch_size=self.batch_size,
+        )
