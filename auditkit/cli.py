@@ -242,7 +242,7 @@ def _model_options(command: F) -> F:
             "--features",
             callback=_words,
             metavar="A,B,...",
-            help="Columns that an ONNX model reads.",
+            help="Columns that a model of a table reads, where it does not say so itself.",
         ),
         click.option(
             "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1."
@@ -257,6 +257,11 @@ def _model_options(command: F) -> F:
 @click.argument("model")
 @click.option(
     "--data", metavar="DATA", help="Embedded name, image folder, .npz, .csv, .tsv, .parquet."
+)
+@click.option(
+    "--scores",
+    type=click.Choice(["probabilities", "logits"]),
+    help="What a function or endpoint answers with; told by its first answer.",
 )
 @click.option("--columns", callback=_words, metavar="TEXT,LABEL", help="Columns of a table.")
 @click.option(
@@ -311,7 +316,7 @@ def _model_options(command: F) -> F:
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--quiet", is_flag=True, help="Print the verdict alone.")
 def run(model: str, as_json: bool, quiet: bool, formats: tuple[str, ...], **options: Any) -> None:
-    """Audit MODEL: a built-in name or a model file."""
+    """Audit MODEL: a built-in name, a model file, or a function package.module:predict."""
     request = _request(model, formats, options)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _Interrupt())
@@ -363,6 +368,7 @@ def _model(source: str, options: dict[str, Any]) -> ModelSpec:
         source=source,
         input_shape=(int(shape[0]), int(shape[1]), int(shape[2])) if shape else None,
         **{name: options[name] for name in _OF_MODEL},
+        scores=options.get("scores"),  # of `run` alone
     )
 
 

@@ -12,6 +12,7 @@ import torch
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.data.dataset import Dataset
+from auditkit.data.hints import hints_of
 from auditkit.data.load import DataSpec, load_data
 from auditkit.data.peek import peek
 from auditkit.errors import ConfigError, DataError
@@ -21,6 +22,7 @@ from auditkit.models.classifier import Classifier, ImageClassifier, Inputs, Text
 from auditkit.models.load import (
     ModelSpec,
     holds_weights_alone,
+    is_asked,
     load_model,
     options_of,
     rehearse,
@@ -78,8 +80,9 @@ class Subject:
 def settle(spec: SubjectSpec) -> SubjectSpec:
     """Return the specification with everything decided that only the data can decide.
 
-    Weights alone do not say shape and classes of their inputs, which are then taken from the data,
-    and `--arch auto` becomes the candidate that answers best. Whatever was decided is noted.
+    Weights alone do not say shape and classes of their inputs, and functions and endpoints say
+    nothing at all: both are then taken from the data. `--arch auto` becomes the candidate that
+    answers best. Whatever was decided is noted.
 
     Raises
     ------
@@ -87,7 +90,11 @@ def settle(spec: SubjectSpec) -> SubjectSpec:
         If no candidate works, or the data cannot be loaded.
     """
     model = spec.model
-    if not isinstance(model, ModelSpec) or spec.data is None or not holds_weights_alone(model):
+    if not isinstance(model, ModelSpec) or spec.data is None:
+        return spec
+    if is_asked(model):
+        return replace(spec, model=replace(model, hints=hints_of(spec.data)))
+    if not holds_weights_alone(model):
         return spec
     model = _with_facts_of(spec.data, model)
     if model.arch == AUTO:

@@ -11,6 +11,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from auditkit.data.hints import Hints
 from auditkit.errors import ConfigError, MissingExtraError, ModelError
 from auditkit.models.architectures import (
     Builtin,
@@ -22,7 +23,7 @@ from auditkit.models.architectures import (
 )
 from auditkit.models.archives import TensorFacts
 from auditkit.models.auto import AUTO, Candidate, candidates, sketch
-from auditkit.models.blackbox import BlackBox
+from auditkit.models.blackbox import BlackBox, Output
 from auditkit.models.bundle import load_bundle, read_safetensors
 from auditkit.models.card import ModelCard
 from auditkit.models.catalogue import MODELS
@@ -36,7 +37,9 @@ from auditkit.models.classifier import (
     TextClassifier,
     TextModule,
 )
+from auditkit.models.function import load_function
 from auditkit.models.graphs import GraphClassifier
+from auditkit.models.importing import is_name
 from auditkit.models.inspect import KINDS, Inspection, inspect_file, missing
 from auditkit.models.normalisations import Normalisation, normalisation_of
 from auditkit.models.outputs import detect_probabilities
@@ -54,7 +57,7 @@ class ModelSpec:
     Parameters
     ----------
     source : str
-        A built-in name or a file.
+        A built-in name, a file, or "package.module:function".
     arch : str, optional
         "package.module:factory", called without arguments, returns the network; or "auto", or one
         of the candidates that `candidates_of` names.
@@ -78,6 +81,10 @@ class ModelSpec:
         "auto" takes a GPU where there is one.
     notes : tuple of str
         What was decided from the data before; becomes part of the classifier's identity.
+    scores : {"probabilities", "logits"}, optional
+        What something that is only asked answers with.
+    hints : Hints, optional
+        What the data tell about something that is only asked.
 
     Raises
     ------
@@ -98,6 +105,8 @@ class ModelSpec:
     features: tuple[str, ...] | None = None
     device: str = "auto"
     notes: tuple[str, ...] = ()
+    scores: Output | None = None
+    hints: Hints | None = None
 
     def __post_init__(self) -> None:
         for option, values, count, example in (
@@ -165,6 +174,8 @@ def _loaded(spec: ModelSpec) -> Classifier:
                 f"{spec.source} is built in and has its own architecture.", hint="Leave out --arch."
             )
         return _builtin(MODELS[spec.source])
+    if names_function(spec):
+        return load_function(spec)
     path = Path(spec.source)
     if not path.exists():
         raise missing(spec.source)
@@ -362,6 +373,16 @@ def holds_weights_alone(spec: ModelSpec) -> bool:
     return alone and inspection.safe and (spec.arch is not None or inspection.architecture is None)
 
 
+def names_function(spec: ModelSpec) -> bool:
+    """Say whether the source is "package.module:function", and no file of that name is there."""
+    return spec.source not in MODELS and is_name(spec.source) and not Path(spec.source).exists()
+
+
+def is_asked(spec: ModelSpec) -> bool:
+    """Say whether the model is only asked for answers, so that the data say what it reads."""
+    return names_function(spec)
+
+
 def _state_dict(path: Path, inspection: Inspection, reading: Reading) -> dict[str, Tensor]:
     """Return the tensors of a file that was inspected and found safe, as float32."""
     stored = _stored(path, inspection)
@@ -521,6 +542,11 @@ def _text_classifier(
 
 def _adjusted(classifier: Classifier, spec: ModelSpec) -> Classifier:
     """Let explicit options win over what the file or the card says, and say so."""
+    if spec.scores is not None and not isinstance(classifier.module, BlackBox):
+        raise ModelError(
+            f"--scores says what a function or an endpoint answers with; {spec.source} is neither.",
+            hint="Leave out --scores.",
+        )
     if spec.features is not None and classifier.modality != "tabular":
         raise ModelError(
             f"{spec.source} reads {INPUTS[classifier.modality]}; --features names columns of a"
