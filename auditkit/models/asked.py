@@ -224,15 +224,14 @@ def _box(
     handed_over: Callable[[Floats], Questions],
     classes: tuple[str, ...],
 ) -> BlackBox:
-    output = spec.scores or asked.output
-
     def predict(inputs: Floats) -> Floats:
         answer = asked.ask(handed_over(inputs))
-        scores = scores_of(answer, len(inputs), name=asked.name, output=output)
+        scores = scores_of(answer, len(inputs), name=asked.name, output=box.output)
         _require_width(scores.shape[1], classes, asked.name)
         return scores
 
-    return BlackBox(predict, output=output, incidents=asked.incidents)
+    box = BlackBox(predict, output=spec.scores or asked.output, incidents=asked.incidents)
+    return box
 
 
 def _require_width(width: int, classes: tuple[str, ...], name: str) -> None:

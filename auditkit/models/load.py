@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass, replace
@@ -37,6 +38,7 @@ from auditkit.models.classifier import (
     TextClassifier,
     TextModule,
 )
+from auditkit.models.endpoint import Endpoint, load_endpoint, shown
 from auditkit.models.function import load_function
 from auditkit.models.graphs import GraphClassifier
 from auditkit.models.importing import is_name
@@ -85,6 +87,8 @@ class ModelSpec:
         What something that is only asked answers with.
     hints : Hints, optional
         What the data tell about something that is only asked.
+    endpoint : Endpoint, optional
+        Asked in place of a file; `source` then only says so in messages.
 
     Raises
     ------
@@ -107,6 +111,7 @@ class ModelSpec:
     notes: tuple[str, ...] = ()
     scores: Output | None = None
     hints: Hints | None = None
+    endpoint: Endpoint | None = None
 
     def __post_init__(self) -> None:
         for option, values, count, example in (
@@ -168,6 +173,14 @@ def load_model(spec: ModelSpec) -> Classifier:
 
 
 def _loaded(spec: ModelSpec) -> Classifier:
+    if spec.endpoint is not None:
+        return load_endpoint(spec)
+    if re.match("https?://", spec.source):
+        raise ModelError(
+            f"{shown(spec.source)} is an address, not a file.",
+            hint="To ask a model that is served there, type: audit run --endpoint URL --data DATA;"
+            " a file has to be downloaded first.",
+        )
     if spec.source in MODELS:
         if spec.arch is not None:
             raise ModelError(
@@ -366,7 +379,7 @@ def options_of(spec: ModelSpec) -> Iterator[Option]:
 def holds_weights_alone(spec: ModelSpec) -> bool:
     """Say whether a file leaves open what its network reads and answers."""
     path = Path(spec.source)
-    if spec.source in MODELS or not path.exists():
+    if is_asked(spec) or spec.source in MODELS or not path.exists():
         return False
     inspection = inspect_file(path)
     alone = inspection.kind in ("torch-weights", "torch-legacy", "safetensors")
@@ -375,12 +388,13 @@ def holds_weights_alone(spec: ModelSpec) -> bool:
 
 def names_function(spec: ModelSpec) -> bool:
     """Say whether the source is "package.module:function", and no file of that name is there."""
-    return spec.source not in MODELS and is_name(spec.source) and not Path(spec.source).exists()
+    is_other = spec.endpoint is not None or spec.source in MODELS
+    return not is_other and is_name(spec.source) and not Path(spec.source).exists()
 
 
 def is_asked(spec: ModelSpec) -> bool:
     """Say whether the model is only asked for answers, so that the data say what it reads."""
-    return names_function(spec)
+    return spec.endpoint is not None or names_function(spec)
 
 
 def _state_dict(path: Path, inspection: Inspection, reading: Reading) -> dict[str, Tensor]:
