@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import final
 
@@ -46,6 +47,8 @@ from auditkit.models.inspect import KINDS, Inspection, inspect_file, missing
 from auditkit.models.normalisations import Normalisation, normalisation_of
 from auditkit.models.outputs import detect_probabilities
 from auditkit.models.plain import allowed_beside_weights
+from auditkit.models.skops.facts import looks_like_skops
+from auditkit.models.skops.load import load_skops
 from auditkit.models.states import Reading, nearest, readings
 from auditkit.models.tabular import TabularClassifier
 from auditkit.types import INPUTS
@@ -193,6 +196,8 @@ def _loaded(spec: ModelSpec) -> Classifier:
     if not path.exists():
         raise missing(spec.source)
     inspection = inspect_file(path)
+    if inspection.kind == "skops":
+        return _skops(path, inspection, spec)
     if not inspection.safe:
         raise _refusal(inspection)
     if inspection.kind == "onnx":
@@ -238,6 +243,17 @@ def _onnx(path: Path, inspection: Inspection, spec: ModelSpec) -> Classifier:
             hint='Type: pip install "auditkit-ml[onnx]"',
         ) from error
     return load_onnx(path, spec, sha256=inspection.sha256 or "")
+
+
+def _skops(path: Path, inspection: Inspection, spec: ModelSpec) -> Classifier:
+    if find_spec("skops") is None:
+        raise MissingExtraError(
+            f"{path} is a scikit-learn estimator that skops wrote; reading it needs skops.",
+            hint='Type: pip install "auditkit-ml[skops]"',
+        )
+    if not inspection.safe:
+        raise _refusal(inspection)
+    return load_skops(path, spec, sha256=inspection.sha256 or "")
 
 
 # --- state dicts ---------------------------------------------------------------------------------
@@ -394,7 +410,10 @@ def names_function(spec: ModelSpec) -> bool:
 
 def is_asked(spec: ModelSpec) -> bool:
     """Say whether the model is only asked for answers, so that the data say what it reads."""
-    return spec.endpoint is not None or names_function(spec)
+    if spec.endpoint is not None or names_function(spec):
+        return True
+    path = Path(spec.source)
+    return spec.source not in MODELS and path.is_file() and looks_like_skops(path)
 
 
 def _state_dict(path: Path, inspection: Inspection, reading: Reading) -> dict[str, Tensor]:
