@@ -60,7 +60,7 @@ def imported(name: str, *, option: str = "") -> object:
 
 
 def _hint(module: str, names: list[str]) -> str:
-    public = [name for name in names if not name.startswith("_")][:12]
+    public = [name for name in names if name.isidentifier() and not name.startswith("_")][:12]
     return f"{module} has {', '.join(public)}." if public else ""
 
 
