@@ -25,6 +25,7 @@ from auditkit.models.auto import sketch
 from auditkit.models.bundle import file_sha256, read_description, read_header
 from auditkit.models.catalogue import MODELS
 from auditkit.models.generative import generative_cards
+from auditkit.models.importing import is_name
 from auditkit.models.legacy import is_legacy, read_legacy
 from auditkit.models.onnx.facts import read_onnx
 from auditkit.models.onnx.oddities import odd_parts
@@ -388,6 +389,11 @@ def missing(source: str) -> ModelError:
         return ModelError(
             f"{source} makes images and does not classify them, so there is nothing to audit.",
             hint=f"Name a classifier (audit list models), or see its card: audit explain {source}",
+        )
+    if is_name(source):
+        return ModelError(
+            f"{source} names a function, which is code and no file to look at.",
+            hint=f"To audit it, which imports it, type: audit run {source} --data DATA",
         )
     path = Path(source)
     if path.is_symlink():

@@ -47,14 +47,14 @@ def test_rows_come_back_as_pandas_would_read_them(table: Path) -> None:
     """Single precision in between changes nothing: 0.1 stays 0.1, True a truth value."""
     hints = hints_of(DataSpec(source=str(table)))
     assert hints.columns is not None
-    read = pd.read_csv(table)[list(hints.inputs)]
+    read = pd.DataFrame(pd.read_csv(table)[list(hints.inputs)])
     held = hints.columns.rows(read)
     assert held.dtype == np.float32
     found = as_read(hints.columns, held)
     assert_frame_equal(found, read, check_dtype=False)
     assert found["ok"].dtype == bool
     assert found["age"].dtype == np.int64
-    assert found["wage"][2] == 0.1
+    assert found["wage"].tolist()[2] == 0.1
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -54,11 +55,11 @@ def share(question: Question) -> Answer:
     return predictions(np.stack([1 - light, light], axis=1))
 
 
-def client(url: str, *, token: str = "", **options: float) -> Client:
+def client(url: str, *, token: str = "", **options: Any) -> Client:
     return Client(Endpoint(url=url, patience=0.01, **options), token=token)
 
 
-def refused(answer: Callable[[Question], Answer], **options: float) -> ModelError:
+def refused(answer: Callable[[Question], Answer], **options: Any) -> ModelError:
     with serving(answer) as server, pytest.raises(ModelError) as caught:
         client(server.url, **options).ask(IMAGES[:2])
     return caught.value
