@@ -211,7 +211,18 @@ def test_nobody_there_is_told() -> None:
     with pytest.raises(ModelError, match="refused the connection") as caught:
         client(f"http://127.0.0.1:{port}/?key={SECRET}").ask(IMAGES[:2])
     assert SECRET not in str(caught.value)
-    assert caught.value.__suppress_context__, "its text would quote the whole address"
+    assert caught.value.__cause__ is None, "its text would quote the whole address"
+    assert caught.value.__suppress_context__
+
+
+def test_a_server_that_does_not_speak_https_is_not_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr("urllib3.util.retry.time.sleep", waits.append)
+    with serving(share) as server, pytest.raises(ModelError, match="does not speak https"):
+        client(server.url.replace("http:", "https:")).ask(IMAGES[:2])
+    assert waits == []
 
 
 # --- pace ----------------------------------------------------------------------------------------
@@ -310,6 +321,8 @@ def test_passwords_of_other_programs_are_not_sent(
 ) -> None:
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password pass\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(Endpoint, "is_local", False)  # or the surroundings are not looked at
     with serving(share) as server:
         client(server.url).ask(IMAGES[:2])
     assert "Authorization" not in server.asked[0].headers

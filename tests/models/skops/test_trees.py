@@ -122,10 +122,11 @@ def test_splits_by_categories_are_refused() -> None:
     assert "OneHotEncoder" in caught.value.hint
 
 
-def test_a_forest_that_promises_fewer_columns_than_its_trees_read_is_refused(
-    tmp_path: Path,
+@pytest.mark.parametrize("estimator", [KINDS[0], *KINDS[2:5]], ids=lambda one: type(one).__name__)
+def test_estimators_that_promise_fewer_columns_than_their_trees_read_are_refused(
+    tmp_path: Path, estimator: Any
 ) -> None:
-    sound = written(KINDS[2].fit(ROWS, LABELS), tmp_path / "sound.skops")
+    sound = written(estimator.fit(ROWS, LABELS), tmp_path / "sound.skops")
 
     def fewer(schema: dict[str, Any]) -> dict[str, Any]:
         schema["content"]["content"]["n_features_in_"]["content"] = "2"
