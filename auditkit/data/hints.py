@@ -15,9 +15,9 @@ from auditkit.data.catalogue import DATA
 from auditkit.data.files import looking_in
 from auditkit.data.load import DataSpec, published_in
 from auditkit.data.peek import peek
-from auditkit.data.rows import LABELS
+from auditkit.data.rows import label_column
 from auditkit.data.schema import Schema
-from auditkit.data.tables import SUFFIXES, TEXT, read_frame, usual_column
+from auditkit.data.tables import SUFFIXES, TEXT, read_frame
 from auditkit.types import Modality
 
 _NO_VALUE = ("", "?", "NA", "NaN", "nan")  # in a cell
@@ -103,7 +103,7 @@ def _table(file: Path, spec: DataSpec) -> Hints:
         return Hints(source=spec.source, modality="text")  # a text and a label column
     frame = read_frame(file)
     there = frame.columns.tolist()
-    label = spec.columns[0] if spec.columns else usual_column(there, LABELS, "label", file)
+    label = spec.columns[0] if spec.columns else label_column(there, file)
     labels = frame.pop(label) if label in there else None  # else it is missed where it is read
     columns = frame.drop(columns=["id"], errors="ignore")
     return Hints(

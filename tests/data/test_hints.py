@@ -102,8 +102,9 @@ def test_a_table_of_texts_is_told_from_one_of_rows(
 def test_a_table_without_labels_is_refused_as_where_it_is_read(tmp_path: Path) -> None:
     file = tmp_path / "rows.csv"
     file.write_text("x,z\n1,a\n")
-    with pytest.raises(DataError, match="has no label column"):
+    with pytest.raises(DataError, match="has no label column") as caught:
         hints_of(DataSpec(source=str(file)))
+    assert "--columns NAME" in caught.value.hint
 
 
 def test_known_data_tell_what_they_hold() -> None:
