@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, redirect_stdout, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, final
 
@@ -242,7 +243,7 @@ def _model_options(command: F) -> F:
             "--features",
             callback=_words,
             metavar="A,B,...",
-            help="Columns that an ONNX model reads.",
+            help="Columns that a model of a table reads, where it does not say so itself.",
         ),
         click.option(
             "--trust-code",
@@ -259,9 +260,31 @@ def _model_options(command: F) -> F:
 
 
 @cli.command()
-@click.argument("model")
+@click.argument("model", required=False)
+@click.option(
+    "--endpoint",
+    metavar="URL",
+    help="Ask a served model in place of MODEL: instances, predictions.",
+)
+@click.option(
+    "--rate-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="N",
+    help="Requests per second to the endpoint.",
+)
+@click.option(
+    "--request-timeout",
+    callback=_duration,
+    metavar="30s",
+    help="How long the endpoint may take; 30 s by default.",
+)
 @click.option(
     "--data", metavar="DATA", help="Embedded name, image folder, .npz, .csv, .tsv, .parquet."
+)
+@click.option(
+    "--scores",
+    type=click.Choice(["probabilities", "logits"]),
+    help="What a function or endpoint answers with; told by its first answer.",
 )
 @click.option("--columns", callback=_words, metavar="TEXT,LABEL", help="Columns of a table.")
 @click.option(
@@ -315,8 +338,10 @@ def _model_options(command: F) -> F:
 @_model_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--quiet", is_flag=True, help="Print the verdict alone.")
-def run(model: str, as_json: bool, quiet: bool, formats: tuple[str, ...], **options: Any) -> None:
-    """Audit MODEL: a built-in name or a model file."""
+def run(
+    model: str | None, as_json: bool, quiet: bool, formats: tuple[str, ...], **options: Any
+) -> None:
+    """Audit MODEL: a built-in name, a model file, or a function package.module:predict."""
     request = _request(model, formats, options)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _Interrupt())
@@ -331,15 +356,16 @@ def run(model: str, as_json: bool, quiet: bool, formats: tuple[str, ...], **opti
     sys.exit(audit.result.verdict.exit_code)
 
 
-def _request(model: str, formats: tuple[str, ...], options: dict[str, Any]) -> Request:
+def _request(model: str | None, formats: tuple[str, ...], options: dict[str, Any]) -> Request:
     from auditkit.data.load import DataSpec
     from auditkit.run import Request
 
+    _refuse_two_models(model, options)
     data = options["data"]
     if data is None and (options["columns"] or options["sensitive"]):
         raise ConfigError("--columns and --sensitive say how to read --data, which is missing.")
     return Request(
-        model=_model(model, options),
+        model=_served(options) if model is None else _model(model, options),
         data=None
         if data is None
         else DataSpec(
@@ -356,8 +382,50 @@ def _request(model: str, formats: tuple[str, ...], options: dict[str, Any]) -> R
         resume=options["resume"],
         memory=options["memory"],
         left=click.get_current_context().find_object(supervisor.Handover) or supervisor.Handover(),
-        command=shlex.join(["audit", *sys.argv[1:]]),
+        command=_typed(options["endpoint"]),
     )
+
+
+def _refuse_two_models(model: str | None, options: dict[str, Any]) -> None:
+    if model is None and options["endpoint"] is None:
+        raise ConfigError(
+            "There is no model to audit.",
+            hint="Type: audit run MODEL, which is a built-in name, a file or"
+            " package.module:predict; or: audit run --endpoint URL",
+        )
+    if model is not None and options["endpoint"] is not None:
+        raise ConfigError(
+            f"Both {model} and --endpoint name a model.", hint="Leave out one of them."
+        )
+    for name in ("rate_limit", "request_timeout"):
+        if options[name] is not None and options["endpoint"] is None:
+            option = "--" + name.replace("_", "-")
+            raise ConfigError(
+                f"{option} is about an endpoint, and none is named.",
+                hint=f"Add --endpoint URL, or leave out {option}.",
+            )
+
+
+def _served(options: dict[str, Any]) -> ModelSpec:
+    from auditkit.models.endpoint import TIMEOUT, Endpoint, shown
+
+    url = options["endpoint"]
+    endpoint = Endpoint(
+        url=url,
+        rate_limit=options["rate_limit"],
+        timeout=options["request_timeout"] or TIMEOUT,
+    )
+    return replace(_model(shown(url), options), endpoint=endpoint)
+
+
+def _typed(endpoint: str | None) -> str:
+    """Return the command line, without what may be secret in an address."""
+    words = sys.argv[1:]
+    if endpoint is not None:
+        from auditkit.models.endpoint import shown
+
+        words = [word.replace(endpoint, shown(endpoint)) for word in words]
+    return shlex.join(["audit", *words])
 
 
 def _model(source: str, options: dict[str, Any]) -> ModelSpec:
@@ -369,6 +437,7 @@ def _model(source: str, options: dict[str, Any]) -> ModelSpec:
         input_shape=(int(shape[0]), int(shape[1]), int(shape[2])) if shape else None,
         memory=options.get("memory"),
         **{name: options[name] for name in _OF_MODEL},
+        scores=options.get("scores"),  # of `run` alone
     )
 
 

@@ -21,6 +21,7 @@ from auditkit.checks.base import Check, NotApplicable, Records
 from auditkit.errors import AuditkitError, ModelError
 from auditkit.limits import lift_limit, limit_memory
 from auditkit.memory import free_memory, is_out_of_memory
+from auditkit.models.blackbox import BlackBox
 from auditkit.plan import Shard
 from auditkit.processes import end_with, how_it_ended, over_time
 from auditkit.result import Execution
@@ -124,6 +125,7 @@ class Shards:
         torch.set_num_threads(execution.threads)
         subject.configure(execution)
         self._keep_inputs = subject.fits_in_memory
+        self._module = subject.model.module
         self._kept = KeptState(subject.model.module)
         self._artifacts: list[Artifacts] = [
             subject.shard(one.start, one.stop, seed=seed, execution=execution) for one in shards
@@ -141,7 +143,16 @@ class Shards:
         if isinstance(outcome, Failure) and outcome.out_of_memory:
             free_memory()
         changed = self._kept.put_back()
-        return Step(outcome, (_changed(changed),) if changed else ())
+        incidents = ([_changed(changed)] if changed else []) + self._survived()
+        return Step(outcome, tuple(incidents))
+
+    def _survived(self) -> list[str]:
+        """Take what a function that is asked in place of a network survived."""
+        if not isinstance(self._module, BlackBox):
+            return []
+        said = list(dict.fromkeys(self._module.incidents))
+        self._module.incidents.clear()
+        return said
 
     def _outcome(self, check: Check, i: int, seconds: float | None) -> ShardOutcome:
         shard = self._artifacts[i]

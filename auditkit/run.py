@@ -17,7 +17,7 @@ from auditkit.behaviour import difference_between_two_answers
 from auditkit.checks.base import Check, Context, Measured, NotApplicable, Records
 from auditkit.data.load import DataSpec
 from auditkit.engine import Engine, Failure, InProcess, Setup, Workers, failure_of
-from auditkit.errors import AuditkitError, ModelError
+from auditkit.errors import AuditkitError, ConfigError, ModelError
 from auditkit.findings import Outcome
 from auditkit.limits import resident
 from auditkit.lock import cannot_write, locked
@@ -201,7 +201,7 @@ class _Run:
                 self.policy, self.subject.model, self.subject.data, shard_size=execution.shard_size
             )
             self.progress.planned(self.plan)
-            self.workers = self.request.workers or _enough_workers(self.plan)
+            self.workers = self._workers()
             self.provenance = provenance_of(
                 self.subject,
                 self.policy,
@@ -211,6 +211,19 @@ class _Run:
                 started=self.started,
             )
             return self._audited(execution)
+
+    def _workers(self) -> int:
+        """Return how many processes ask; an endpoint is asked by one, which keeps the pace."""
+        asked, model = self.request.workers, self.request.model
+        if not (isinstance(model, ModelSpec) and model.endpoint is not None):
+            return asked or _enough_workers(self.plan)
+        if asked is not None and asked > 1:
+            raise ConfigError(
+                f"--workers is {asked}, and an endpoint is asked by one process, so that"
+                " --rate-limit holds.",
+                hint="Leave out --workers.",
+            )
+        return 1
 
     def seconds(self) -> float:
         """Return how long the audit has taken, the time of processes that died included."""

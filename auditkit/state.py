@@ -36,14 +36,14 @@ class Finished:
 class Earlier(Frozen):
     """What an interrupted run was about, and how it computed."""
 
-    model: str  # hash
+    model: str  # hash, or what tells it apart
     data: str  # hash
     execution: Execution
     incidents: list[str] = []
 
     def changes(self, subject: Subject) -> str:
         """Return which of the two differs now, as a sentence; empty where neither does."""
-        model = self.model != subject.model.identity.sha256
+        model = self.model != _model(subject)
         data = self.data != subject.data.sha256
         if not (model or data):
             return ""
@@ -55,6 +55,12 @@ class Earlier(Frozen):
             f"The {what} {verb} changed since the run that was interrupted,"
             " so every check is measured again."
         )
+
+
+def _model(subject: Subject) -> str:
+    """Return the hash of the model; of one without, such as a function, what is known of it."""
+    identity = subject.model.identity
+    return identity.sha256 or repr((identity.name, identity.architecture, identity.notes))
 
 
 @final
@@ -71,7 +77,7 @@ class State:
         self._execution = execution
         self._common: dict[str, Any] = {
             "auditkit": auditkit.__version__,
-            "model": subject.model.identity.sha256,
+            "model": _model(subject),
             "data": subject.data.sha256,
             "ids": hashlib.sha256("\n".join(subject.data.ids).encode()).hexdigest(),
             "seed": seed,

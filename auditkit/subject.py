@@ -12,6 +12,7 @@ import torch
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.data.dataset import Dataset
+from auditkit.data.hints import hints_of
 from auditkit.data.load import DataSpec, load_data
 from auditkit.data.peek import peek
 from auditkit.errors import ConfigError, DataError
@@ -20,6 +21,7 @@ from auditkit.models.choose import choose, shuffled
 from auditkit.models.classifier import Classifier, ImageClassifier, Inputs, TextClassifier
 from auditkit.models.load import (
     ModelSpec,
+    is_asked,
     leaves_open,
     load_model,
     options_of,
@@ -78,8 +80,9 @@ class Subject:
 def settle(spec: SubjectSpec) -> SubjectSpec:
     """Return the specification with everything decided that only the data can decide.
 
-    Weights alone do not say shape and classes of their inputs, which are then taken from the data,
-    and `--arch auto` becomes the candidate that answers best. Whatever was decided is noted.
+    Weights alone do not say shape and classes of their inputs, and functions and endpoints say
+    nothing at all: both are then taken from the data. `--arch auto` becomes the candidate that
+    answers best. Whatever was decided is noted.
 
     Raises
     ------
@@ -87,7 +90,11 @@ def settle(spec: SubjectSpec) -> SubjectSpec:
         If no candidate works, or the data cannot be loaded.
     """
     model = spec.model
-    if not isinstance(model, ModelSpec) or spec.data is None or not leaves_open(model):
+    if not isinstance(model, ModelSpec) or spec.data is None:
+        return spec
+    if is_asked(model):
+        return replace(spec, model=replace(model, hints=hints_of(spec.data)))
+    if not leaves_open(model):
         return spec
     model = _with_facts_of(spec.data, model)
     if model.arch == AUTO:

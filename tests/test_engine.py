@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from auditkit.checks.base import Records
@@ -11,13 +13,20 @@ from auditkit.checks.performance.clean_accuracy import CleanAccuracy
 from auditkit.data.load import DataSpec
 from auditkit.engine import Engine, Failure, InProcess, Setup, Step, Workers, failure_of
 from auditkit.errors import ModelError
+from auditkit.models.blackbox import BlackBox
 from auditkit.models.load import ModelSpec
 from auditkit.plan import Shard
 from auditkit.result import Execution
-from auditkit.subject import SubjectSpec, load_subject
+from auditkit.subject import SubjectSpec, load_subject, settle
 from tests.faults.commands import of_network
 
 SHARDS = (Shard(0, 10), Shard(10, 20), Shard(20, 30))
+CANCER = SubjectSpec(
+    model=ModelSpec(source="breast-cancer-logistic-regression"),
+    data=DataSpec(source="breast-cancer"),
+    max_inputs=20,
+    seed=0,
+)
 
 
 def spec(folder: Path, network: str) -> SubjectSpec:
@@ -100,3 +109,15 @@ def test_a_worker_that_dies_is_replaced_and_its_step_tried_again(
 def test_workers_that_die_together_lose_no_step(tmp_path: Path) -> None:
     with Workers(spec(tmp_path, "Dies"), setup(), Execution(), workers=2) as engine:
         assert reasons(engine) == ["its process ended with exit code 0, 2 times"] * 3
+
+
+def test_what_a_function_survived_is_said_once_with_its_step(tmp_path: Path) -> None:
+    """A black box says that it had to ask again; the step that follows tells it, and no other."""
+    said: list[str] = ["asked again", "asked again"]
+    subject = load_subject(settle(CANCER))
+    box = BlackBox(lambda rows: np.full((len(rows), 2), 0.5), incidents=said)
+    subject.model.module = box
+    shards = (Shard(0, 10), Shard(10, 20))
+    setup = Setup(shards=shards, seed=0, time_limit=None, memory=None, clock=time.monotonic)
+    steps = list(InProcess(subject, setup, Execution()).measure(CleanAccuracy()))
+    assert [one.incidents for one in steps] == [("asked again",), ()]

@@ -82,8 +82,9 @@ def test_rendering_and_judging_know_no_model(file: Path) -> None:
 
 def test_nothing_below_run_reads_the_clock() -> None:
     allowed = {"run", "cli", "doctor", "progress", "__main__", "api", "supervisor"}
+    waits = PACKAGE / "models" / "endpoint.py"  # between two requests; no number depends on it
     for file in FILES:
-        if part_of(file) not in allowed:
+        if part_of(file) not in allowed and file != waits:
             assert not imports_of(file) & {"time"}, file
 
 

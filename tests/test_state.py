@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from auditkit.checks.base import Records
 from auditkit.checks.robustness.pgd_linf import PgdLinf
+from auditkit.models.classifier import Identity
 from auditkit.plan import outcome_of
 from auditkit.result import Execution
 from auditkit.state import FOLDER, Finished, State
@@ -94,3 +96,23 @@ def test_what_a_killed_process_left_is_taken_away(tmp_path: Path) -> None:
     (tmp_path / FOLDER / ".check.json.abc.tmp").touch()
     state(tmp_path).begin()
     assert {one.name for one in (tmp_path / FOLDER).iterdir()} == {"run.json"}
+
+
+def test_models_without_a_hash_are_told_apart_by_what_is_known_of_them(tmp_path: Path) -> None:
+    """Functions and endpoints have none; one never answers for another."""
+
+    def subject(name: str, note: str) -> Subject:
+        model = copy(MADE.model)
+        model.identity = Identity(name=name, architecture="HTTP endpoint", notes=(note,))
+        return Subject(model, MADE.data)
+
+    one = state(tmp_path, subject=subject("host", "The model is the endpoint http://host/a."))
+    one.begin()
+    one.save(CHECK, finished())
+    assert one.load(CHECK) is not None
+    for name, note in (("other", "a"), ("host", "The model is the endpoint http://host/b.")):
+        other = subject(name, note)
+        assert state(tmp_path, subject=other).load(CHECK) is None
+        earlier = State.earlier(tmp_path)
+        assert earlier is not None
+        assert "The model has changed" in earlier.changes(other)

@@ -89,7 +89,7 @@ def load_rows(
 
 def _label(there: list[str], columns: Sequence[str] | None, file: Path) -> str:
     if columns is None:
-        return usual_column(there, LABELS, "label", file)
+        return label_column(there, file)
     if len(columns) != 1:
         raise ConfigError(
             f"--columns names {', '.join(columns)}; of a table of numbers and categories it names"
@@ -97,6 +97,18 @@ def _label(there: list[str], columns: Sequence[str] | None, file: Path) -> str:
             hint="The model's own columns are found by their names: --columns label",
         )
     return columns[0]
+
+
+def label_column(there: Sequence[object], file: Path) -> str:
+    """Return the first of the usual names of a label that a table of rows has.
+
+    Raises
+    ------
+    DataError
+        If it has none of them.
+    """
+    hint = "Name the column that holds the labels: --columns NAME"
+    return usual_column(there, LABELS, "label", file, hint=hint)
 
 
 def _notes(model: TabularClassifier, rows: Floats) -> list[str]:

@@ -186,7 +186,14 @@ def _given(names: Sequence[str], width: int, file: Path) -> list[str]:
     return [*names, *(f"column {i + 1}" for i in range(len(names), width))]
 
 
-def usual_column(there: Sequence[object], names: Sequence[str], what: str, file: Path) -> str:
+def usual_column(
+    there: Sequence[object],
+    names: Sequence[str],
+    what: str,
+    file: Path,
+    *,
+    hint: str = "Name the columns, also where there is no header: --columns text,label",
+) -> str:
     """Return the first of the usual names that a table has.
 
     Raises
@@ -200,7 +207,7 @@ def usual_column(there: Sequence[object], names: Sequence[str], what: str, file:
     found = ", ".join(repr(str(name))[:40] for name in there[:12])
     raise DataError(
         f"{file} has no {what} column ({', '.join(names)}); its first row holds {found}.",
-        hint="Name the columns, also where there is no header: --columns text,label",
+        hint=hint,
     )
 
 

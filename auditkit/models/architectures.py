@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-import re
 import sys
-from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias, cast, final
+from typing import Annotated, Literal, TypeAlias, final
 
 import torch
 from pydantic import Field
@@ -20,6 +17,7 @@ from auditkit.models.archives import TensorFacts
 from auditkit.models.card import Config, Network, Shapes
 from auditkit.models.catalogue import ARCHITECTURES
 from auditkit.models.common_resnet import CommonResnet
+from auditkit.models.importing import current_folder_importable, imported, is_name
 from auditkit.models.layers import LayerSpec, build_layers, describe_layers
 
 # Networks without weights of their own: those of other people's files, proposed by `auto`.
@@ -141,17 +139,18 @@ def build_named(arch: str) -> nn.Module:
     ModelError
         If it cannot be imported, fails, or does not return a Module.
     """
-    if not re.fullmatch(r"[\w.]+:[\w.]+", arch):
+    if not is_name(arch):
         raise ModelError(
             f"--arch is {arch!r}, expected the form package.module:factory.",
             hint="For a function build() in net.py, type: --arch net:build",
         )
-    module_name, _, attribute = arch.partition(":")
-    with _current_folder_importable(), torch.random.fork_rng(devices=[]):
+    with current_folder_importable(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        factory = _imported(module_name, attribute)
+        factory = imported(arch, option="--arch")
+        if not callable(factory):
+            raise ModelError(f"--arch: {arch} is not a function or class.")
         try:
-            module = factory()
+            module: object = factory()
         except Exception as error:
             raise ModelError(
                 f"Calling {arch} without arguments failed: {type(error).__name__}: {error}.",
@@ -163,36 +162,6 @@ def build_named(arch: str) -> nn.Module:
             hint="Name a function that takes no arguments and returns the network.",
         )
     return module
-
-
-def _imported(module_name: str, attribute: str) -> Callable[[], object]:
-    try:
-        found: object = importlib.import_module(module_name)
-    except Exception as error:
-        raise ModelError(
-            f"--arch: importing {module_name} failed: {type(error).__name__}: {error}.",
-            hint=f"Type the command in the folder of {module_name.partition('.')[0]}.py, or"
-            " install its package.",
-        ) from error
-    for part in attribute.split("."):
-        if not hasattr(found, part):
-            raise ModelError(
-                f"--arch: {module_name} has no {attribute}.{near_miss(part, dir(found))}"
-            )
-        found = getattr(found, part)
-    if not callable(found):
-        raise ModelError(f"--arch: {module_name}:{attribute} is not a function or class.")
-    return cast("Callable[[], object]", found)
-
-
-@contextmanager
-def _current_folder_importable() -> Generator[None]:
-    here = str(Path.cwd())
-    sys.path.insert(0, here)
-    try:
-        yield
-    finally:
-        sys.path.remove(here)
 
 
 def check_fit(module: nn.Module, tensors: Iterable[TensorFacts], *, file: str, name: str) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from auditkit.errors import ModelError
+from auditkit.errors import AuditkitError, ModelError
 from auditkit.types import Floats
 
 Output: TypeAlias = Literal["probabilities", "logits"]
@@ -32,6 +32,9 @@ class BlackBox(nn.Module):
     output : {"probabilities", "logits"}, optional
         What the scores are. By default probabilities where k > 1 and the first answer is positive
         and sums to 1, else logits; a probability p becomes log p.
+    incidents : list of str, optional
+        Where the function says what it survived while it was asked, such as a request that had to
+        be repeated; whoever reads a sentence takes it out.
 
     Raises
     ------
@@ -48,9 +51,16 @@ class BlackBox(nn.Module):
     'probabilities'
     """
 
-    def __init__(self, predict: Callable[..., object], *, output: Output | None = None) -> None:
+    def __init__(
+        self,
+        predict: Callable[..., object],
+        *,
+        output: Output | None = None,
+        incidents: list[str] | None = None,
+    ) -> None:
         super().__init__()
         self.predict = predict
+        self.incidents: list[str] = [] if incidents is None else incidents
         self.output: Output | None = output
         self.detected = output is None
 
@@ -74,11 +84,13 @@ class BlackBox(nn.Module):
             if self.output == "probabilities"
             else "do not sum to 1, so they were taken for logits"
         )
-        return f"The scores of this function {seen}."
+        return f"Its scores {seen}."
 
     def _asked(self, *inputs: Floats) -> Floats:
         try:
             answer = self.predict(*inputs)
+        except AuditkitError:  # says itself what is wrong
+            raise
         except Exception as error:  # whatever the function raises
             raise ModelError(
                 f"The function failed on {len(inputs[0])} inputs: {type(error).__name__}: {error}.",

@@ -15,6 +15,7 @@ from auditkit.models.architectures import Layers, recognise
 from auditkit.models.archives import (
     HARMLESS,
     PICKLE_LIMIT,
+    SCHEMA,
     Archive,
     TensorFacts,
     odd_calls,
@@ -24,11 +25,14 @@ from auditkit.models.auto import sketch
 from auditkit.models.bundle import file_sha256, read_description, read_header
 from auditkit.models.catalogue import MODELS
 from auditkit.models.generative import generative_cards
+from auditkit.models.importing import is_name
 from auditkit.models.legacy import is_legacy, read_legacy
 from auditkit.models.onnx.facts import read_onnx
 from auditkit.models.onnx.oddities import odd_parts
 from auditkit.models.onnx.words import described
 from auditkit.models.pickles import Call, Name, Program, Value, read_pickle
+from auditkit.models.skops.facts import HARMLESS as HARMLESS_TYPES
+from auditkit.models.skops.facts import read_skops, untrusted_types
 from auditkit.models.states import Chosen, find_weights, readings
 from auditkit.paths import special
 
@@ -84,6 +88,13 @@ KINDS = {
         seems="an ONNX model",
         loads=True,
         hint="Export it anew from the network it was made of, as one file.",
+    ),
+    "skops": Kind(
+        seems="a scikit-learn estimator that skops wrote",
+        loads=True,
+        hint="Where you trust it, load it in a file of your own, such as mine.py, write there"
+        " def predict(rows): return estimator.predict_proba(rows), and type: audit run"
+        " mine:predict --data DATA",
     ),
     "keras": Kind(
         seems="a Keras model, which this version cannot read",
@@ -261,6 +272,8 @@ class Inspection:
         foreign = [one for one in self.callables if one not in HARMLESS]
         if foreign:
             return f"{', '.join(foreign[:8])}, so it is not loaded"
+        if self.kind == "skops" and not self.safe:
+            return "what the file names, so it is not loaded"
         if KINDS[self.kind].code:
             return "a program, so it is not loaded"
         return "nothing from the file"
@@ -359,6 +372,8 @@ def _dtypes(tensors: Iterable[TensorFacts]) -> dict[str, int]:
 
 
 def _next_command(path: Path, found: _Found, *, known: bool) -> str:
+    if found.kind == "skops":
+        return f"audit run {path} --data DATA"
     if not found.tensors:
         return ""
     if found.kind == "bundle":
@@ -374,6 +389,11 @@ def missing(source: str) -> ModelError:
         return ModelError(
             f"{source} makes images and does not classify them, so there is nothing to audit.",
             hint=f"Name a classifier (audit list models), or see its card: audit explain {source}",
+        )
+    if is_name(source):
+        return ModelError(
+            f"{source} names a function, which is code and no file to look at.",
+            hint=f"To audit it, which imports it, type: audit run {source} --data DATA",
         )
     path = Path(source)
     if path.is_symlink():
@@ -399,7 +419,9 @@ def _look(path: Path) -> _Found:
         if matches(head):
             return _onnx(path) if kind == "onnx" else _Found(kind=kind)
     if head.startswith(b"PK\x03\x04") or _ends_as_zip(path):
-        return _zip(read_archive(path))
+        archive = read_archive(path)
+        is_skops = SCHEMA in archive.entries and not archive.root
+        return _skops(path, archive) if is_skops else _zip(archive)
     return _pickle(path, certain=head[:1] == b"\x80")
 
 
@@ -458,6 +480,28 @@ def _onnx(path: Path) -> _Found:
         oddities=tuple(odd_parts(file, path)),
         facts=described(file),
     )
+
+
+def _skops(path: Path, archive: Archive) -> _Found:
+    file = read_skops(path)
+    oddities = [*archive.oddities, *file.oddities]
+    facts = {
+        "estimator": file.estimator,
+        "written by": f"skops {file.skops or '?'}, scikit-learn {file.sklearn or '?'}",
+        "arrays": f"{file.arrays}, {file.numbers:,} numbers",
+        "names": ", ".join(file.types),
+    }
+    untrusted = untrusted_types(path) if not oddities else ()
+    if untrusted is None:
+        facts["not trusted by skops"] = 'needs skops to tell: pip install "auditkit-ml[skops]"'
+        oddities.append("which of its types are trusted needs skops to tell")
+    elif untrusted:
+        facts["not trusted by skops"] = ", ".join(untrusted)
+        harmful = [one for one in untrusted if one not in HARMLESS_TYPES]
+        oddities += [f"it names {one}, which skops does not trust" for one in harmful]
+        if known := [one for one in untrusted if one in HARMLESS_TYPES]:
+            facts["of these harmless"] = f"{', '.join(known)}: plain values, or checked when loaded"
+    return _Found(kind="skops", oddities=tuple(oddities), facts=facts)
 
 
 def _likely(found: Iterable[TensorFacts]) -> str | None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import final
 
 import torch
 from torch import Tensor, nn
 
+from auditkit.data.hints import Hints
 from auditkit.errors import ConfigError, MissingExtraError, ModelError
 from auditkit.models.architectures import (
     Builtin,
@@ -22,7 +25,7 @@ from auditkit.models.architectures import (
 )
 from auditkit.models.archives import TensorFacts
 from auditkit.models.auto import AUTO, Candidate, candidates, sketch
-from auditkit.models.blackbox import BlackBox
+from auditkit.models.blackbox import BlackBox, Output
 from auditkit.models.bundle import load_bundle, read_safetensors
 from auditkit.models.card import ModelCard
 from auditkit.models.catalogue import MODELS
@@ -36,11 +39,16 @@ from auditkit.models.classifier import (
     TextClassifier,
     TextModule,
 )
+from auditkit.models.endpoint import Endpoint, load_endpoint, shown
+from auditkit.models.function import load_function
 from auditkit.models.graphs import GraphClassifier
+from auditkit.models.importing import is_name
 from auditkit.models.inspect import KINDS, Inspection, inspect_file, missing
 from auditkit.models.normalisations import Normalisation, normalisation_of
 from auditkit.models.outputs import detect_probabilities
 from auditkit.models.plain import allowed_beside_weights
+from auditkit.models.skops.facts import looks_like_skops
+from auditkit.models.skops.load import load_skops
 from auditkit.models.states import Reading, nearest, readings
 from auditkit.models.tabular import TabularClassifier
 from auditkit.models.trusted.load import load_trusted
@@ -55,7 +63,7 @@ class ModelSpec:
     Parameters
     ----------
     source : str
-        A built-in name or a file.
+        A built-in name, a file, or "package.module:function".
     arch : str, optional
         "package.module:factory", called without arguments, returns the network; or "auto", or one
         of the candidates that `candidates_of` names.
@@ -83,6 +91,12 @@ class ModelSpec:
         Bytes that this code may use.
     notes : tuple of str
         What was decided from the data before; becomes part of the classifier's identity.
+    scores : {"probabilities", "logits"}, optional
+        What something that is only asked answers with.
+    hints : Hints, optional
+        What the data tell about something that is only asked.
+    endpoint : Endpoint, optional
+        Asked in place of a file; `source` then only says so in messages.
 
     Raises
     ------
@@ -105,6 +119,9 @@ class ModelSpec:
     trust_code: bool = False
     memory: int | None = None
     notes: tuple[str, ...] = ()
+    scores: Output | None = None
+    hints: Hints | None = None
+    endpoint: Endpoint | None = None
 
     def __post_init__(self) -> None:
         for option, values, count, example in (
@@ -166,16 +183,28 @@ def load_model(spec: ModelSpec) -> Classifier:
 
 
 def _loaded(spec: ModelSpec) -> Classifier:
+    if spec.endpoint is not None:
+        return load_endpoint(spec)
+    if re.match("https?://", spec.source):
+        raise ModelError(
+            f"{shown(spec.source)} is an address, not a file.",
+            hint="To ask a model that is served there, type: audit run --endpoint URL --data DATA;"
+            " a file has to be downloaded first.",
+        )
     if spec.source in MODELS:
         if spec.arch is not None:
             raise ModelError(
                 f"{spec.source} is built in and has its own architecture.", hint="Leave out --arch."
             )
         return _builtin(MODELS[spec.source])
+    if names_function(spec):
+        return load_function(spec)
     path = Path(spec.source)
     if not path.exists():
         raise missing(spec.source)
     inspection = inspect_file(path)
+    if inspection.kind == "skops":
+        return _skops(path, inspection, spec)
     if not inspection.safe and spec.trust_code and KINDS[inspection.kind].code:
         _refuse_auto(spec, inspection)
         return load_trusted(path, inspection, spec, from_weights=_from_state_dict)
@@ -238,6 +267,17 @@ def _onnx(path: Path, inspection: Inspection, spec: ModelSpec) -> Classifier:
             hint='Type: pip install "auditkit-ml[onnx]"',
         ) from error
     return load_onnx(path, spec, sha256=inspection.sha256 or "")
+
+
+def _skops(path: Path, inspection: Inspection, spec: ModelSpec) -> Classifier:
+    if find_spec("skops") is None:
+        raise MissingExtraError(
+            f"{path} is a scikit-learn estimator that skops wrote; reading it needs skops.",
+            hint='Type: pip install "auditkit-ml[skops]"',
+        )
+    if not inspection.safe:
+        raise _refusal(inspection)
+    return load_skops(path, spec, sha256=inspection.sha256 or "")
 
 
 # --- state dicts ---------------------------------------------------------------------------------
@@ -381,13 +421,27 @@ def options_of(spec: ModelSpec) -> Iterator[Option]:
 def leaves_open(spec: ModelSpec) -> bool:
     """Say whether a file leaves open what its network reads and answers."""
     path = Path(spec.source)
-    if spec.source in MODELS or not path.exists():
+    if is_asked(spec) or spec.source in MODELS or not path.exists():
         return False
     inspection = inspect_file(path)
     if spec.trust_code and KINDS[inspection.kind].code:
         return True
     alone = inspection.kind in ("torch-weights", "torch-legacy", "safetensors")
     return alone and inspection.safe and (spec.arch is not None or inspection.architecture is None)
+
+
+def names_function(spec: ModelSpec) -> bool:
+    """Say whether the source is "package.module:function", and no file of that name is there."""
+    is_other = spec.endpoint is not None or spec.source in MODELS
+    return not is_other and is_name(spec.source) and not Path(spec.source).exists()
+
+
+def is_asked(spec: ModelSpec) -> bool:
+    """Say whether the model is only asked for answers, so that the data say what it reads."""
+    if spec.endpoint is not None or names_function(spec):
+        return True
+    path = Path(spec.source)
+    return spec.source not in MODELS and path.is_file() and looks_like_skops(path)
 
 
 def _state_dict(path: Path, inspection: Inspection, reading: Reading) -> dict[str, Tensor]:
@@ -549,6 +603,11 @@ def _text_classifier(
 
 def _adjusted(classifier: Classifier, spec: ModelSpec) -> Classifier:
     """Let explicit options win over what the file or the card says, and say so."""
+    if spec.scores is not None and not isinstance(classifier.module, BlackBox):
+        raise ModelError(
+            f"--scores says what a function or an endpoint answers with; {spec.source} is neither.",
+            hint="Leave out --scores.",
+        )
     if spec.features is not None and classifier.modality != "tabular":
         raise ModelError(
             f"{spec.source} reads {INPUTS[classifier.modality]}; --features names columns of a"

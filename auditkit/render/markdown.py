@@ -31,7 +31,7 @@ def render_markdown(result: Result) -> str:
         "",
         f"**{escape(words.verdict_sentence(verdict))}**",
         "",
-        f"{escape(model.architecture)}, {code(words.short(model.sha256, 12))}; "
+        f"{escape(model.architecture)}, {code(words.short(model.sha256, 12) or 'no hash')}; "
         f"{escape(data.name)}, {escape(data.split)}, {words.count(data.n, 'input')}, "
         f"{code(words.short(data.sha256, 12))}",
         "",

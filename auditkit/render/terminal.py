@@ -38,7 +38,9 @@ def render_terminal(result: Result, console: Console) -> None:
 
     model, data = result.model, result.data
     _verdict(result.verdict, console)
-    about = f"{model.name} ({words.short(model.sha256, 12)}) on {data.name}, {data.split}"
+    about = (
+        f"{model.name} ({words.short(model.sha256, 12) or 'no hash'}) on {data.name}, {data.split}"
+    )
     console.print(Text(words.line(f"{about}: {words.count(data.n, 'input')}"), style="dim"))
     _decided(result, console)
     console.print()

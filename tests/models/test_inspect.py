@@ -15,7 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors.torch
+import skops.io
 import torch
+from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 from auditkit.errors import ModelError
@@ -82,6 +84,7 @@ FILES: dict[str, tuple[Callable[[Path], object], int]] = {
     ),
     "pickle": (lambda path: path.write_bytes(pickle.dumps({"a": Path("x")})), 1),
     "onnx": (lambda path: write_onnx(cnn(), path), 0),
+    "skops": (lambda path: skops.io.dump(LogisticRegression(), path), 0),
     "keras": (zipped("config.json", "model.weights.h5"), 2),
     "hdf5": (content(b"\x89HDF\r\n\x1a\n" + b"\0" * 99), 2),
     "npz": (arrays, 2),

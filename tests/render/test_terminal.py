@@ -75,3 +75,11 @@ def test_a_verdict_alone_names_what_decided_it() -> None:
     assert lines[0] == "Fail: 1 of 5 limits are missed. 1 waived."
     assert "pgd-linf/robust_accuracy/all/epsilon=0.1: robust_accuracy >= 0.5" in lines[1]
     assert len(lines) == 5
+
+
+def test_a_model_without_a_hash_says_so() -> None:
+    """Functions and endpoints have none."""
+    result = text_result()
+    without = result.model_copy(update={"model": result.model.model_copy(update={"sha256": ""})})
+    assert "(no hash)" in printed(without, 120)
+    assert "(no hash)" not in printed(result, 120)

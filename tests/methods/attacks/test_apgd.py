@@ -13,7 +13,7 @@ from torch import Tensor
 from auditkit.methods.attacks.active_set import judged
 from auditkit.methods.attacks.apgd import _marks, apgd
 from auditkit.methods.attacks.ball import BALLS, Ball, Norm
-from auditkit.methods.attacks.losses import logits_ratio, margin_against
+from auditkit.methods.attacks.losses import log_odds_against, logits_ratio, margin_against
 from auditkit.models.classifier import ImageClassifier
 from tests.methods.attacks.subjects import Wrapped, like, trained_digits
 from tests.subjects import Subject, linear_subject
@@ -76,9 +76,8 @@ def test_no_weaker_than_plain_descent_of_as_many_steps() -> None:
     subject = trained_digits()
     for epsilon in (0.05, 0.1):
         plain = robust(subject, attacked(subject, epsilon=epsilon, steps=36))
-        for loss in (None, margin_against, logits_ratio):
-            options = {} if loss is None else {"loss": loss}
-            few = held(subject, epsilon=epsilon, **options)
+        for loss in (log_odds_against, margin_against, logits_ratio):
+            few = held(subject, epsilon=epsilon, loss=loss)
             assert int(few.sum()) <= int(plain.sum()) + 2  # the two take different ways
 
 
