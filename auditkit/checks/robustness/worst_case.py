@@ -33,7 +33,7 @@ from auditkit.data.dataset import Dataset
 from auditkit.errors import ConfigError
 from auditkit.findings import Evidence, Finding, Metric, Table
 from auditkit.methods.attacks.ball import Norm
-from auditkit.methods.attacks.ensemble import LOG_ODDS, RATIO, SQUARE, TARGETED, Ensemble
+from auditkit.methods.attacks.ensemble import SQUARE, Ensemble, names_of
 from auditkit.methods.attacks.narrowing import narrow
 from auditkit.models.classifier import Classifier
 from auditkit.types import Floats, Scalar, Strings
@@ -181,7 +181,8 @@ class WorstCase(Check):
         if right == 0:
             return NotApplicable("no input is classified correctly before the attack")
         controls: list[Finding] = []
-        if self.linf and records["gradients"].all():
+        gradients = bool(records["gradients"].all())
+        if self.linf and gradients:
             alone = int((records["attack_linf"] == SQUARE).sum())
             controls.append(self.share("black_box_gain", alone, n=right, level=context.level))
         evidence: dict[str, Evidence] = {}
@@ -195,7 +196,13 @@ class WorstCase(Check):
                 x_label=f"{_AXES[norm]}, in units of the input range",
                 level=context.level,
             )
-            evidence[f"attacks-{norm}"] = _credit(norm, radii, flips, records[f"attack_{norm}"])
+            evidence[f"attacks-{norm}"] = _credit(
+                norm,
+                radii,
+                flips,
+                records[f"attack_{norm}"],
+                names=names_of(norm, gradients=gradients),
+            )
             held += robustness(
                 self,
                 flips,
@@ -216,9 +223,10 @@ class WorstCase(Check):
 _AXES: dict[Norm, str] = {"linf": "Linf radius", "l2": "L2 radius", "l1": "L1 radius"}
 
 
-def _credit(norm: Norm, radii: Sequence[float], flips: Floats, attacks: Strings) -> Table:
+def _credit(
+    norm: Norm, radii: Sequence[float], flips: Floats, attacks: Strings, *, names: Sequence[str]
+) -> Table:
     """Return how many images fell to which attack at which radius."""
-    names = [one for one in (LOG_ODDS, RATIO, TARGETED, SQUARE) if (attacks == one).any()]
     rows: list[list[Scalar]] = [
         [radius, *(int(((flips == radius) & (attacks == name)).sum()) for name in names)]
         for radius in radii

@@ -24,6 +24,12 @@ LOG_ODDS, RATIO, TARGETED, SQUARE = "apgd-log-odds", "apgd-ratio", "apgd-targete
 STEPS = 36  # of an ascent with one loss
 
 
+def names_of(norm: Norm, *, gradients: bool) -> tuple[str, ...]:
+    """Return the names of the attacks that are tried, in their order."""
+    white = (LOG_ODDS, RATIO, TARGETED) if gradients else ()
+    return (*white, SQUARE) if norm == "linf" else white
+
+
 @final
 @dataclass(frozen=True, kw_only=True)
 class Ensemble:
@@ -70,14 +76,13 @@ class Ensemble:
         Where a misclassified point is known from a larger radius, ascent starts at the nearest one
         that is allowed, else at a random one.
         """
-        found: dict[str, Attack] = {}
-        if self.gradients:
-            found[LOG_ODDS] = partial(self._ascent, LOG_ODDS, log_odds_against)
-            found[RATIO] = partial(self._ascent, RATIO, logits_ratio)
-            found[TARGETED] = self._targeted
-        if self.norm == "linf":
-            found[SQUARE] = self._squares
-        return found
+        known: dict[str, Attack] = {
+            LOG_ODDS: partial(self._ascent, LOG_ODDS, log_odds_against),
+            RATIO: partial(self._ascent, RATIO, logits_ratio),
+            TARGETED: self._targeted,
+            SQUARE: self._squares,
+        }
+        return {name: known[name] for name in names_of(self.norm, gradients=self.gradients)}
 
     def _ball(self, rows: Tensor, radius: float) -> Ball:
         epsilon = radius * (self.bounds[1] - self.bounds[0])

@@ -114,6 +114,7 @@ def test_evidence_shows_curve_credit_and_images() -> None:
     assert isinstance(curve, Curve)
     assert curve.series[0].x == [0, 0.5]
     assert isinstance(table, Table)
+    assert table.columns[1:] == ["apgd-log-odds", "apgd-ratio", "apgd-targeted", "square"]
     fallen = sum(count for row in table.rows for count in row[1:] if isinstance(count, int))
     rate = values(outcome)["attack_success_rate/linf=0.1"]
     right = next(one.n for one in outcome.findings if one.metric == "attack_success_rate")
