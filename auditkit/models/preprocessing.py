@@ -32,6 +32,7 @@ MOST, LEAST = 300, 40  # inputs that are compared
 _BUDGET = 60e9  # additions and multiplications that are spent; about 1 s on one core
 _PATIENCE = 2e12  # beyond them, even the fewest inputs take too long
 _MARGIN = 0.05  # by which knowledge beats always answering the most frequent class
+_BYTE = 0.003921569  # 1 / 255, as one can type it
 _POINTS = 0.10  # of accuracy by which another preprocessing has to be better
 
 
@@ -64,6 +65,11 @@ def alternatives(model: ImageClassifier) -> Iterator[Alternative]:
         raw = Normalisation().after(255)
         if raw != own:
             yield Alternative("with pixels from 0 to 255", "--scale 255", normalised(model, raw))
+    if (low, high) == (0.0, 255.0) and own == Normalisation():
+        unit = Normalisation().after(_BYTE)
+        yield Alternative(
+            "with pixels scaled to [0, 1]", f"--scale {_BYTE}", normalised(model, unit)
+        )
     if model.input_shape[0] == 3:
         swapped = copy(model)
         swapped.layout = _SWAPPED[model.layout]

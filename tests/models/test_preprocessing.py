@@ -128,7 +128,20 @@ def test_other_bounds_are_respected() -> None:
     said = doubt(wide, 255 * images, labels)
     assert said is not None
     assert "--normalise half" in said
-    assert not any("--scale" in one.option for one in alternatives(wide))
+    assert not any("--scale 255" in one.option for one in alternatives(wide))
+
+
+def test_pixels_up_to_255_that_should_be_scaled_are_named() -> None:
+    """Of floats up to 255, a network that was trained on [0, 1]."""
+    module = trained_with(NONE)
+    wide = ImageClassifier(module, classes="abcd", input_shape=(3, 4, 4), bounds=(0.0, 255.0))
+    images, labels = data()
+    said = doubt(wide, 255 * images, labels)
+    assert said is not None
+    assert said.endswith("with pixels scaled to [0, 1], on the same 200 inputs: did you mean"
+                         " --scale 0.003921569?")  # fmt: skip
+    wide.std = (255.0,)
+    assert doubt(wide, 255 * images, labels) is None
 
 
 class Better(nn.Module):
