@@ -28,7 +28,7 @@ from auditkit.models.legacy import is_legacy, read_legacy
 from auditkit.models.onnx.facts import read_onnx
 from auditkit.models.onnx.oddities import odd_parts
 from auditkit.models.onnx.words import described
-from auditkit.models.pickles import Call, Name, Program, Value, read_pickle
+from auditkit.models.pickles import Call, Name, Program, Stored, Value, read_pickle
 from auditkit.models.states import Chosen, find_weights, readings
 from auditkit.paths import special
 
@@ -42,6 +42,30 @@ _SAVE_WEIGHTS = (
     ' process of its own. Safer to pass on: torch.save(model.state_dict(), "weights.pt"), then:'
     " audit run weights.pt --arch package.module:factory --data DATA."
 )
+
+
+# What opens doors, and no network needs. That a name is not here says nothing: a list is no
+# boundary.
+_DOORS = frozenset(
+    {
+        *("os", "posix", "nt", "subprocess", "pty", "shutil", "socket", "ctypes", "webbrowser"),
+        *("runpy", "pip", "pkgutil", "importlib", "marshal", "pickle", "_pickle", "codeop"),
+        *("timeit", "cProfile", "urllib", "http", "requests"),
+    }
+)
+_RUN_ALSO = frozenset(
+    f"{module}.{name}"
+    for module in ("builtins", "__builtin__")
+    for name in ("eval", "exec", "compile", "open", "__import__", "execfile")
+) | {"_codecs.decode"}
+_NO_TRUST = (
+    "Do not run it: no network needs {}. Ask whoever sent it for the weights alone, as safetensors."
+)
+
+
+def _doors(callables: Iterable[str]) -> list[str]:
+    """Return names that no network needs, among those that pickles in a file name."""
+    return [one for one in callables if one.partition(".")[0] in _DOORS or one in _RUN_ALSO]
 
 
 @final
@@ -326,7 +350,7 @@ def inspect_file(path: Path) -> Inspection:
         path=str(path),
         kind=found.kind,
         seems=found.seems or kind.seems,
-        hint=kind.hint.replace("FILE", str(path)),
+        hint=_hint(kind, found).replace("FILE", str(path)),
         size=path.stat().st_size,
         sha256=sha256,
         safe=safe,
@@ -349,6 +373,11 @@ def inspect_file(path: Path) -> Inspection:
         oddities=found.oddities[:10],
         facts=found.facts,
     )
+
+
+def _hint(kind: Kind, found: _Found) -> str:
+    doors = _doors(found.callables)
+    return _NO_TRUST.format(", ".join(doors[:3])) if doors and kind.code else kind.hint
 
 
 def _dtypes(tensors: Iterable[TensorFacts]) -> dict[str, int]:
@@ -484,6 +513,9 @@ def _zip(archive: Archive) -> _Found:
         return _Found(kind="torchscript", callables=callables, oddities=archive.oddities)
     if archive.main is not None:
         return _torch(archive, archive.main, callables)
+    if archive.oddities:
+        seems = "a zip archive that is damaged, or made to harm"
+        return _Found(kind="damaged", seems=seems, callables=callables, oddities=archive.oddities)
     kind = _zip_kind([*archive.entries])
     return _Found(kind=kind, callables=callables, oddities=archive.oddities)
 
@@ -552,16 +584,24 @@ def _legacy(path: Path) -> _Found:
 def _objects(program: Program) -> str:
     """Say what a pickle that names foreign things seems to be."""
     foreign = [name for name in program.names if name not in HARMLESS]
+    foreign.sort(key=lambda name: name.partition(".")[0] in _CONTAINERS)
+    if doors := _doors(foreign):
+        return f"a torch file that would run {', '.join(doors[:3])}"
     if isinstance(program.result, Call):
         return f"a whole pickled module ({_class_of(program.result)})"
     more = ", ..." if len(foreign) > 3 else ""
     return f"a checkpoint that holds more than weights ({', '.join(foreign[:3])}{more})"
 
 
+_CONTAINERS = ("builtins", "__builtin__", "collections")  # say the least of what a file holds
+
+
 def _class_of(value: Value) -> str:
-    return (
-        value.function.text if isinstance(value, Call) and isinstance(value.function, Name) else "?"
-    )
+    match value:
+        case Call(Name(text)) | Call(Stored(("module", Name(text), *_))):  # the latter before 1.6
+            return text
+        case _:
+            return "?"
 
 
 def _pickle(path: Path, *, certain: bool) -> _Found:

@@ -205,8 +205,11 @@ def _builtin(card: ModelCard) -> Classifier:
 def _refusal(inspection: Inspection) -> ModelError:
     """Return the one sentence that says why a file is not loaded."""
     message = f"{inspection.path} seems to be {inspection.seems}"
-    if inspection.oddities:
-        message += f", but {inspection.oddities[0].rstrip('.')}"
+    odd = inspection.oddities[0].rstrip(".") if inspection.oddities else ""
+    if odd.startswith(inspection.path):
+        message = odd
+    elif odd:
+        message += f"{': ' if inspection.kind == 'damaged' else ', but '}{odd}"
     elif KINDS[inspection.kind].code:
         message += "; loading it would run code from the file"
     return ModelError(f"{message}.", hint=inspection.hint)
@@ -474,8 +477,8 @@ def _notes(inspection: Inspection, reading: Reading, card: ModelCard | None) -> 
         yield f"{len(reading.left_out)} tensors that no network needs were left out: {first}."
     if reading.filled:
         yield (
-            f"{len(reading.filled)} counters num_batches_tracked are not in the file; they were"
-            " set to 0, which changes no answer."
+            "Counters of batches (num_batches_tracked) that are not in the file were set to 0:"
+            f" {len(reading.filled)}. They change no answer."
         )
     kinds = sorted({one.dtype for one in _floats(reading)} - {"float32"})
     if kinds:
@@ -641,14 +644,25 @@ def rehearse(classifier: Classifier) -> None:
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
         reason = str(error).partition("\n")[0]
         raise ModelError(
-            f"{classifier.identity.architecture} cannot read {what}: {reason}",
-            hint="Check --input-shape." if isinstance(classifier, ImageClassifier) else "",
+            f"{classifier.identity.architecture} cannot read {what}: {reason.rstrip('.')}.",
+            hint=_other_shape(classifier) if isinstance(classifier, ImageClassifier) else "",
         ) from error
     if note := detect_probabilities(classifier):
         classifier.identity = _noted(classifier.identity, [note])
     box, identity = classifier.module, classifier.identity
     if isinstance(box, BlackBox) and box.note not in ("", *identity.notes):
         classifier.identity = replace(identity, notes=(*identity.notes, box.note))
+
+
+def _other_shape(model: ImageClassifier) -> str:
+    """Return what to type for a network that cannot read its images."""
+    turned = copy(model)
+    turned.layout = "nhwc"
+    try:
+        turned.predict(torch.full((1, *model.input_shape), model.bounds[0]))
+    except (RuntimeError, ValueError, TypeError, IndexError, ModelError):
+        return "Check --input-shape."
+    return "It can read images with their colours last. Add: --layout nhwc"
 
 
 def _device(name: str) -> torch.device:
