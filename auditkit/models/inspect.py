@@ -587,8 +587,9 @@ def _objects(program: Program) -> str:
     foreign.sort(key=lambda name: name.partition(".")[0] in _CONTAINERS)
     if doors := _doors(foreign):
         return f"a torch file that would run {', '.join(doors[:3])}"
-    if isinstance(program.result, Call):
-        return f"a whole pickled module ({_class_of(program.result)})"
+    made = _class_of(program.result) if isinstance(program.result, Call) else ""
+    if made and made.partition(".")[0] not in _CONTAINERS:
+        return f"a whole pickled module ({made})"
     more = ", ..." if len(foreign) > 3 else ""
     return f"a checkpoint that holds more than weights ({', '.join(foreign[:3])}{more})"
 

@@ -244,6 +244,12 @@ def test_a_pickled_module_is_named_by_its_class(tmp_path: Path, legacy: bool) ->
     assert found.seems == "a whole pickled module (tests.models.files.Net)"
 
 
+def test_a_call_that_makes_no_module_is_not_said_to(tmp_path: Path) -> None:
+    program = pickle.dumps(Hoarder(), protocol=2)
+    found = inspect_file(handmade(tmp_path / "m.pt", program))
+    assert "module" not in found.seems
+
+
 def test_of_a_checkpoint_the_foreign_classes_are_named_first(tmp_path: Path) -> None:
     """Also where containers come first, as in a pickled optimizer."""
     net = Net()
