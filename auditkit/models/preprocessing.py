@@ -23,6 +23,7 @@ from auditkit.methods.metrics.classification import (
     log_losses,
     log_probabilities,
 )
+from auditkit.models.blackbox import BlackBox
 from auditkit.models.classifier import ImageClassifier, Layout
 from auditkit.models.normalisations import Normalisation, usual
 from auditkit.statistics import LEVEL, Interval, clopper_pearson, newcombe_paired
@@ -30,6 +31,7 @@ from auditkit.types import Bools, Floats
 
 MOST, LEAST = 300, 40  # inputs that are compared
 _BUDGET = 60e9  # additions and multiplications that are spent; about 1 s on one core
+_OPAQUE = 80  # inputs for a function, whose cost nobody knows
 _PATIENCE = 2e12  # beyond them, even the fewest inputs take too long
 _MARGIN = 0.05  # by which knowledge beats always answering the most frequent class
 _BYTE = 0.003921569  # 1 / 255, as one can type it
@@ -199,6 +201,8 @@ def gain(first: Answers, second: Answers, *, level: float = LEVEL) -> Interval:
 
 def _affordable(model: ImageClassifier, variants: int) -> int:
     """Return how many inputs can be compared in about a second; 0 where even few take too long."""
+    if isinstance(model.module, BlackBox):
+        return _OPAQUE
     cost = flops_of(model) * variants
     if cost * LEAST > _PATIENCE:
         return 0

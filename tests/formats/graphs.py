@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 from torch.nn import functional
 
-from tests.formats.making import Example, Shape, Truth, Writer, images, labelled, with_data
+from tests.formats.making import CLASSES, Example, Shape, Truth, Writer, images, labelled, with_data
 from tests.models.onnx import hostile
 from tests.models.onnx.files import attention, cnn, port, weights, write
 from tests.models.onnx.test_load import (
@@ -69,9 +69,15 @@ def _regression(x: Tensor) -> Tensor:
 # --- files ---------------------------------------------------------------------------------------
 
 
-def _centred(model: onnx.ModelProto, bias: str, shape: Shape, truth: Truth) -> Truth:
+def _centred(
+    model: onnx.ModelProto,
+    bias: str,
+    shape: Shape,
+    truth: Truth,
+    prepared: Truth = lambda x: x,
+) -> Truth:
     """Shift the last bias, so that every class is the answer to some images."""
-    shift = truth(images(shape, 400, seed=1)).mean(dim=0)
+    shift = truth(prepared(images(shape, 400, seed=1))).mean(dim=0)
     (one,) = (t for t in model.graph.initializer if t.name == bias)
     values = numpy_helper.to_array(one) - shift.numpy().astype(np.float32)
     one.CopyFrom(numpy_helper.from_array(values.astype(np.float32), bias))
@@ -96,6 +102,16 @@ def _uncentred(make: Callable[[], onnx.ModelProto], truth: Truth, shape: Shape) 
         return with_data(folder, truth, shape)
 
     return write_both
+
+
+def _normalised(folder: Path) -> Truth:
+    """Trained on pixels from -1 to 1, and asked with pixels from 0 to 1."""
+    model = cnn()
+    truth = _centred(model, "d", SMALL, _cnn, lambda x: 2 * x - 1)
+    write(model, folder / FILE)
+    x, y = labelled(lambda images: truth(2 * images - 1), SMALL, sure=False)
+    np.savez(folder / "test.npz", x=x, y=y, class_names=np.array(CLASSES[:3]))
+    return truth
 
 
 def _whole_pixels(folder: Path) -> Truth:
@@ -222,6 +238,8 @@ GRAPHS = (
     _row("colours last (NHWC)", _images(turned), "(n, h, w, c)"),
     _row("whole pixels, 0 to 255 (uint8)", _whole_pixels, "uint8", "rounded"),
     _row("half precision (float16)", _half_precision, "float16"),
+    _row("trained on pixels from -1 to 1, not said", _normalised,
+         "did you mean --normalise half?", right=None),
     _row("images of any size, size not given", _alone(_any_size), "--input-shape",
          outcome="refused"),
     _row("images of any size", _images(_any_size), options=f"--input-shape 1,6,6 {DATA}"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from auditkit.models.blackbox import BlackBox
 from auditkit.models.classifier import ImageClassifier, Layout
 from auditkit.models.normalisations import NORMALISATIONS, Normalisation
 from auditkit.models.preprocessing import alternatives, doubt, flops_of
@@ -119,6 +121,19 @@ def test_too_few_inputs_or_too_large_a_network_are_left_alone() -> None:
     slow = classifier(Slow(trained_with(NORMALISATIONS["half"]).colours.detach()), NONE)
     assert flops_of(slow) > 1e10
     assert doubt(slow, images, labels) is None
+
+
+def test_a_function_is_asked_for_fewer_inputs_as_nobody_knows_what_it_costs() -> None:
+    module, asked = trained_with(NORMALISATIONS["half"]), []
+
+    def predict(images: np.ndarray) -> np.ndarray:
+        asked.append(len(images))
+        return module(torch.from_numpy(images)).detach().numpy()
+
+    said = doubt(classifier(BlackBox(predict), NONE), *data())
+    assert said is not None
+    assert "on the same 80 inputs: did you mean --normalise half?" in said
+    assert max(asked) <= 80
 
 
 def test_other_bounds_are_respected() -> None:
