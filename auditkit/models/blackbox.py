@@ -53,6 +53,7 @@ class BlackBox(nn.Module):
         self.predict = predict
         self.output: Output | None = output
         self.detected = output is None
+        self.n_parameters: int | None = None  # where whoever wraps the function knows it
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Return logits (n, k), or (n, 1) for two classes."""

@@ -167,8 +167,8 @@ class Inspection:
         Whether auditkit loads it without running anything from it.
     tensors : tuple of TensorFacts
         All of them; `as_dict` and `as_text` list the first 200.
-    parameters : int
-        The numbers in them, without running statistics.
+    parameters : int, optional
+        The trained numbers in them, without running statistics; None where that cannot be told.
     architecture : str, optional
         The built-in architecture that fits, or the one a bundle describes.
     likely : str, optional
@@ -207,7 +207,7 @@ class Inspection:
     sha256: str | None
     safe: bool
     tensors: tuple[TensorFacts, ...] = ()
-    parameters: int = 0
+    parameters: int | None = None
     architecture: str | None = None
     likely: str | None = None
     likely_input: tuple[int, int, int] | None = None
@@ -247,9 +247,8 @@ class Inspection:
             lines.append(f"  sha256: {self.sha256}")
         if self.tensors:
             kinds = ", ".join(f"{count:,} {kind}" for kind, count in self.dtypes.items())
-            lines.append(
-                f"  tensors: {len(self.tensors)}, {self.parameters:,} parameters ({kinds})"
-            )
+            many = "unknown" if self.parameters is None else f"{self.parameters:,}"
+            lines.append(f"  tensors: {len(self.tensors)}, {many} parameters ({kinds})")
         if self.nested_in:
             lines.append(f"  weights under: {self.nested_in}")
         if self.beside:
@@ -307,6 +306,7 @@ class _Found:
     callables: tuple[str, ...] = ()
     oddities: tuple[str, ...] = ()
     facts: dict[str, str] = field(default_factory=dict[str, str])
+    parameters: int | None = None  # where names and shapes of the tensors do not say it
 
 
 def inspect_file(path: Path) -> Inspection:
@@ -355,9 +355,7 @@ def inspect_file(path: Path) -> Inspection:
         sha256=sha256,
         safe=safe,
         tensors=found.tensors,
-        parameters=sum(
-            math.prod(one.shape) for one in found.tensors if not one.name.endswith(_BUFFERS)
-        ),
+        parameters=_parameters(found),
         architecture=found.architecture,
         likely=seen.family if seen else None,
         likely_input=seen.input_shape if seen else None,
@@ -378,6 +376,13 @@ def inspect_file(path: Path) -> Inspection:
 def _hint(kind: Kind, found: _Found) -> str:
     doors = _doors(found.callables)
     return _NO_TRUST.format(", ".join(doors[:3])) if doors and kind.code else kind.hint
+
+
+def _parameters(found: _Found) -> int | None:
+    if not found.tensors or found.kind == "onnx":
+        return found.parameters
+    kept = (one for one in found.tensors if not one.name.endswith(_BUFFERS))
+    return sum(math.prod(one.shape) for one in kept)
 
 
 def _dtypes(tensors: Iterable[TensorFacts]) -> dict[str, int]:
@@ -486,6 +491,7 @@ def _onnx(path: Path) -> _Found:
         ),
         oddities=tuple(odd_parts(file, path)),
         facts=described(file),
+        parameters=file.parameters(),
     )
 
 

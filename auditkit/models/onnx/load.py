@@ -59,7 +59,7 @@ def _loaded(path: Path, spec: ModelSpec, sha256: str) -> Classifier:
     reading, promise = settled(model, reading, probe)
     chosen = choose_scores(model, reading, probe, classes=spec.classes)
     scorer = choose_batches(chosen.model, reading, probe)
-    network = convert(chosen, scorer, probe)
+    network = convert(chosen, scorer, probe, parameters=facts.parameters())
     identity = Identity(
         name=path.stem,
         architecture=f"ONNX graph by {facts.producer}" if facts.producer else "ONNX graph",
@@ -71,6 +71,7 @@ def _loaded(path: Path, spec: ModelSpec, sha256: str) -> Classifier:
             *([promise] if promise else []),
             *network.notes,
         ),
+        loose=not spec.prepared and not reading.whole,  # nobody normalises whole pixels
     )
     classes = spec.classes or _classes(names, chosen.k)
     if not reading.of_images:

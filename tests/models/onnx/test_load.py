@@ -18,6 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from auditkit.errors import MissingExtraError, ModelError
 from auditkit.models.blackbox import BlackBox
 from auditkit.models.classifier import Classifier, ImageClassifier
+from auditkit.models.inspect import inspect_file
 from auditkit.models.load import ModelSpec, load_model
 from auditkit.models.onnx import graph as graph_module
 from auditkit.models.onnx.network import OnnxNetwork
@@ -103,6 +104,29 @@ def test_an_unknown_operator_costs_only_the_gradients(tmp_path: Path) -> None:
     assert said(model, "torch has no version here of: ThresholdedRelu.")
     wanted = answers(mlp(odd, outputs=[port("y", ["n", 3])]), ROWS.numpy())
     torch.testing.assert_close(model.predict(ROWS), wanted)
+
+
+def test_parameters_are_counted_by_whoever_computes(tmp_path: Path) -> None:
+    odd = helper.make_node("ThresholdedRelu", ["logits"], ["y"], alpha=0.1)
+    opaque = loaded(cnn(ending=[odd], output="y"), tmp_path)
+    assert not opaque.differentiable
+    assert opaque.parameters == loaded(cnn(), tmp_path).parameters == 239
+    assert inspect_file(tmp_path / "m.onnx").parameters == 239
+    trees = loaded(sklearn_like(maps=False), tmp_path, features=NAMES)
+    assert trees.parameters is None
+    found = inspect_file(tmp_path / "m.onnx")
+    assert found.parameters is None
+    assert "0 parameters" not in found.as_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "loose"), [({}, True), ({"normalise": "half"}, False), ({"scale": 2.0}, False)]
+)
+def test_preprocessing_that_nobody_gave_is_open(
+    tmp_path: Path, options: dict[str, Any], loose: bool
+) -> None:
+    assert loaded(cnn(), tmp_path, **options).identity.loose == loose
+    assert not loaded(cast_first(TensorProto.UINT8), tmp_path).identity.loose
 
 
 def test_an_inner_graph_costs_the_gradients(tmp_path: Path) -> None:
