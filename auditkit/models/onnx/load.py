@@ -48,6 +48,10 @@ def load_onnx(path: Path, spec: ModelSpec, *, sha256: str) -> Classifier:
         return _loaded(path, spec, sha256)
     except UnsupportedError as error:  # never of an operator: those only cost the gradients
         raise ModelError(f"{path} has {error}, which auditkit cannot read.") from error
+    except TimeoutError as error:
+        raise ModelError(
+            f"{path} cannot be asked: {error}.", hint="Export it with loops that end soon."
+        ) from error
 
 
 def _loaded(path: Path, spec: ModelSpec, sha256: str) -> Classifier:
