@@ -309,13 +309,15 @@ class _Found:
     parameters: int | None = None  # where names and shapes of the tensors do not say it
 
 
-def inspect_file(path: Path) -> Inspection:
+def inspect_file(path: Path, *, weights: str | None = None) -> Inspection:
     """Say what a model file holds, by its content and not by its ending.
 
     Parameters
     ----------
     path : Path
         Any file or folder.
+    weights : str, optional
+        Keys that lead to the weights to look at, where a file holds several.
 
     Raises
     ------
@@ -335,7 +337,7 @@ def inspect_file(path: Path) -> Inspection:
             safe=False,
         )
     try:
-        found = _look(path)
+        found = _look(path, weights)
         # Of what cannot be loaded anyway, nobody should wait for the hash of terabytes.
         skipped = found.kind in ("directory", "unknown") and path.stat().st_size > HASHED
         sha256 = None if path.is_dir() or skipped else file_sha256(path)
@@ -374,6 +376,8 @@ def inspect_file(path: Path) -> Inspection:
 
 
 def _hint(kind: Kind, found: _Found) -> str:
+    if found.kind == "torch-other" and found.passed_over:
+        return f'Choose one: --weights "{found.passed_over[0]}"'
     doors = _doors(found.callables)
     return _NO_TRUST.format(", ".join(doors[:3])) if doors and kind.code else kind.hint
 
@@ -422,7 +426,7 @@ def missing(source: str) -> ModelError:
     )
 
 
-def _look(path: Path) -> _Found:
+def _look(path: Path, weights: str | None = None) -> _Found:
     if path.is_dir():
         return _Found(kind="directory")
     with path.open("rb") as file:
@@ -433,8 +437,8 @@ def _look(path: Path) -> _Found:
         if matches(head):
             return _onnx(path) if kind == "onnx" else _Found(kind=kind)
     if head.startswith(b"PK\x03\x04") or _ends_as_zip(path):
-        return _zip(read_archive(path))
-    return _pickle(path, certain=head[:1] == b"\x80")
+        return _zip(read_archive(path), weights)
+    return _pickle(path, weights, certain=head[:1] == b"\x80")
 
 
 def _ends_as_zip(path: Path) -> bool:
@@ -512,13 +516,13 @@ def _prefix(found: Iterable[TensorFacts]) -> str:
     return options[-1].prefix if options else ""
 
 
-def _zip(archive: Archive) -> _Found:
+def _zip(archive: Archive, weights: str | None) -> _Found:
     names = {name for program in archive.programs.values() for name in program.names}
     callables = tuple(sorted(names))
     if archive.has("code") or archive.has("constants.pkl"):
         return _Found(kind="torchscript", callables=callables, oddities=archive.oddities)
     if archive.main is not None:
-        return _torch(archive, archive.main, callables)
+        return _torch(archive, archive.main, callables, weights)
     if archive.oddities:
         seems = "a zip archive that is damaged, or made to harm"
         return _Found(kind="damaged", seems=seems, callables=callables, oddities=archive.oddities)
@@ -535,7 +539,9 @@ def _zip_kind(entries: list[str]) -> str:
     return "npz" if entries and all(entry.endswith(".npy") for entry in entries) else "zip"
 
 
-def _torch(archive: Archive, program: Program, callables: tuple[str, ...]) -> _Found:
+def _torch(
+    archive: Archive, program: Program, callables: tuple[str, ...], weights: str | None
+) -> _Found:
     if set(program.names) - HARMLESS:
         return _Found(
             kind="torch-pickle",
@@ -544,7 +550,7 @@ def _torch(archive: Archive, program: Program, callables: tuple[str, ...]) -> _F
             oddities=archive.oddities,
         )
     oddities = (*archive.oddities, *dict.fromkeys(odd_calls(program, archive.sizes)))
-    chosen = find_weights(program.result)
+    chosen = find_weights(program.result, weights)
     return _weights("torch-weights", chosen, callables=callables, oddities=oddities)
 
 
@@ -557,7 +563,13 @@ def _weights(
     if nest is None:
         several = f"a torch file with several sets of weights ({', '.join(passed_over[:5])})"
         seems = several if passed_over else ""
-        return _Found(kind="torch-other", seems=seems, callables=callables, oddities=oddities)
+        return _Found(
+            kind="torch-other",
+            seems=seems,
+            passed_over=passed_over,
+            callables=callables,
+            oddities=oddities,
+        )
     facts = tuple(nest.tensors.values())
     return _Found(
         kind=kind,
@@ -573,7 +585,7 @@ def _weights(
     )
 
 
-def _legacy(path: Path) -> _Found:
+def _legacy(path: Path, weights: str | None) -> _Found:
     file = read_legacy(path)
     if set(file.names) - HARMLESS:
         return _Found(
@@ -583,7 +595,7 @@ def _legacy(path: Path) -> _Found:
             oddities=file.oddities,
         )
     oddities = (*file.oddities, *dict.fromkeys(odd_calls(file.main, file.sizes)))
-    chosen = find_weights(file.main.result)
+    chosen = find_weights(file.main.result, weights)
     return _weights("torch-legacy", chosen, callables=file.names, oddities=oddities)
 
 
@@ -611,7 +623,7 @@ def _class_of(value: Value) -> str:
             return "?"
 
 
-def _pickle(path: Path, *, certain: bool) -> _Found:
+def _pickle(path: Path, weights: str | None, *, certain: bool) -> _Found:
     """Look at a file that may be one pickle after another."""
     with path.open("rb") as file:
         data = file.read(PICKLE_LIMIT)
@@ -623,7 +635,7 @@ def _pickle(path: Path, *, certain: bool) -> _Found:
             break
         data = data[programs[-1].size :]
     if is_legacy(programs):
-        return _legacy(path)
+        return _legacy(path, weights)
     if not programs and not certain:
         return _Found(kind="unknown")
     names = sorted({name for program in programs for name in program.names})

@@ -11,7 +11,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from auditkit.errors import ConfigError, MissingExtraError, ModelError
+from auditkit.errors import ConfigError, MissingExtraError, ModelError, near_miss
 from auditkit.models.architectures import (
     Builtin,
     build_builtin,
@@ -41,7 +41,7 @@ from auditkit.models.inspect import KINDS, Inspection, inspect_file, missing
 from auditkit.models.normalisations import Normalisation, normalisation_of
 from auditkit.models.outputs import detect_probabilities
 from auditkit.models.plain import allowed_beside_weights
-from auditkit.models.states import Reading, nearest, readings
+from auditkit.models.states import Reading, nearest, path_of, readings
 from auditkit.models.tabular import TabularClassifier
 from auditkit.models.trusted.load import load_trusted
 from auditkit.types import INPUTS
@@ -75,6 +75,8 @@ class ModelSpec:
         Names in the order of the logits.
     features : tuple of str, optional
         Columns of a table that an ONNX model reads, in its order.
+    weights : str, optional
+        Keys that lead to the weights in a torch file with several.
     device : str
         "auto" takes a GPU where there is one.
     trust_code : bool
@@ -101,6 +103,7 @@ class ModelSpec:
     layout: Layout | None = None
     classes: tuple[str, ...] | None = None
     features: tuple[str, ...] | None = None
+    weights: str | None = None
     device: str = "auto"
     trust_code: bool = False
     memory: int | None = None
@@ -171,11 +174,17 @@ def _loaded(spec: ModelSpec) -> Classifier:
             raise ModelError(
                 f"{spec.source} is built in and has its own architecture.", hint="Leave out --arch."
             )
+        if spec.weights is not None:
+            raise ModelError(
+                f"{spec.source} is built in and has one set of weights.",
+                hint="Leave out --weights.",
+            )
         return _builtin(MODELS[spec.source])
     path = Path(spec.source)
     if not path.exists():
         raise missing(spec.source)
-    inspection = inspect_file(path)
+    inspection = inspect_file(path, weights=spec.weights)
+    _refuse_other_weights(spec, inspection)
     if not inspection.safe and spec.trust_code and KINDS[inspection.kind].code:
         _refuse_auto(spec, inspection)
         return load_trusted(path, inspection, spec, from_weights=_from_state_dict)
@@ -223,6 +232,24 @@ def _refuse_auto(spec: ModelSpec, inspection: Inspection) -> None:
             hint="Name the class: --arch package.module:factory; or leave out --arch, to ask the"
             " file for scores alone.",
         )
+
+
+def _refuse_other_weights(spec: ModelSpec, inspection: Inspection) -> None:
+    """Refuse a choice among weights where there is none, or none of this name."""
+    if spec.weights is None or path_of(spec.weights) == tuple(map(str, inspection.keys)):
+        return
+    found = [one for one in (inspection.nested_in, *inspection.passed_over) if one is not None]
+    if not found:
+        raise ModelError(
+            f"{spec.source} seems to be {inspection.seems}, and --weights chooses among several"
+            " state dicts in a torch file.",
+            hint="Leave out --weights.",
+        )
+    raise ModelError(
+        f"{spec.source} holds no weights under {spec.weights!r}; it holds some under"
+        f" {', '.join(found[:12])}.{near_miss(spec.weights, found)}",
+        hint=f'Type: --weights "{found[0]}"',
+    )
 
 
 def _is_auto(spec: ModelSpec) -> bool:
@@ -359,8 +386,9 @@ def options_of(spec: ModelSpec) -> Iterator[Option]:
     ModelError
         If the file is of another kind, no network fits, or the first cannot read its inputs.
     """
-    inspection = inspect_file(Path(spec.source))
+    inspection = inspect_file(Path(spec.source), weights=spec.weights)
     _refuse_auto(spec, inspection)
+    _refuse_other_weights(spec, inspection)
     found = _candidates(spec, inspection)
     first = load_model(replace(spec, arch=found[0].id))
     assert isinstance(first, ImageClassifier)
@@ -386,7 +414,7 @@ def leaves_open(spec: ModelSpec) -> bool:
     path = Path(spec.source)
     if spec.source in MODELS or not path.exists():
         return False
-    inspection = inspect_file(path)
+    inspection = inspect_file(path, weights=spec.weights)
     if spec.trust_code and KINDS[inspection.kind].code:
         return True
     alone = inspection.kind in ("torch-weights", "torch-legacy", "safetensors")
@@ -469,7 +497,8 @@ def _notes(inspection: Inspection, reading: Reading, card: ModelCard | None) -> 
     if inspection.nested_in is not None:
         yield f"The weights were read from the key {inspection.nested_in!r} of a checkpoint."
     if inspection.passed_over:
-        yield f"Other tensors in the file were not used: {', '.join(inspection.passed_over[:6])}."
+        passed_over = ", ".join(inspection.passed_over[:6])
+        yield f"Other tensors in the file were not used: {passed_over}; --weights chooses."
     if reading.prefix:
         yield f"The prefix {reading.prefix!r} was taken off the names of all tensors."
     if reading.left_out:
@@ -500,7 +529,7 @@ def _image_classifier(
     input_shape = card.input_shape if card else spec.input_shape
     classes = card.classes if card else spec.classes
     if input_shape is None or classes is None:
-        example = _classes_hint(inspect_file(path))
+        example = _classes_hint(inspect_file(path, weights=spec.weights))
         options = {"--input-shape C,H,W": input_shape, f"--classes {example}": classes}
         absent = [option for option, value in options.items() if value is None]
         raise ModelError(

@@ -125,6 +125,10 @@ def _averaged(module: nn.Module) -> object:
     return {"model": _state(module), "ema": {k: 0 * v for k, v in _state(module).items()}}
 
 
+def _chosen(module: nn.Module) -> object:
+    return {"model": {k: 0 * v for k, v in _state(module).items()}, "ema": _state(module)}
+
+
 def _two(module: nn.Module) -> object:
     return {"teacher_net": _state(module), "student_net": _state(module)}
 
@@ -249,8 +253,12 @@ STATES = (
     _row("a weight of another shape", _with(head_bias=torch.zeros(3)), "head.bias",
          outcome="refused"),
     _row("model and its moving average (ema)", _averaged, "'model'", "not used: ema"),
-    _row("several networks with equal right", _two, "teacher_net, student_net", outcome="refused",
+    _row("several networks with equal right", _two, "--weights", outcome="refused",
          inspected=2),
+    _row("the moving average (ema) beside the model", _chosen, "'ema'", "not used: model",
+         options=f"--weights ema {OWN}"),
+    _row("several networks with equal right, one chosen", _two, "'student_net'",
+         options=f"--weights student_net {OWN}", inspected=2),
     _row("no weights at all", lambda _: {"epoch": 3, "loss": torch.zeros(1)}, "state_dict",
          outcome="refused", inspected=2),
     _row("plain state dict", _state, legacy=True),

@@ -451,7 +451,47 @@ def test_several_sets_of_weights_are_refused_by_name(tmp_path: Path) -> None:
     first, second = Net().state_dict(), Net().state_dict()
     error = refused(torch_file(tmp_path / "gan.pt", {"generator": first, "critic": second}))
     assert "generator, critic" in error.message
-    assert "torch.save" in error.hint
+    assert error.hint == 'Choose one: --weights "generator"'
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize(
+    ("key", "path"), [("ema", ("ema",)), ("model", ("model",)), ("a / b", ("a", "b")), ("1", (1,))]
+)
+def test_one_of_several_sets_of_weights_is_chosen(
+    tmp_path: Path, factory: str, legacy: bool, key: str, path: tuple[Any, ...]
+) -> None:
+    torch.manual_seed(0)
+    nets = [Net(), Net(), Net()]
+    first, second, third = (one.state_dict() for one in nets)
+    saved: Any = {"model": first, "ema": second, "a": {"b": third}}
+    wanted: Any = saved
+    if key == "1":
+        saved = wanted = [first, second]
+    for part in path:
+        wanted = wanted[part]
+    torch.save(saved, tmp_path / "m.pt", _use_new_zipfile_serialization=not legacy)
+    spec = ModelSpec(
+        source=str(tmp_path / "m.pt"),
+        arch=f"{factory}:build",
+        input_shape=(3, 2, 2),
+        classes=("a", "b"),
+        weights=key,
+    )
+    found = load_model(spec).module.state_dict()
+    assert all(torch.equal(found[name], wanted[name]) for name in wanted)
+
+
+def test_weights_that_are_not_there_are_refused_with_those_that_are(tmp_path: Path) -> None:
+    path = torch_file(tmp_path / "m.pt", {"model": state(), "model_ema": state()})
+    error = refused(path, weights="modelema")
+    assert (
+        "holds no weights under 'modelema'; it holds some under model, model_ema" in error.message
+    )
+    assert "Did you mean 'model_ema'" in error.message
+    assert error.hint == 'Type: --weights "model"'
+    for plain in (torch_file(tmp_path / "p.pt", state()), Path("digits-cnn")):
+        assert "--weights" in refused(plain, weights="ema").hint
 
 
 class ReadsLast(nn.Module):
