@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from auditkit.models.bundle import save
-from auditkit.models.classifier import ImageClassifier
+from auditkit.models.classifier import Classifier, ImageClassifier
 from auditkit.models.load import ModelSpec, load_model
 from tests.formats.making import (
     CLASSES,
@@ -40,13 +40,21 @@ SAFETENSORS = "safetensors"
 # --- bundles -------------------------------------------------------------------------------------
 
 
+def _network_of(model: Classifier) -> Truth:
+    """The torch network itself where it reads images; what reads texts or tables, as a whole."""
+    if not isinstance(model, ImageClassifier):
+        return model.predict
+    low, spread = (torch.tensor(one or (d,)) for one, d in ((model.mean, 0.0), (model.std, 1.0)))
+    return lambda x: model.module((x - low.view(-1, 1, 1)) / spread.view(-1, 1, 1))
+
+
 def _builtin(name: str) -> Writer:
     """A built-in model, as a user saves it."""
 
     def write(folder: Path) -> Truth:
         model = load_model(ModelSpec(source=name, device="cpu"))
         save(model, folder / "model.pt")
-        return model.predict
+        return _network_of(model)
 
     return write
 
@@ -178,14 +186,14 @@ def _row(
 def _of_builtin(folder: Path) -> Truth:
     model = load_model(ModelSpec(source="digits-cnn", device="cpu"))
     torch.save(model.module.state_dict(), folder / "model.pt")
-    return model.predict
+    return _network_of(model)
 
 
 def _builtin_legacy(folder: Path) -> Truth:
     model = load_model(ModelSpec(source="digits-cnn", device="cpu"))
     path = folder / "model.pt"
     torch.save(model.module.state_dict(), path, _use_new_zipfile_serialization=False)
-    return model.predict
+    return _network_of(model)
 
 
 def _proposed(build: Callable[[], nn.Module], shape: Shape, prefix: str = "") -> Writer:
