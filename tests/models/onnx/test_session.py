@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -62,13 +63,13 @@ def test_a_loop_that_does_not_end_is_stopped(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(session_module, "PATIENCE", 0.5)
     monkeypatch.setattr(session_module, "PER_INPUT", 0.1)
     session = Session(looping(2.0**60).SerializeToString(), batch=None)
-    before, dark, white = _threads(), 0.9 * IMAGES, np.ones_like(IMAGES)
+    before, dark, white = threading.active_count(), 0.9 * IMAGES, np.ones_like(IMAGES)
     wanted = Session(cnn().SerializeToString(), batch=None).scores(dark)
     np.testing.assert_allclose(session.scores(dark), wanted, rtol=1e-5)
     with pytest.raises(TimeoutError, match=r"loops did not end within 1\.2 s on 7 inputs"):
         session.scores(white)
     np.testing.assert_allclose(session.scores(dark), wanted, rtol=1e-5)
-    assert _threads() == before
+    assert threading.active_count() == before
 
 
 def test_a_model_without_loops_may_take_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
