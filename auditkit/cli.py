@@ -246,6 +246,11 @@ def _model_options(command: F) -> F:
             help="Columns that a model of a table reads, where it does not say so itself.",
         ),
         click.option(
+            "--weights",
+            metavar="KEY",
+            help="Which weights of a torch file that holds several: ema.",
+        ),
+        click.option(
             "--trust-code",
             is_flag=True,
             help="Run the code in a model file, in a limited process of its own.",
@@ -451,6 +456,7 @@ _OF_MODEL = (
     "layout",
     "classes",
     "features",
+    "weights",
     "trust_code",
     "device",
 )

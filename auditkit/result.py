@@ -27,7 +27,7 @@ class ModelFacts(Frozen):
     sha256: str
     modality: Modality
     architecture: str
-    parameters: int
+    parameters: int | None  # how many; None where nobody knows
     classes: list[str]
     input_shape: list[int] | None = None  # images: [c, h, w]
     bounds: list[float] | None = None

@@ -205,7 +205,8 @@ def _own_data(model: Classifier) -> DataSpec:
 def examine(subject: Subject, *, seed: int) -> Subject:
     """Return the subject, with a note where another preprocessing is far better.
 
-    Only weights alone are examined: a bundle or a built-in model says how it reads its inputs.
+    Bundles and built-in models are not examined: they say how they read their inputs. Nor is an
+    ONNX model whose preprocessing the user gave.
     """
     model = subject.model
     if not isinstance(model, ImageClassifier) or not model.identity.loose:

@@ -1,4 +1,7 @@
-"""Write the pages that come from code: `python docs/generate.py [--check]`."""
+"""Write the pages that come from code: `python docs/generate.py [--check]`.
+
+The table of formats is one of them; it needs what the tests need.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,9 @@ from auditkit.explain import check_page, data_page, generative_page, model_page
 from auditkit.models.catalogue import MODELS
 from auditkit.models.generative import sample_grid, trained_cards
 from auditkit.result import json_schema
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # to find the tests, from wherever it is run
+from tests.formats import table
 
 REFERENCE = Path(__file__).parent / "reference"
 ROUNDING = 2  # grey levels
@@ -61,6 +67,9 @@ def main() -> None:
         for file, picture in pictures().items()
         if not file.is_file() or not same_picture(file.read_bytes(), picture)
     ]
+    formats = table.page()
+    if not table.is_fresh(formats):
+        stale.append((table.PAGE, formats.encode()))
     if "--check" in sys.argv:
         for file, _ in stale:
             sys.stderr.write(f"{file} is out of date, run: python docs/generate.py\n")

@@ -185,7 +185,8 @@ def check_fit(module: nn.Module, tensors: Iterable[TensorFacts], *, file: str, n
         more = f" and {len(wrong) - 6} more" if len(wrong) > 6 else ""
         raise ModelError(
             f"{file} does not fit {name}: {'; '.join(wrong[:6])}{more}.",
-            hint="Name the architecture of these weights with --arch package.module:factory.",
+            hint="Name what builds the network that these weights were saved from: --arch"
+            " package.module:factory",
         )
 
 

@@ -63,6 +63,7 @@ class BlackBox(nn.Module):
         self.incidents: list[str] = [] if incidents is None else incidents
         self.output: Output | None = output
         self.detected = output is None
+        self.n_parameters: int | None = None  # where whoever wraps the function knows it
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Return logits (n, k), or (n, 1) for two classes."""

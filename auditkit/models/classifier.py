@@ -43,7 +43,7 @@ class Identity:
     notes : tuple of str
         What was detected or assumed while loading.
     loose : bool
-        Whether the file holds weights alone, so that preprocessing and classes are what the user
+        Whether the file does not say how its inputs are prepared, so that this is what the user
         said or what was assumed.
     """
 
@@ -81,8 +81,10 @@ class Classifier(ABC):
         return next((p.dtype for p in self.module.parameters()), torch.float32)
 
     @property
-    def parameters(self) -> int:
-        """Number of trained numbers."""
+    def parameters(self) -> int | None:
+        """Number of trained numbers; None where it cannot be known."""
+        if isinstance(self.module, BlackBox):
+            return self.module.n_parameters
         return sum(p.numel() for p in self.module.parameters())
 
     @abstractmethod

@@ -30,7 +30,7 @@ from auditkit.models.legacy import is_legacy, read_legacy
 from auditkit.models.onnx.facts import read_onnx
 from auditkit.models.onnx.oddities import odd_parts
 from auditkit.models.onnx.words import described
-from auditkit.models.pickles import Call, Name, Program, Value, read_pickle
+from auditkit.models.pickles import Call, Name, Program, Stored, Value, read_pickle
 from auditkit.models.skops.facts import HARMLESS as HARMLESS_TYPES
 from auditkit.models.skops.facts import read_skops, untrusted_types
 from auditkit.models.states import Chosen, find_weights, readings
@@ -46,6 +46,30 @@ _SAVE_WEIGHTS = (
     ' process of its own. Safer to pass on: torch.save(model.state_dict(), "weights.pt"), then:'
     " audit run weights.pt --arch package.module:factory --data DATA."
 )
+
+
+# What opens doors, and no network needs. That a name is not here says nothing: a list is no
+# boundary.
+_DOORS = frozenset(
+    {
+        *("os", "posix", "nt", "subprocess", "pty", "shutil", "socket", "ctypes", "webbrowser"),
+        *("runpy", "pip", "pkgutil", "importlib", "marshal", "pickle", "_pickle", "codeop"),
+        *("timeit", "cProfile", "urllib", "http", "requests"),
+    }
+)
+_RUN_ALSO = frozenset(
+    f"{module}.{name}"
+    for module in ("builtins", "__builtin__")
+    for name in ("eval", "exec", "compile", "open", "__import__", "execfile")
+) | {"_codecs.decode"}
+_NO_TRUST = (
+    "Do not run it: no network needs {}. Ask whoever sent it for the weights alone, as safetensors."
+)
+
+
+def _doors(callables: Iterable[str]) -> list[str]:
+    """Return names that no network needs, among those that pickles in a file name."""
+    return [one for one in callables if one.partition(".")[0] in _DOORS or one in _RUN_ALSO]
 
 
 @final
@@ -154,8 +178,8 @@ class Inspection:
         Whether auditkit loads it without running anything from it.
     tensors : tuple of TensorFacts
         All of them; `as_dict` and `as_text` list the first 200.
-    parameters : int
-        The numbers in them, without running statistics.
+    parameters : int, optional
+        The trained numbers in them, without running statistics; None where that cannot be told.
     architecture : str, optional
         The built-in architecture that fits, or the one a bundle describes.
     likely : str, optional
@@ -194,7 +218,7 @@ class Inspection:
     sha256: str | None
     safe: bool
     tensors: tuple[TensorFacts, ...] = ()
-    parameters: int = 0
+    parameters: int | None = None
     architecture: str | None = None
     likely: str | None = None
     likely_input: tuple[int, int, int] | None = None
@@ -234,9 +258,8 @@ class Inspection:
             lines.append(f"  sha256: {self.sha256}")
         if self.tensors:
             kinds = ", ".join(f"{count:,} {kind}" for kind, count in self.dtypes.items())
-            lines.append(
-                f"  tensors: {len(self.tensors)}, {self.parameters:,} parameters ({kinds})"
-            )
+            many = "unknown" if self.parameters is None else f"{self.parameters:,}"
+            lines.append(f"  tensors: {len(self.tensors)}, {many} parameters ({kinds})")
         if self.nested_in:
             lines.append(f"  weights under: {self.nested_in}")
         if self.beside:
@@ -296,15 +319,18 @@ class _Found:
     callables: tuple[str, ...] = ()
     oddities: tuple[str, ...] = ()
     facts: dict[str, str] = field(default_factory=dict[str, str])
+    parameters: int | None = None  # where names and shapes of the tensors do not say it
 
 
-def inspect_file(path: Path) -> Inspection:
+def inspect_file(path: Path, *, weights: str | None = None) -> Inspection:
     """Say what a model file holds, by its content and not by its ending.
 
     Parameters
     ----------
     path : Path
         Any file or folder.
+    weights : str, optional
+        Keys that lead to the weights to look at, where a file holds several.
 
     Raises
     ------
@@ -324,7 +350,7 @@ def inspect_file(path: Path) -> Inspection:
             safe=False,
         )
     try:
-        found = _look(path)
+        found = _look(path, weights)
         # Of what cannot be loaded anyway, nobody should wait for the hash of terabytes.
         skipped = found.kind in ("directory", "unknown") and path.stat().st_size > HASHED
         sha256 = None if path.is_dir() or skipped else file_sha256(path)
@@ -339,14 +365,12 @@ def inspect_file(path: Path) -> Inspection:
         path=str(path),
         kind=found.kind,
         seems=found.seems or kind.seems,
-        hint=kind.hint.replace("FILE", str(path)),
+        hint=_hint(kind, found).replace("FILE", str(path)),
         size=path.stat().st_size,
         sha256=sha256,
         safe=safe,
         tensors=found.tensors,
-        parameters=sum(
-            math.prod(one.shape) for one in found.tensors if not one.name.endswith(_BUFFERS)
-        ),
+        parameters=_parameters(found),
         architecture=found.architecture,
         likely=seen.family if seen else None,
         likely_input=seen.input_shape if seen else None,
@@ -362,6 +386,20 @@ def inspect_file(path: Path) -> Inspection:
         oddities=found.oddities[:10],
         facts=found.facts,
     )
+
+
+def _hint(kind: Kind, found: _Found) -> str:
+    if found.kind == "torch-other" and found.passed_over:
+        return f'Choose one: --weights "{found.passed_over[0]}"'
+    doors = _doors(found.callables)
+    return _NO_TRUST.format(", ".join(doors[:3])) if doors and kind.code else kind.hint
+
+
+def _parameters(found: _Found) -> int | None:
+    if not found.tensors or found.kind == "onnx":
+        return found.parameters
+    kept = (one for one in found.tensors if not one.name.endswith(_BUFFERS))
+    return sum(math.prod(one.shape) for one in kept)
 
 
 def _dtypes(tensors: Iterable[TensorFacts]) -> dict[str, int]:
@@ -408,7 +446,7 @@ def missing(source: str) -> ModelError:
     )
 
 
-def _look(path: Path) -> _Found:
+def _look(path: Path, weights: str | None = None) -> _Found:
     if path.is_dir():
         return _Found(kind="directory")
     with path.open("rb") as file:
@@ -421,8 +459,8 @@ def _look(path: Path) -> _Found:
     if head.startswith(b"PK\x03\x04") or _ends_as_zip(path):
         archive = read_archive(path)
         is_skops = SCHEMA in archive.entries and not archive.root
-        return _skops(path, archive) if is_skops else _zip(archive)
-    return _pickle(path, certain=head[:1] == b"\x80")
+        return _skops(path, archive) if is_skops else _zip(archive, weights)
+    return _pickle(path, weights, certain=head[:1] == b"\x80")
 
 
 def _ends_as_zip(path: Path) -> bool:
@@ -479,6 +517,7 @@ def _onnx(path: Path) -> _Found:
         ),
         oddities=tuple(odd_parts(file, path)),
         facts=described(file),
+        parameters=file.parameters(),
     )
 
 
@@ -521,13 +560,16 @@ def _prefix(found: Iterable[TensorFacts]) -> str:
     return options[-1].prefix if options else ""
 
 
-def _zip(archive: Archive) -> _Found:
+def _zip(archive: Archive, weights: str | None) -> _Found:
     names = {name for program in archive.programs.values() for name in program.names}
     callables = tuple(sorted(names))
     if archive.has("code") or archive.has("constants.pkl"):
         return _Found(kind="torchscript", callables=callables, oddities=archive.oddities)
     if archive.main is not None:
-        return _torch(archive, archive.main, callables)
+        return _torch(archive, archive.main, callables, weights)
+    if archive.oddities:
+        seems = "a zip archive that is damaged, or made to harm"
+        return _Found(kind="damaged", seems=seems, callables=callables, oddities=archive.oddities)
     kind = _zip_kind([*archive.entries])
     return _Found(kind=kind, callables=callables, oddities=archive.oddities)
 
@@ -541,7 +583,9 @@ def _zip_kind(entries: list[str]) -> str:
     return "npz" if entries and all(entry.endswith(".npy") for entry in entries) else "zip"
 
 
-def _torch(archive: Archive, program: Program, callables: tuple[str, ...]) -> _Found:
+def _torch(
+    archive: Archive, program: Program, callables: tuple[str, ...], weights: str | None
+) -> _Found:
     if set(program.names) - HARMLESS:
         return _Found(
             kind="torch-pickle",
@@ -550,7 +594,7 @@ def _torch(archive: Archive, program: Program, callables: tuple[str, ...]) -> _F
             oddities=archive.oddities,
         )
     oddities = (*archive.oddities, *dict.fromkeys(odd_calls(program, archive.sizes)))
-    chosen = find_weights(program.result)
+    chosen = find_weights(program.result, weights)
     return _weights("torch-weights", chosen, callables=callables, oddities=oddities)
 
 
@@ -563,7 +607,13 @@ def _weights(
     if nest is None:
         several = f"a torch file with several sets of weights ({', '.join(passed_over[:5])})"
         seems = several if passed_over else ""
-        return _Found(kind="torch-other", seems=seems, callables=callables, oddities=oddities)
+        return _Found(
+            kind="torch-other",
+            seems=seems,
+            passed_over=passed_over,
+            callables=callables,
+            oddities=oddities,
+        )
     facts = tuple(nest.tensors.values())
     return _Found(
         kind=kind,
@@ -579,7 +629,7 @@ def _weights(
     )
 
 
-def _legacy(path: Path) -> _Found:
+def _legacy(path: Path, weights: str | None) -> _Found:
     file = read_legacy(path)
     if set(file.names) - HARMLESS:
         return _Found(
@@ -589,26 +639,35 @@ def _legacy(path: Path) -> _Found:
             oddities=file.oddities,
         )
     oddities = (*file.oddities, *dict.fromkeys(odd_calls(file.main, file.sizes)))
-    chosen = find_weights(file.main.result)
+    chosen = find_weights(file.main.result, weights)
     return _weights("torch-legacy", chosen, callables=file.names, oddities=oddities)
 
 
 def _objects(program: Program) -> str:
     """Say what a pickle that names foreign things seems to be."""
     foreign = [name for name in program.names if name not in HARMLESS]
-    if isinstance(program.result, Call):
-        return f"a whole pickled module ({_class_of(program.result)})"
+    foreign.sort(key=lambda name: name.partition(".")[0] in _CONTAINERS)
+    if doors := _doors(foreign):
+        return f"a torch file that would run {', '.join(doors[:3])}"
+    made = _class_of(program.result) if isinstance(program.result, Call) else ""
+    if made and made.partition(".")[0] not in _CONTAINERS:
+        return f"a whole pickled module ({made})"
     more = ", ..." if len(foreign) > 3 else ""
     return f"a checkpoint that holds more than weights ({', '.join(foreign[:3])}{more})"
 
 
+_CONTAINERS = ("builtins", "__builtin__", "collections")  # say the least of what a file holds
+
+
 def _class_of(value: Value) -> str:
-    return (
-        value.function.text if isinstance(value, Call) and isinstance(value.function, Name) else "?"
-    )
+    match value:
+        case Call(Name(text)) | Call(Stored(("module", Name(text), *_))):  # the latter before 1.6
+            return text
+        case _:
+            return "?"
 
 
-def _pickle(path: Path, *, certain: bool) -> _Found:
+def _pickle(path: Path, weights: str | None, *, certain: bool) -> _Found:
     """Look at a file that may be one pickle after another."""
     with path.open("rb") as file:
         data = file.read(PICKLE_LIMIT)
@@ -620,7 +679,7 @@ def _pickle(path: Path, *, certain: bool) -> _Found:
             break
         data = data[programs[-1].size :]
     if is_legacy(programs):
-        return _legacy(path)
+        return _legacy(path, weights)
     if not programs and not certain:
         return _Found(kind="unknown")
     names = sorted({name for program in programs for name in program.names})

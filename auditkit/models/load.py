@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from auditkit.data.hints import Hints
-from auditkit.errors import ConfigError, MissingExtraError, ModelError
+from auditkit.errors import ConfigError, MissingExtraError, ModelError, near_miss
 from auditkit.models.architectures import (
     Builtin,
     build_builtin,
@@ -49,7 +49,7 @@ from auditkit.models.outputs import detect_probabilities
 from auditkit.models.plain import allowed_beside_weights
 from auditkit.models.skops.facts import looks_like_skops
 from auditkit.models.skops.load import load_skops
-from auditkit.models.states import Reading, nearest, readings
+from auditkit.models.states import Reading, nearest, path_of, readings
 from auditkit.models.tabular import TabularClassifier
 from auditkit.models.trusted.load import load_trusted
 from auditkit.types import INPUTS
@@ -83,6 +83,8 @@ class ModelSpec:
         Names in the order of the logits.
     features : tuple of str, optional
         Columns of a table that an ONNX model reads, in its order.
+    weights : str, optional
+        Keys that lead to the weights in a torch file with several.
     device : str
         "auto" takes a GPU where there is one.
     trust_code : bool
@@ -115,6 +117,7 @@ class ModelSpec:
     layout: Layout | None = None
     classes: tuple[str, ...] | None = None
     features: tuple[str, ...] | None = None
+    weights: str | None = None
     device: str = "auto"
     trust_code: bool = False
     memory: int | None = None
@@ -196,13 +199,19 @@ def _loaded(spec: ModelSpec) -> Classifier:
             raise ModelError(
                 f"{spec.source} is built in and has its own architecture.", hint="Leave out --arch."
             )
+        if spec.weights is not None:
+            raise ModelError(
+                f"{spec.source} is built in and has one set of weights.",
+                hint="Leave out --weights.",
+            )
         return _builtin(MODELS[spec.source])
     if names_function(spec):
         return load_function(spec)
     path = Path(spec.source)
     if not path.exists():
         raise missing(spec.source)
-    inspection = inspect_file(path)
+    inspection = inspect_file(path, weights=spec.weights)
+    _refuse_other_weights(spec, inspection)
     if inspection.kind == "skops":
         return _skops(path, inspection, spec)
     if not inspection.safe and spec.trust_code and KINDS[inspection.kind].code:
@@ -234,8 +243,11 @@ def _builtin(card: ModelCard) -> Classifier:
 def _refusal(inspection: Inspection) -> ModelError:
     """Return the one sentence that says why a file is not loaded."""
     message = f"{inspection.path} seems to be {inspection.seems}"
-    if inspection.oddities:
-        message += f", but {inspection.oddities[0].rstrip('.')}"
+    odd = inspection.oddities[0].rstrip(".") if inspection.oddities else ""
+    if odd.startswith(inspection.path):
+        message = odd
+    elif odd:
+        message += f"{': ' if inspection.kind == 'damaged' else ', but '}{odd}"
     elif KINDS[inspection.kind].code:
         message += "; loading it would run code from the file"
     return ModelError(f"{message}.", hint=inspection.hint)
@@ -249,6 +261,24 @@ def _refuse_auto(spec: ModelSpec, inspection: Inspection) -> None:
             hint="Name the class: --arch package.module:factory; or leave out --arch, to ask the"
             " file for scores alone.",
         )
+
+
+def _refuse_other_weights(spec: ModelSpec, inspection: Inspection) -> None:
+    """Refuse a choice among weights where there is none, or none of this name."""
+    if spec.weights is None or path_of(spec.weights) == tuple(map(str, inspection.keys)):
+        return
+    found = [one for one in (inspection.nested_in, *inspection.passed_over) if one is not None]
+    if not found:
+        raise ModelError(
+            f"{spec.source} seems to be {inspection.seems}, and --weights chooses among several"
+            " state dicts in a torch file.",
+            hint="Leave out --weights.",
+        )
+    raise ModelError(
+        f"{spec.source} holds no weights under {spec.weights!r}; it holds some under"
+        f" {', '.join(found[:12])}.{near_miss(spec.weights, found)}",
+        hint=f'Type: --weights "{found[0]}"',
+    )
 
 
 def _is_auto(spec: ModelSpec) -> bool:
@@ -396,8 +426,9 @@ def options_of(spec: ModelSpec) -> Iterator[Option]:
     ModelError
         If the file is of another kind, no network fits, or the first cannot read its inputs.
     """
-    inspection = inspect_file(Path(spec.source))
+    inspection = inspect_file(Path(spec.source), weights=spec.weights)
     _refuse_auto(spec, inspection)
+    _refuse_other_weights(spec, inspection)
     found = _candidates(spec, inspection)
     first = load_model(replace(spec, arch=found[0].id))
     assert isinstance(first, ImageClassifier)
@@ -423,7 +454,7 @@ def leaves_open(spec: ModelSpec) -> bool:
     path = Path(spec.source)
     if is_asked(spec) or spec.source in MODELS or not path.exists():
         return False
-    inspection = inspect_file(path)
+    inspection = inspect_file(path, weights=spec.weights)
     if spec.trust_code and KINDS[inspection.kind].code:
         return True
     alone = inspection.kind in ("torch-weights", "torch-legacy", "safetensors")
@@ -520,7 +551,8 @@ def _notes(inspection: Inspection, reading: Reading, card: ModelCard | None) -> 
     if inspection.nested_in is not None:
         yield f"The weights were read from the key {inspection.nested_in!r} of a checkpoint."
     if inspection.passed_over:
-        yield f"Other tensors in the file were not used: {', '.join(inspection.passed_over[:6])}."
+        passed_over = ", ".join(inspection.passed_over[:6])
+        yield f"Other tensors in the file were not used: {passed_over}; --weights chooses."
     if reading.prefix:
         yield f"The prefix {reading.prefix!r} was taken off the names of all tensors."
     if reading.left_out:
@@ -528,8 +560,8 @@ def _notes(inspection: Inspection, reading: Reading, card: ModelCard | None) -> 
         yield f"{len(reading.left_out)} tensors that no network needs were left out: {first}."
     if reading.filled:
         yield (
-            f"{len(reading.filled)} counters num_batches_tracked are not in the file; they were"
-            " set to 0, which changes no answer."
+            "Counters of batches (num_batches_tracked) that are not in the file were set to 0:"
+            f" {len(reading.filled)}. They change no answer."
         )
     kinds = sorted({one.dtype for one in _floats(reading)} - {"float32"})
     if kinds:
@@ -551,7 +583,7 @@ def _image_classifier(
     input_shape = card.input_shape if card else spec.input_shape
     classes = card.classes if card else spec.classes
     if input_shape is None or classes is None:
-        example = _classes_hint(inspect_file(path))
+        example = _classes_hint(inspect_file(path, weights=spec.weights))
         options = {"--input-shape C,H,W": input_shape, f"--classes {example}": classes}
         absent = [option for option, value in options.items() if value is None]
         raise ModelError(
@@ -700,14 +732,25 @@ def rehearse(classifier: Classifier) -> None:
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
         reason = str(error).partition("\n")[0]
         raise ModelError(
-            f"{classifier.identity.architecture} cannot read {what}: {reason}",
-            hint="Check --input-shape." if isinstance(classifier, ImageClassifier) else "",
+            f"{classifier.identity.architecture} cannot read {what}: {reason.rstrip('.')}.",
+            hint=_other_shape(classifier) if isinstance(classifier, ImageClassifier) else "",
         ) from error
     if note := detect_probabilities(classifier):
         classifier.identity = _noted(classifier.identity, [note])
     box, identity = classifier.module, classifier.identity
     if isinstance(box, BlackBox) and box.note not in ("", *identity.notes):
         classifier.identity = replace(identity, notes=(*identity.notes, box.note))
+
+
+def _other_shape(model: ImageClassifier) -> str:
+    """Return what to type for a network that cannot read its images."""
+    turned = copy(model)
+    turned.layout = "nhwc"
+    try:
+        turned.predict(torch.full((1, *model.input_shape), model.bounds[0]))
+    except (RuntimeError, ValueError, TypeError, IndexError, ModelError):
+        return "Check --input-shape."
+    return "It can read images with their colours last. Add: --layout nhwc"
 
 
 def _device(name: str) -> torch.device:

@@ -23,6 +23,7 @@ from auditkit.methods.metrics.classification import (
     log_losses,
     log_probabilities,
 )
+from auditkit.models.blackbox import BlackBox
 from auditkit.models.classifier import ImageClassifier, Layout
 from auditkit.models.normalisations import Normalisation, usual
 from auditkit.statistics import LEVEL, Interval, clopper_pearson, newcombe_paired
@@ -30,8 +31,10 @@ from auditkit.types import Bools, Floats
 
 MOST, LEAST = 300, 40  # inputs that are compared
 _BUDGET = 60e9  # additions and multiplications that are spent; about 1 s on one core
+_OPAQUE = 80  # inputs for a function, whose cost nobody knows
 _PATIENCE = 2e12  # beyond them, even the fewest inputs take too long
 _MARGIN = 0.05  # by which knowledge beats always answering the most frequent class
+_BYTE = 0.003921569  # 1 / 255, as one can type it
 _POINTS = 0.10  # of accuracy by which another preprocessing has to be better
 
 
@@ -64,6 +67,11 @@ def alternatives(model: ImageClassifier) -> Iterator[Alternative]:
         raw = Normalisation().after(255)
         if raw != own:
             yield Alternative("with pixels from 0 to 255", "--scale 255", normalised(model, raw))
+    if (low, high) == (0.0, 255.0) and own == Normalisation():
+        unit = Normalisation().after(_BYTE)
+        yield Alternative(
+            "with pixels scaled to [0, 1]", f"--scale {_BYTE}", normalised(model, unit)
+        )
     if model.input_shape[0] == 3:
         swapped = copy(model)
         swapped.layout = _SWAPPED[model.layout]
@@ -193,6 +201,8 @@ def gain(first: Answers, second: Answers, *, level: float = LEVEL) -> Interval:
 
 def _affordable(model: ImageClassifier, variants: int) -> int:
     """Return how many inputs can be compared in about a second; 0 where even few take too long."""
+    if isinstance(model.module, BlackBox):
+        return _OPAQUE
     cost = flops_of(model) * variants
     if cost * LEAST > _PATIENCE:
         return 0

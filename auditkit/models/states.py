@@ -74,7 +74,12 @@ class Chosen:
     beside: tuple[str, ...] = ()
 
 
-def find_weights(content: Value) -> Chosen:
+def path_of(key: str) -> tuple[str, ...]:
+    """Return the keys that a user typed in one word, as in "model / module"."""
+    return tuple(part.strip() for part in key.split("/"))
+
+
+def find_weights(content: Value, wanted: str | None = None) -> Chosen:
     """Return the weights in what a file holds.
 
     A dictionary under a usual key such as "state_dict" comes before a moving average, and both
@@ -84,6 +89,8 @@ def find_weights(content: Value) -> Chosen:
     ----------
     content : Value
         As read by `pickles.read_pickle`.
+    wanted : str, optional
+        Keys that lead to the weights to take, where there are some; the usual ones otherwise.
     """
     nests = [one for one in _nests(content, (), set(), 0) if _like_weights(one)]
     top = tuple(str(key) for key, _ in pairs_of(content))
@@ -92,6 +99,9 @@ def find_weights(content: Value) -> Chosen:
     best = min(map(_rank, nests))
     alike = [one for one in nests if _rank(one) == best]
     nest = alike[0] if len(alike) == 1 else None
+    if wanted is not None:
+        named = (one for one in nests if tuple(map(str, one.path)) == path_of(wanted))
+        nest = next(named, nest)
     others = tuple(one for one in nests if one is not nest)
     inside = {str(one.path[0]) for one in nests if one.path}
     beside = nest.others if nest and not nest.path else top

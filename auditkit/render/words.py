@@ -10,7 +10,7 @@ import unicodedata
 from urllib.parse import unquote
 
 from auditkit.findings import Finding, Metric, Outcome
-from auditkit.result import Judgement, Provenance, Verdict, VerdictStatus
+from auditkit.result import Judgement, ModelFacts, Provenance, Verdict, VerdictStatus
 from auditkit.types import Family, Scalar
 
 VERDICTS: dict[VerdictStatus, str] = {
@@ -203,6 +203,13 @@ def count(n: int, one: str, many: str = "") -> str:
     ('1 check', '1,200 inputs')
     """
     return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def parameters_of(model: ModelFacts) -> str:
+    """Return how many parameters a model has."""
+    if model.parameters is None:
+        return "number of parameters unknown"
+    return count(model.parameters, "parameter")
 
 
 # --- findings ------------------------------------------------------------------------------------

@@ -84,7 +84,7 @@ def test_a_forest_answers_as_it_does_alone() -> None:
     rehearse(model)
     rehearse(model)
     assert len(model.identity.notes) == 1, "said once"
-    assert (model.parameters, model.device.type, model.dtype) == (0, "cpu", torch.float32)
+    assert (model.parameters, model.device.type, model.dtype) == (None, "cpu", torch.float32)
     found = model.predict(torch.from_numpy(rows)).softmax(dim=1)
     assert torch.allclose(found, torch.from_numpy(forest.predict_proba(rows)).float(), atol=1e-6)
 

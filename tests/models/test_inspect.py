@@ -31,6 +31,7 @@ from tests.models.files import (
     Smuggler,
     described_tensor,
     handmade,
+    rezipped,
     state,
     torch_file,
 )
@@ -237,6 +238,36 @@ def test_what_the_tensors_look_like_and_what_to_type_next(tmp_path: Path) -> Non
     assert text.endswith(f"Next: audit run {path} --arch auto --data DATA")
     for part in ("weights under: state_dict", "prefix of all names: module.", "from the file"):
         assert part in text
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_pickled_module_is_named_by_its_class(tmp_path: Path, legacy: bool) -> None:
+    torch.save(Net(), tmp_path / "m.pt", _use_new_zipfile_serialization=not legacy)
+    found = inspect_file(tmp_path / "m.pt")
+    assert found.seems == "a whole pickled module (tests.models.files.Net)"
+
+
+def test_a_call_that_makes_no_module_is_not_said_to(tmp_path: Path) -> None:
+    program = pickle.dumps(Hoarder(), protocol=2)
+    found = inspect_file(handmade(tmp_path / "m.pt", program))
+    assert "module" not in found.seems
+
+
+def test_of_a_checkpoint_the_foreign_classes_are_named_first(tmp_path: Path) -> None:
+    """Also where containers come first, as in a pickled optimizer."""
+    net = Net()
+    saved = {"optimizer": torch.optim.Adam(net.parameters()), "model": net}
+    found = inspect_file(torch_file(tmp_path / "m.pt", saved))
+    assert "weights (tests.models.files.Net, " in found.seems
+    assert "dict" not in found.seems.partition("...")[0]
+
+
+def test_an_archive_that_torch_wrote_and_something_changed_is_damaged(tmp_path: Path) -> None:
+    sound = torch_file(tmp_path / "m.pt", state())
+    found = inspect_file(rezipped(sound, tmp_path / "n.pt", extra={"m/../../x": b"x"}))
+    assert (found.kind, found.exit_code) == ("damaged", 2)
+    assert found.seems == "a zip archive that is damaged, or made to harm"
+    assert found.hint == "Download or save it again."
 
 
 @pytest.mark.parametrize(

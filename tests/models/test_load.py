@@ -230,7 +230,7 @@ def test_a_device_that_is_not_there_is_refused(name: str) -> None:
         ("git-lfs", "Git LFS pointer", "git lfs pull"),
         ("empty", "an empty file", "again"),
         ("directory", "a folder", ".safetensors"),
-        ("damaged", "a damaged file, but", "again"),
+        ("damaged", "is a safetensors file that is cut off in its header", "again"),
         ("unknown", "of no format that auditkit knows", "auditkit.save"),
     ],
 )
@@ -451,7 +451,47 @@ def test_several_sets_of_weights_are_refused_by_name(tmp_path: Path) -> None:
     first, second = Net().state_dict(), Net().state_dict()
     error = refused(torch_file(tmp_path / "gan.pt", {"generator": first, "critic": second}))
     assert "generator, critic" in error.message
-    assert "torch.save" in error.hint
+    assert error.hint == 'Choose one: --weights "generator"'
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize(
+    ("key", "path"), [("ema", ("ema",)), ("model", ("model",)), ("a / b", ("a", "b")), ("1", (1,))]
+)
+def test_one_of_several_sets_of_weights_is_chosen(
+    tmp_path: Path, factory: str, legacy: bool, key: str, path: tuple[Any, ...]
+) -> None:
+    torch.manual_seed(0)
+    nets = [Net(), Net(), Net()]
+    first, second, third = (one.state_dict() for one in nets)
+    saved: Any = {"model": first, "ema": second, "a": {"b": third}}
+    wanted: Any = saved
+    if key == "1":
+        saved = wanted = [first, second]
+    for part in path:
+        wanted = wanted[part]
+    torch.save(saved, tmp_path / "m.pt", _use_new_zipfile_serialization=not legacy)
+    spec = ModelSpec(
+        source=str(tmp_path / "m.pt"),
+        arch=f"{factory}:build",
+        input_shape=(3, 2, 2),
+        classes=("a", "b"),
+        weights=key,
+    )
+    found = load_model(spec).module.state_dict()
+    assert all(torch.equal(found[name], wanted[name]) for name in wanted)
+
+
+def test_weights_that_are_not_there_are_refused_with_those_that_are(tmp_path: Path) -> None:
+    path = torch_file(tmp_path / "m.pt", {"model": state(), "model_ema": state()})
+    error = refused(path, weights="modelema")
+    assert (
+        "holds no weights under 'modelema'; it holds some under model, model_ema" in error.message
+    )
+    assert "Did you mean 'model_ema'" in error.message
+    assert error.hint == 'Type: --weights "model"'
+    for plain in (torch_file(tmp_path / "p.pt", state()), Path("digits-cnn")):
+        assert "--weights" in refused(plain, weights="ema").hint
 
 
 class ReadsLast(nn.Module):
@@ -492,6 +532,41 @@ def test_a_name_replaces_the_normalisation_of_a_card_and_that_is_noted() -> None
     plain = load_model(ModelSpec(source="digits-cnn"))
     assert torch.allclose(model.predict(IMAGES), plain.predict((IMAGES - 0.5) / 0.5), atol=1e-5)
     assert any("--normalise half replaced" in note for note in model.identity.notes)
+
+
+def test_a_network_that_reads_colours_last_is_told_from_a_wrong_shape(tmp_path: Path) -> None:
+    path = torch_file(tmp_path / "net.pt", ReadsLast().state_dict())
+    options: dict[str, Any] = {"arch": "tests.models.test_load:ReadsLast", "classes": ("a", "b")}
+    strict = {**options, "arch": "tests.models.test_load:StrictlyLast"}
+    error = refused(path, **strict, input_shape=(3, 4, 5))
+    assert error.hint == "It can read images with their colours last. Add: --layout nhwc"
+    assert refused(path, **strict, input_shape=(3, 9, 9)).hint == "Check --input-shape."
+
+
+class StrictlyLast(ReadsLast):
+    """Says what is wrong as torch does."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.shape[1:] != (4, 5, 3):
+            raise RuntimeError("sizes do not match")
+        return super().forward(x)
+
+
+def test_weights_that_do_not_fit_say_what_to_name(tmp_path: Path, factory: str) -> None:
+    path = torch_file(tmp_path / "net.pt", {**Net().state_dict(), "more.weight": torch.zeros(1)})
+    error = refused(path, arch=f"{factory}:build", input_shape=(3, 2, 2), classes=("a", "b"))
+    assert "unexpected more.weight" in error.message
+    assert "the network that these weights were saved from" in error.hint
+
+
+def test_a_file_that_would_open_doors_is_not_offered_for_trust(tmp_path: Path) -> None:
+    hostile = torch_file(tmp_path / "hostile.pt", {"weight": Shout(tmp_path / "canary")})
+    error = refused(hostile)
+    assert "a torch file that would run posix.system; loading it would run code" in error.message
+    assert "--trust-code" not in error.hint
+    assert "no network needs posix.system" in error.hint
+    whole = refused(torch_file(tmp_path / "whole.pt", Net()))
+    assert "--trust-code" in whole.hint
 
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, float("nan")])

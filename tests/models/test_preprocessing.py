@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from auditkit.models.blackbox import BlackBox
 from auditkit.models.classifier import ImageClassifier, Layout
 from auditkit.models.normalisations import NORMALISATIONS, Normalisation
 from auditkit.models.preprocessing import alternatives, doubt, flops_of
@@ -121,6 +123,19 @@ def test_too_few_inputs_or_too_large_a_network_are_left_alone() -> None:
     assert doubt(slow, images, labels) is None
 
 
+def test_a_function_is_asked_for_fewer_inputs_as_nobody_knows_what_it_costs() -> None:
+    module, asked = trained_with(NORMALISATIONS["half"]), []
+
+    def predict(images: np.ndarray) -> np.ndarray:
+        asked.append(len(images))
+        return module(torch.from_numpy(images)).detach().numpy()
+
+    said = doubt(classifier(BlackBox(predict), NONE), *data())
+    assert said is not None
+    assert "on the same 80 inputs: did you mean --normalise half?" in said
+    assert max(asked) <= 80
+
+
 def test_other_bounds_are_respected() -> None:
     model = classifier(trained_with(NORMALISATIONS["half"]), NONE)
     wide = ImageClassifier(model.module, classes="abcd", input_shape=(3, 4, 4), bounds=(0.0, 255.0))
@@ -128,7 +143,20 @@ def test_other_bounds_are_respected() -> None:
     said = doubt(wide, 255 * images, labels)
     assert said is not None
     assert "--normalise half" in said
-    assert not any("--scale" in one.option for one in alternatives(wide))
+    assert not any("--scale 255" in one.option for one in alternatives(wide))
+
+
+def test_pixels_up_to_255_that_should_be_scaled_are_named() -> None:
+    """Of floats up to 255, a network that was trained on [0, 1]."""
+    module = trained_with(NONE)
+    wide = ImageClassifier(module, classes="abcd", input_shape=(3, 4, 4), bounds=(0.0, 255.0))
+    images, labels = data()
+    said = doubt(wide, 255 * images, labels)
+    assert said is not None
+    assert said.endswith("with pixels scaled to [0, 1], on the same 200 inputs: did you mean"
+                         " --scale 0.003921569?")  # fmt: skip
+    wide.std = (255.0,)
+    assert doubt(wide, 255 * images, labels) is None
 
 
 class Better(nn.Module):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from auditkit.findings import Finding, Metric
 from auditkit.render import words
 from auditkit.result import Judgement, Verdict
-from tests.render.sample import clean_accuracy, pgd, provenance, share, value
+from tests.render.sample import clean_accuracy, image_result, pgd, provenance, share, value
 
 
 def the(outcome, finding_id: str) -> Finding:
@@ -25,6 +25,13 @@ def test_only_nothing_reads_as_0_and_only_everything_as_100_percent(share: float
     if 1e-8 < share < 1 - 1e-8:
         assert float(text.removesuffix(" %")) not in (0, 100)
         assert float(text.removesuffix(" %")) == pytest.approx(100 * share, abs=0.05)
+
+
+def test_how_many_parameters_there_are_may_be_unknown() -> None:
+    model = image_result().model
+    assert words.parameters_of(model) == "77,546 parameters"
+    unknown = model.model_copy(update={"parameters": None})
+    assert words.parameters_of(unknown) == "number of parameters unknown"
 
 
 @given(st.floats(-1e6, 1e6))

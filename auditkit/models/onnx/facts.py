@@ -15,6 +15,8 @@ from auditkit.models.onnx.wire import Content, Fuel, fields, integer, integers, 
 SIZE_LIMIT = 2**31 - 1  # bytes: protocol buffers are not longer
 DEPTH_LIMIT = 16  # of graphs within graphs
 _FEW = 64  # numbers of a tensor that are looked at
+_MEASURED = {"BatchNormalization": (3, 4)}  # inputs that are measured rather than trained
+_TRAINED = ("float", "bfloat", "int8", "uint8", "int4", "uint4")  # other whole numbers are shapes
 
 # Name and bits of each kind of number, by its code in the file.
 DTYPES: dict[int, tuple[str, float]] = {
@@ -185,6 +187,23 @@ class OnnxFile:
         yield from self.graph.all_operations()
         for body in self.functions.values():
             yield from body
+
+    def parameters(self) -> int | None:
+        """Count the trained numbers; None where operators keep them among their attributes."""
+        if any(one.domain == "ai.onnx.ml" for one in self.operations()):
+            return None
+        measured = {
+            one.inputs[i]
+            for one in self.operations()
+            for i in _MEASURED.get(one.op, ())
+            if i < len(one.inputs)
+        }
+        sizes = (
+            math.prod(one.shape)
+            for one in self.numbers()
+            if one.dtype.startswith(_TRAINED) and one.name not in measured
+        )
+        return sum(size for size in sizes if size > 1)
 
     def numbers(self) -> Iterator[Numbers]:
         """Yield every stored tensor of the graph and of the functions."""

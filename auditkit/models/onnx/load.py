@@ -48,6 +48,10 @@ def load_onnx(path: Path, spec: ModelSpec, *, sha256: str) -> Classifier:
         return _loaded(path, spec, sha256)
     except UnsupportedError as error:  # never of an operator: those only cost the gradients
         raise ModelError(f"{path} has {error}, which auditkit cannot read.") from error
+    except TimeoutError as error:
+        raise ModelError(
+            f"{path} cannot be asked: {error}.", hint="Export it with loops that end soon."
+        ) from error
 
 
 def _loaded(path: Path, spec: ModelSpec, sha256: str) -> Classifier:
@@ -59,7 +63,7 @@ def _loaded(path: Path, spec: ModelSpec, sha256: str) -> Classifier:
     reading, promise = settled(model, reading, probe)
     chosen = choose_scores(model, reading, probe, classes=spec.classes)
     scorer = choose_batches(chosen.model, reading, probe)
-    network = convert(chosen, scorer, probe)
+    network = convert(chosen, scorer, probe, parameters=facts.parameters())
     identity = Identity(
         name=path.stem,
         architecture=f"ONNX graph by {facts.producer}" if facts.producer else "ONNX graph",
@@ -71,6 +75,7 @@ def _loaded(path: Path, spec: ModelSpec, sha256: str) -> Classifier:
             *([promise] if promise else []),
             *network.notes,
         ),
+        loose=not spec.prepared and not reading.whole,  # nobody normalises whole pixels
     )
     classes = spec.classes or _classes(names, chosen.k)
     if not reading.of_images:

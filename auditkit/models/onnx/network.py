@@ -95,8 +95,20 @@ def _rows(scores: Tensor, n: int) -> Tensor:
     return scores
 
 
-def convert(chosen: Chosen, scorer: Scorer, probe: Raw) -> Converted:
-    """Return a torch network if it computes what onnxruntime does, else onnxruntime itself."""
+def convert(
+    chosen: Chosen, scorer: Scorer, probe: Raw, *, parameters: int | None = None
+) -> Converted:
+    """Return a torch network if it computes what onnxruntime does, else onnxruntime itself.
+
+    `parameters` is how many trained numbers the file holds, which onnxruntime does not say.
+    """
+    found = _converted(chosen, scorer, probe)
+    if isinstance(found.module, BlackBox):
+        found.module.n_parameters = parameters
+    return found
+
+
+def _converted(chosen: Chosen, scorer: Scorer, probe: Raw) -> Converted:
     reading = scorer.reading
     try:
         graph = OnnxGraph(scorer.model, input_name=reading.name, output_name=chosen.name)

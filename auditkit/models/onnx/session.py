@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any, TypeAlias, final
 
 import numpy as np
@@ -9,8 +12,10 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from auditkit.errors import ModelError
+from auditkit.models.onnx.oddities import REPEATING
 
 Array: TypeAlias = "NDArray[np.number[Any]]"
+PATIENCE, PER_INPUT = 60.0, 10.0  # seconds for one answer of a model with loops, and each input
 
 
 @final
@@ -50,8 +55,8 @@ class Session:
             ) from error
         self.batch = batch
         self._input = self._session.get_inputs()[0].name
-        self._quiet = onnxruntime.RunOptions()
-        self._quiet.log_severity_level = 4
+        # Names of operators stand in the file as they are; found in a text of it, they do no harm.
+        self._may_repeat = any(name.encode() in model for name in REPEATING)
 
     @property
     def output_names(self) -> tuple[str, ...]:
@@ -65,10 +70,20 @@ class Session:
         ------
         ModelError
             If it fails.
+        TimeoutError
+            If it has loops, and they run for too long.
         """
+        quiet = onnxruntime.RunOptions()
+        quiet.log_severity_level = 4
+        seconds = PATIENCE + PER_INPUT * len(inputs) if self._may_repeat else None
         try:
-            found = self._session.run(None, {self._input: inputs}, self._quiet)
+            with _stopped_after(seconds, quiet):
+                found = self._session.run(None, {self._input: inputs}, quiet)
         except Exception as error:
+            if quiet.terminate:
+                raise TimeoutError(
+                    f"its loops did not end within {seconds:.3g} s on {len(inputs)} inputs"
+                ) from error
             raise ModelError(f"onnxruntime failed: {_reason(error)}.") from error
         return dict(zip(self.output_names, found, strict=True))
 
@@ -88,6 +103,26 @@ class Session:
             answer = np.asarray(self.answers(part)[name])
             rows.append(as_rows(answer, len(part))[: n - start])
         return np.concatenate(rows) if rows else np.empty((0, 1), np.float32)
+
+
+@contextmanager
+def _stopped_after(seconds: float | None, options: onnxruntime.RunOptions) -> Generator[None]:
+    """Let what runs within the block end after its next operation once its time is up."""
+    if seconds is None:
+        yield
+        return
+
+    def stop() -> None:
+        options.terminate = True
+
+    timer = threading.Timer(seconds, stop)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 def filled(inputs: Array, size: int) -> Array:

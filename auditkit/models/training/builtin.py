@@ -153,7 +153,7 @@ def train(
         test=accuracy(classifier, data.load("test")),
         epochs=tuple(epochs),
         seconds=seconds,
-        parameters=classifier.parameters,
+        parameters=sum(one.numel() for one in classifier.module.parameters()),
         flops=_flops(classifier),
         robust=_robust(classifier, job.recipe, data.load("test")),
         path=out,

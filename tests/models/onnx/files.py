@@ -72,6 +72,36 @@ def cnn(
     return model_of(graph, opset)
 
 
+def looping(turns: float) -> onnx.ModelProto:
+    """The CNN, and a loop that changes nothing; it turns so often where a pixel is 1, else once."""
+    body = graph_of(
+        [
+            helper.make_node("Identity", ["go_on"], ["going"]),
+            helper.make_node("Identity", ["before"], ["after"]),
+        ],
+        [
+            port("i", [], TensorProto.INT64),
+            port("go_on", [], TensorProto.BOOL),
+            port("before", ["n", 3]),
+        ],
+        [port("going", [], TensorProto.BOOL), port("after", ["n", 3])],
+    )
+    nodes = [
+        helper.make_node("ReduceMax", ["x"], ["top"], keepdims=0),
+        helper.make_node("Floor", ["top"], ["full"]),
+        helper.make_node("Mul", ["full", "most"], ["wanted"]),
+        helper.make_node("Max", ["wanted", "once"], ["number"]),
+        helper.make_node("Cast", ["number"], ["turns"], to=TensorProto.INT64),
+        helper.make_node("Loop", ["turns", "yes", "logits"], ["y"], body=body),
+    ]
+    model = cnn(ending=nodes, output="y")
+    for name, value in (("most", turns), ("once", 1.0)):
+        one = numpy_helper.from_array(np.array(value, np.float32), name)
+        model.graph.initializer.append(one)
+    model.graph.initializer.append(numpy_helper.from_array(np.array(True), "yes"))
+    return model
+
+
 def attention(*, batch: int | str = "n", opset: int = 17) -> onnx.ModelProto:
     """Images (n, 1, 4, 4) as 4 rows of 4 numbers, one head of attention, mean, 3 scores."""
     n = batch if isinstance(batch, int) else 0

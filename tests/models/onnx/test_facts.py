@@ -34,6 +34,29 @@ def test_it_reads_what_the_library_reads(tmp_path: Path, model: onnx.ModelProto)
     assert file.graph.inputs[0].in_words() == f"x float32 ({', '.join(map(str, wanted))})"
 
 
+def test_trained_numbers_are_counted_as_torch_counts_them(tmp_path: Path) -> None:
+    assert read_onnx(write(cnn(), tmp_path / "m")).parameters() == 2 * 9 + 2 + 3 * 72 + 3
+    model = cnn(ending=[helper.make_node("BatchNormalization", [
+        "logits", "scale", "shift", "mean", "var"], ["y"])], output="y")  # fmt: skip
+    for name in ("scale", "shift", "mean", "var"):
+        model.graph.initializer.append(numpy_helper.from_array(weights(3), name))
+    more = helper.make_node("Constant", [], ["more"], value=numpy_helper.from_array(weights(2, 5)))
+    model.graph.node.append(more)
+    found = read_onnx(write(model, tmp_path / "m")).parameters()
+    assert found == 239 + 3 + 3 + 10, "statistics are not trained, constants may be"
+
+
+def test_eight_bit_weights_count_and_operators_with_weights_inside_are_unknown(
+    tmp_path: Path,
+) -> None:
+    model = cnn()
+    model.graph.initializer.append(numpy_helper.from_array(np.zeros((4, 4), np.int8), "q"))
+    assert read_onnx(write(model, tmp_path / "m")).parameters() == 239 + 16
+    tree = helper.make_node("TreeEnsembleClassifier", ["logits"], ["y"], domain="ai.onnx.ml")
+    model.graph.node.append(tree)
+    assert read_onnx(write(model, tmp_path / "m")).parameters() is None
+
+
 def test_attributes_inner_graphs_and_functions_are_read(tmp_path: Path) -> None:
     inner = graph_of([helper.make_node("Neg", ["x"], ["y"])], [], [port("y", None)])
     nodes = [

@@ -18,12 +18,25 @@ from onnx import TensorProto, helper, numpy_helper
 from auditkit.errors import MissingExtraError, ModelError
 from auditkit.models.blackbox import BlackBox
 from auditkit.models.classifier import Classifier, ImageClassifier
+from auditkit.models.inspect import inspect_file
 from auditkit.models.load import ModelSpec, load_model
 from auditkit.models.onnx import graph as graph_module
+from auditkit.models.onnx import session as session_module
 from auditkit.models.onnx.network import OnnxNetwork
 from auditkit.models.onnx.session import Session
 from auditkit.models.tabular import TabularClassifier
-from tests.models.onnx.files import attention, cnn, graph_of, model_of, port, weights, write
+from auditkit.result import read_result
+from tests.faults.commands import audit
+from tests.models.onnx.files import (
+    attention,
+    cnn,
+    graph_of,
+    looping,
+    model_of,
+    port,
+    weights,
+    write,
+)
 
 IMAGES = torch.rand(7, 1, 6, 6, generator=torch.Generator().manual_seed(0))
 ROWS = torch.randn(7, 5, generator=torch.Generator().manual_seed(1))
@@ -103,6 +116,29 @@ def test_an_unknown_operator_costs_only_the_gradients(tmp_path: Path) -> None:
     assert said(model, "torch has no version here of: ThresholdedRelu.")
     wanted = answers(mlp(odd, outputs=[port("y", ["n", 3])]), ROWS.numpy())
     torch.testing.assert_close(model.predict(ROWS), wanted)
+
+
+def test_parameters_are_counted_by_whoever_computes(tmp_path: Path) -> None:
+    odd = helper.make_node("ThresholdedRelu", ["logits"], ["y"], alpha=0.1)
+    opaque = loaded(cnn(ending=[odd], output="y"), tmp_path)
+    assert not opaque.differentiable
+    assert opaque.parameters == loaded(cnn(), tmp_path).parameters == 239
+    assert inspect_file(tmp_path / "m.onnx").parameters == 239
+    trees = loaded(sklearn_like(maps=False), tmp_path, features=NAMES)
+    assert trees.parameters is None
+    found = inspect_file(tmp_path / "m.onnx")
+    assert found.parameters is None
+    assert "0 parameters" not in found.as_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "loose"), [({}, True), ({"normalise": "half"}, False), ({"scale": 2.0}, False)]
+)
+def test_preprocessing_that_nobody_gave_is_open(
+    tmp_path: Path, options: dict[str, Any], loose: bool
+) -> None:
+    assert loaded(cnn(), tmp_path, **options).identity.loose == loose
+    assert not loaded(cast_first(TensorProto.UINT8), tmp_path).identity.loose
 
 
 def test_an_inner_graph_costs_the_gradients(tmp_path: Path) -> None:
@@ -549,6 +585,43 @@ def test_numbers_beside_the_file_are_read_and_hashed(tmp_path: Path) -> None:
     data[0] ^= 1  # the last digit of a number
     side.write_bytes(data)
     assert load_model(ModelSpec(source=str(path))).identity.sha256 != model.identity.sha256
+
+
+def endless() -> onnx.ModelProto:
+    """A loop of 2^60 turns on every input; the number is computed, so that nobody foresees it."""
+    model = looping(2.0**60)
+    model.graph.node[-5].CopyFrom(helper.make_node("Ceil", ["top"], ["full"]))
+    return model
+
+
+def test_a_loop_that_does_not_end_is_found_while_loading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "PATIENCE", 1.0)
+    monkeypatch.setattr(session_module, "PER_INPUT", 0.0)
+    assert inspect_file(write(endless(), tmp_path / "m.onnx")).safe
+    error = refused(endless(), tmp_path)
+    assert "m.onnx cannot be asked: its loops did not end within 1 s on 2 inputs." in error.message
+
+
+@pytest.mark.slow
+def test_an_audit_of_an_endless_loop_ends(tmp_path: Path) -> None:
+    """While it is loaded, and where only some inputs let it turn on, while a check asks."""
+    images = (200 * IMAGES.repeat(20, 1, 1, 1)).numpy().astype(np.uint8)  # no pixel is white
+    images[100:] = 255
+    np.savez(tmp_path / "test.npz", x=images, y=np.arange(140) % 3)
+    for name, model in (("always", endless()), ("white", looping(2.0**60))):
+        write(model, tmp_path / f"{name}.onnx")
+    options = ["--data", "test.npz", "--policy", "none", "--check", "clean-accuracy"]
+    options += ["--normalise", "none", "--workers", "1", "--check-timeout", "5s", "--out", "out"]
+    done = audit("run", "always.onnx", *options, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "it took longer than the time limit of 5 s, outside any check" in done.stderr
+    done = audit("run", "white.onnx", *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr  # nothing is judged
+    (one,) = read_result(tmp_path / "out").outcomes
+    assert one.status == "errored"
+    assert "it took longer than the time limit of 5 s" in (one.reason or "")
 
 
 @pytest.mark.parametrize("package", ["onnx", "onnxruntime"])

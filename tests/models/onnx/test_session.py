@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from auditkit.errors import ModelError
+from auditkit.models.onnx import session as session_module
 from auditkit.models.onnx.session import Session, as_rows, filled
-from tests.models.onnx.files import cnn
+from tests.models.onnx.files import cnn, looping
 
 IMAGES = np.random.default_rng(0).random((7, 1, 6, 6), dtype=np.float32)
 
@@ -55,6 +57,25 @@ def test_it_starts_no_threads_and_writes_nothing(
     session.scores(np.repeat(IMAGES, 50, axis=0))
     assert _threads() == before
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_loop_that_does_not_end_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "PATIENCE", 0.5)
+    monkeypatch.setattr(session_module, "PER_INPUT", 0.1)
+    session = Session(looping(2.0**60).SerializeToString(), batch=None)
+    before, dark, white = threading.active_count(), 0.9 * IMAGES, np.ones_like(IMAGES)
+    wanted = Session(cnn().SerializeToString(), batch=None).scores(dark)
+    np.testing.assert_allclose(session.scores(dark), wanted, rtol=1e-5)
+    with pytest.raises(TimeoutError, match=r"loops did not end within 1\.2 s on 7 inputs"):
+        session.scores(white)
+    np.testing.assert_allclose(session.scores(dark), wanted, rtol=1e-5)
+    assert threading.active_count() == before
+
+
+def test_a_model_without_loops_may_take_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "PATIENCE", 0.0)
+    monkeypatch.setattr(session_module, "PER_INPUT", 0.0)
+    assert Session(cnn().SerializeToString(), batch=None).scores(IMAGES).shape == (7, 3)
 
 
 def _threads() -> int:
