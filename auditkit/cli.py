@@ -244,6 +244,18 @@ def _model_options(command: F) -> F:
             metavar="A,B,...",
             help="Columns that an ONNX model reads.",
         ),
+        click.option("--vocabulary", metavar="FILE", help="Words of a text model and their ids."),
+        click.option(
+            "--max-length", type=int, metavar="N", help="Tokens per text; the rest is cut."
+        ),
+        click.option(
+            "--words",
+            callback=_words,
+            metavar="lower,spaces,...",
+            help="How texts are split into words; told from vocabulary and data by default.",
+        ),
+        click.option("--pad-token", metavar="WORD", help="Word that fills up short texts."),
+        click.option("--unk-token", metavar="WORD", help="Word that unknown words read as."),
         click.option(
             "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1."
         ),
@@ -357,13 +369,18 @@ def _request(model: str, formats: tuple[str, ...], options: dict[str, Any]) -> R
 
 def _model(source: str, options: dict[str, Any]) -> ModelSpec:
     from auditkit.models.load import ModelSpec
+    from auditkit.models.texts.options import TextOptions
 
     shape = options["input_shape"]
     return ModelSpec(
         source=source,
         input_shape=(int(shape[0]), int(shape[1]), int(shape[2])) if shape else None,
+        texts=TextOptions(**{name: options[name] for name in _OF_TEXTS}),
         **{name: options[name] for name in _OF_MODEL},
     )
+
+
+_OF_TEXTS = ("vocabulary", "max_length", "words", "pad_token", "unk_token")
 
 
 _OF_MODEL = (
@@ -581,6 +598,7 @@ def inspect(file: Path, as_json: bool) -> None:
     "--out", type=click.Path(path_type=Path), required=True, help="Bundle to write: m.safetensors."
 )
 @click.option("--data", metavar="DATA", help="As for run: decides --arch auto, checks the rest.")
+@click.option("--columns", callback=_words, metavar="TEXT,LABEL", help="Columns of a table.")
 @click.option(
     "--split",
     type=click.Choice(["train", "validation", "test"]),
@@ -599,7 +617,9 @@ def convert(model: str, out: Path, **options: Any) -> None:
     done = converted(
         SubjectSpec(
             model=_model(model, options),
-            data=None if data is None else DataSpec(source=data, split=options["split"]),
+            data=None
+            if data is None
+            else DataSpec(source=data, columns=options["columns"], split=options["split"]),
             max_inputs=None,
             seed=0,
         ),

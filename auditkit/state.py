@@ -17,6 +17,7 @@ from pydantic import ValidationError
 import auditkit
 from auditkit.checks.base import Check, Records
 from auditkit.findings import Frozen, Outcome
+from auditkit.models.classifier import Classifier, ImageClassifier, TextClassifier
 from auditkit.result import Execution, remove_temporary_files, write_atomically
 from auditkit.subject import Subject
 
@@ -57,6 +58,15 @@ class Earlier(Frozen):
         )
 
 
+def _reading(model: Classifier) -> list[object]:
+    """Return how a model reads its inputs, which options can change while its file stays."""
+    if isinstance(model, ImageClassifier):
+        return [model.input_shape, model.bounds, model.mean, model.std, model.layout]
+    if isinstance(model, TextClassifier):
+        return [model.tokenizer.to_str(), model.max_length, model.padded]
+    return []
+
+
 @final
 class State:
     """Finished checks of one run, addressed by model, data, check, parameters, seed and code.
@@ -73,6 +83,7 @@ class State:
             "auditkit": auditkit.__version__,
             "model": subject.model.identity.sha256,
             "data": subject.data.sha256,
+            "reading": _reading(subject.model),
             "ids": hashlib.sha256("\n".join(subject.data.ids).encode()).hexdigest(),
             "seed": seed,
             "level": level,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,9 @@ def test_whatever_changes_a_number_changes_the_address(tmp_path: Path) -> None:
     assert state(tmp_path, batch_size=64).load(CHECK) is None
     assert state(tmp_path, subject=other_data).load(CHECK) is None
     assert state(tmp_path, subject=fewer).load(CHECK) is None
+    darker = copy(MADE.model)  # as --std has it, from the same file
+    darker.std = (0.5,)
+    assert state(tmp_path, subject=Subject(darker, MADE.data)).load(CHECK) is None
     assert state(tmp_path).load(PgdLinf(epsilons=(0.2,))) is None
     assert state(tmp_path).load(PgdLinf(epsilons=(0.1,), steps=3)) is None
 

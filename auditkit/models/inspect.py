@@ -30,6 +30,8 @@ from auditkit.models.onnx.oddities import odd_parts
 from auditkit.models.onnx.words import described
 from auditkit.models.pickles import Call, Name, Program, Value, read_pickle
 from auditkit.models.states import Chosen, find_weights, readings
+from auditkit.models.texts.load import beside
+from auditkit.models.texts.sketch import TextSketch, sketch_text
 from auditkit.paths import special
 
 HASHED = 2**30  # bytes of a file of no known format that are worth a hash
@@ -254,7 +256,7 @@ class Inspection:
 
     def _reads_and_answers(self) -> str:
         shape = f"images of shape {self.likely_input}, " if self.likely_input else ""
-        return f"{shape}{self.outputs} classes"
+        return f"{shape}{self.outputs or 'some'} classes"
 
     def _run_when_loaded(self) -> str:
         """Say what loading would import or call beside what weights need."""
@@ -322,6 +324,7 @@ def inspect_file(path: Path) -> Inspection:
     kind = KINDS[found.kind]
     safe = kind.loads and not found.oddities
     seen = sketch(readings(_by_name(found.tensors))) if found.architecture is None else None
+    words = None if seen or found.architecture else _words(found.tensors)
     return Inspection(
         path=str(path),
         kind=found.kind,
@@ -335,11 +338,13 @@ def inspect_file(path: Path) -> Inspection:
             math.prod(one.shape) for one in found.tensors if not one.name.endswith(_BUFFERS)
         ),
         architecture=found.architecture,
-        likely=seen.family if seen else None,
+        likely=seen.family if seen else words.family if words else None,
         likely_input=seen.input_shape if seen else None,
-        outputs=seen.n_classes if seen else None,
+        outputs=seen.n_classes if seen else words.n_classes if words else None,
         dtypes=_dtypes(found.tensors),
-        next_command=_next_command(path, found, known=seen is not None) if safe else "",
+        next_command=_next_command(path, found, known=seen is not None, words=words)
+        if safe
+        else "",
         nested_in=found.nested_in,
         keys=found.keys,
         prefix=found.prefix,
@@ -351,6 +356,11 @@ def inspect_file(path: Path) -> Inspection:
     )
 
 
+def _words(found: Iterable[TensorFacts]) -> TextSketch | None:
+    options = readings(_by_name(found))
+    return sketch_text(options[-1].shapes) if options else None
+
+
 def _dtypes(tensors: Iterable[TensorFacts]) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for one in tensors:
@@ -358,14 +368,24 @@ def _dtypes(tensors: Iterable[TensorFacts]) -> dict[str, int]:
     return dict(counts.most_common())
 
 
-def _next_command(path: Path, found: _Found, *, known: bool) -> str:
+def _next_command(path: Path, found: _Found, *, known: bool, words: TextSketch | None) -> str:
     if not found.tensors:
         return ""
     if found.kind == "bundle":
         return f"audit run {path} --data DATA"
     if found.architecture is not None:
         return f"audit run {path}"
+    if words is not None:
+        return command_for_words(path)
     return f"audit run {path} --arch {'auto' if known else 'package.module:factory'} --data DATA"
+
+
+def command_for_words(path: Path) -> str:
+    """Return what to type for weights of a network of words."""
+    return (
+        f"audit run {path} --arch package.module:factory --vocabulary"
+        f" {beside(path) or 'vocab.json'} --data DATA"
+    )
 
 
 def missing(source: str) -> ModelError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import final
 
@@ -37,12 +37,15 @@ from auditkit.models.classifier import (
     TextModule,
 )
 from auditkit.models.graphs import GraphClassifier
-from auditkit.models.inspect import KINDS, Inspection, inspect_file, missing
+from auditkit.models.inspect import KINDS, Inspection, command_for_words, inspect_file, missing
 from auditkit.models.normalisations import Normalisation, normalisation_of
 from auditkit.models.outputs import detect_probabilities
 from auditkit.models.plain import allowed_beside_weights
 from auditkit.models.states import Reading, nearest, readings
 from auditkit.models.tabular import TabularClassifier
+from auditkit.models.texts.load import reads_words, text_classifier
+from auditkit.models.texts.options import TextOptions
+from auditkit.models.texts.sketch import sketch_text
 from auditkit.types import INPUTS
 
 
@@ -74,6 +77,8 @@ class ModelSpec:
         Names in the order of the logits.
     features : tuple of str, optional
         Columns of a table that an ONNX model reads, in its order.
+    texts : TextOptions
+        How weights alone read texts.
     device : str
         "auto" takes a GPU where there is one.
     notes : tuple of str
@@ -96,6 +101,7 @@ class ModelSpec:
     layout: Layout | None = None
     classes: tuple[str, ...] | None = None
     features: tuple[str, ...] | None = None
+    texts: TextOptions = field(default_factory=TextOptions)
     device: str = "auto"
     notes: tuple[str, ...] = ()
 
@@ -238,6 +244,9 @@ def _from_state_dict(path: Path, inspection: Inspection, spec: ModelSpec) -> Cla
             f"{path} holds the weights of a network without {part}.",
             hint="Save both in one file: auditkit.save(classifier, path)",
         )
+    plain = spec.texts.vocabulary is None
+    if not plain or (card is None and spec.input_shape is None and reads_words(module)):
+        return text_classifier(path, module, spec, identity)
     if isinstance(module, TextModule):
         return _text_classifier(path, module, card, identity)
     return _image_classifier(path, module, card, spec, identity)
@@ -288,12 +297,18 @@ def _candidate(spec: ModelSpec, inspection: Inspection) -> Candidate:
 
 
 def _candidates(spec: ModelSpec, inspection: Inspection) -> list[Candidate]:
-    if spec.input_shape is None:
+    if spec.input_shape is None and sketch_text(_readings(inspection)[-1].shapes) is None:
         raise ModelError(
             "--arch auto has to know the shape of an image.",
             hint=f"Add: --input-shape {_shape_hint(inspection)}",
         )
-    found = candidates(_readings(inspection), spec.input_shape)
+    shape = spec.input_shape
+    found = candidates(_readings(inspection), shape) if shape is not None else []
+    if not found and sketch_text(_readings(inspection)[-1].shapes) is not None:
+        raise ModelError(
+            f"--arch auto knows no networks of words, and {spec.source} seems to hold one.",
+            hint=f"Name yours: {command_for_words(Path(spec.source))}",
+        )
     if not found:
         seen = sketch(_readings(inspection))
         why = f"it holds {seen.family}" if seen else "its tensors are of none that it knows"
@@ -426,6 +441,13 @@ def _unrecognised(path: Path, inspection: Inspection) -> ModelError:
             f" package.module:factory --input-shape {_shape_hint(inspection)} --classes"
             f" {_classes_hint(inspection)}",
         )
+    words = sketch_text(_readings(inspection)[-1].shapes)
+    if words is not None:
+        return ModelError(
+            f"{path} holds {len(inspection.tensors)} tensors ({first}, ...) of no architecture that"
+            f" auditkit has; they look like {words.family}.",
+            hint=f"Name yours: {command_for_words(path)}",
+        )
     return ModelError(
         f"{path} holds {len(inspection.tensors)} tensors ({first}, ...) of no architecture that"
         " auditkit has.",
@@ -502,7 +524,8 @@ def _text_classifier(
     if card is None or getattr(module, "config", None) != card.config:
         raise ModelError(
             f"{path} holds the weights of a text network without its tokenizer.",
-            hint="Save both in one file: auditkit.save(classifier, path)",
+            hint="Add the words and the most tokens of a text: --vocabulary vocab.json --max-length"
+            " 64; or save both in one file: auditkit.save(classifier, path)",
         )
     own = _builtin(card)
     assert isinstance(own, TextClassifier)
@@ -521,6 +544,12 @@ def _text_classifier(
 
 def _adjusted(classifier: Classifier, spec: ModelSpec) -> Classifier:
     """Let explicit options win over what the file or the card says, and say so."""
+    if spec.texts.given and not (classifier.modality == "text" and classifier.identity.loose):
+        what = "its own tokenizer" if classifier.modality == "text" else "no words"
+        raise ModelError(
+            f"{spec.source} has {what}; {spec.texts.given[0]} is about weights of a text network.",
+            hint=f"Leave out {spec.texts.given[0]}.",
+        )
     if spec.features is not None and classifier.modality != "tabular":
         raise ModelError(
             f"{spec.source} reads {INPUTS[classifier.modality]}; --features names columns of a"

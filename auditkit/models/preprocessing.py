@@ -23,15 +23,22 @@ from auditkit.methods.metrics.classification import (
     log_losses,
     log_probabilities,
 )
-from auditkit.models.classifier import ImageClassifier, Layout
+from auditkit.models.classifier import Classifier, ImageClassifier, Inputs, Layout
 from auditkit.models.normalisations import Normalisation, usual
-from auditkit.statistics import LEVEL, Interval, clopper_pearson, newcombe_paired
+from auditkit.statistics import (
+    LEVEL,
+    Interval,
+    clopper_pearson,
+    newcombe_paired,
+    normal_quantile,
+)
 from auditkit.types import Bools, Floats
 
 MOST, LEAST = 300, 40  # inputs that are compared
 _BUDGET = 60e9  # additions and multiplications that are spent; about 1 s on one core
 _PATIENCE = 2e12  # beyond them, even the fewest inputs take too long
 _MARGIN = 0.05  # by which knowledge beats always answering the most frequent class
+_CLEARLY = 0.9999  # level at which one loss is larger than another
 _POINTS = 0.10  # of accuracy by which another preprocessing has to be better
 
 
@@ -173,10 +180,16 @@ class Answers:
         """Mean of the losses."""
         return float(self.losses.mean())
 
+    def worse_than(self, other: Answers) -> bool:
+        """Say whether the 99.99 % interval of the mean paired difference lies above zero."""
+        more = self.losses - other.losses
+        spread = float(more.std(ddof=1)) / math.sqrt(len(more))
+        return float(more.mean()) > normal_quantile((1 + _CLEARLY) / 2) * spread
 
-def answers(model: ImageClassifier, images: Tensor, labels: Tensor) -> Answers:
-    """Return how well a classifier answers images (n, c, h, w) with labels (n,)."""
-    logits, truth = model.predict(images).numpy().astype(np.float64), labels.numpy()
+
+def answers(model: Classifier, inputs: Inputs, labels: Tensor) -> Answers:
+    """Return how well a classifier answers n raw inputs with labels (n,)."""
+    logits, truth = model.predict(inputs).numpy().astype(np.float64), labels.numpy()
     correct = logits.argmax(1) == truth
     if not np.isfinite(logits).all():
         return Answers(correct, np.full(len(truth), math.inf))
