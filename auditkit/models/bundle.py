@@ -71,6 +71,7 @@ _DTYPES = {
     "U8": ("uint8", 1),
     "BOOL": ("bool", 1),
 }
+_FOLDERS = "auditkit.models.huggingface"  # the package is heavy, and imports this one
 _Size: TypeAlias = Annotated[int, Field(ge=1, le=2**24)]
 
 
@@ -177,6 +178,12 @@ def save(classifier: Classifier, path: str | Path) -> None:
         raise ModelError(
             "A black box cannot be saved: a file holds no functions.",
             hint="Audit it where it is: auditkit.audit(classifier, data)",
+        )
+    if type(plain_network(classifier.module)).__module__.startswith(_FOLDERS):
+        raise ModelError(
+            "A model of a Hugging Face folder stays in its folder, which says all that a bundle"
+            " would.",
+            hint=f"Audit the folder: audit run {classifier.identity.name} --data DATA",
         )
     state: dict[str, Tensor] = {}
     for name, value in plain_network(classifier.module).state_dict().items():

@@ -275,6 +275,8 @@ class TextClassifier(Classifier):
     padded : bool
         Whether every text is padded to `max_length` tokens, for a network whose answers depend on
         it.
+    pad_id, unk_id : int, optional
+        Ids of these two tokens, where the tokenizer spells them otherwise.
     """
 
     modality = "text"
@@ -287,6 +289,8 @@ class TextClassifier(Classifier):
         classes: Sequence[str],
         max_length: int,
         padded: bool = False,
+        pad_id: int | None = None,
+        unk_id: int | None = None,
         identity: Identity | None = None,
     ) -> None:
         if not isinstance(module, TextModule):
@@ -295,7 +299,9 @@ class TextClassifier(Classifier):
                 " model needs.",
                 hint="See the docs, how-to 'Audit your own text model'.",
             )
-        pad, unk = special_ids(tokenizer)
+        spelled = special_ids(tokenizer)
+        pad = spelled[0] if pad_id is None else pad_id
+        unk = spelled[1] if unk_id is None else unk_id
         if pad is None or unk is None:
             raise ModelError("The tokenizer has no [PAD] or no [UNK] token; both are needed.")
         tokenizer.no_padding()

@@ -24,6 +24,7 @@ from auditkit.models.auto import sketch
 from auditkit.models.bundle import file_sha256, read_description, read_header
 from auditkit.models.catalogue import MODELS
 from auditkit.models.generative import generative_cards
+from auditkit.models.huggingface.folder import is_model_folder, read_folder
 from auditkit.models.legacy import is_legacy, read_legacy
 from auditkit.models.onnx.facts import read_onnx
 from auditkit.models.onnx.oddities import odd_parts
@@ -113,7 +114,11 @@ KINDS = {
         hint="Fetch the model itself: git lfs pull",
     ),
     "empty": Kind(seems="an empty file", hint="Download or save it again."),
-    "directory": Kind(seems="a folder", hint="Name the file in it: .safetensors, .pt or .pth"),
+    "huggingface": Kind(seems="a Hugging Face model folder", loads=True),
+    "directory": Kind(
+        seems="a folder without the config.json of a model",
+        hint="Name the file in it: .safetensors, .pt or .pth",
+    ),
     "special": Kind(
         seems="a pipe, device or socket", hint="Write it into a file first, and name that."
     ),
@@ -285,6 +290,8 @@ class _Found:
     callables: tuple[str, ...] = ()
     oddities: tuple[str, ...] = ()
     facts: dict[str, str] = field(default_factory=dict[str, str])
+    hint: str = ""
+    sha256: str | None = None
 
 
 def inspect_file(path: Path) -> Inspection:
@@ -316,11 +323,12 @@ def inspect_file(path: Path) -> Inspection:
         found = _look(path)
         # Of what cannot be loaded anyway, nobody should wait for the hash of terabytes.
         skipped = found.kind in ("directory", "unknown") and path.stat().st_size > HASHED
-        sha256 = None if path.is_dir() or skipped else file_sha256(path)
+        sha256 = found.sha256 if path.is_dir() or skipped else file_sha256(path)
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
     except ModelError as error:
-        found, sha256 = _Found(kind="damaged", oddities=(error.message,)), file_sha256(path)
+        found = _Found(kind="damaged", oddities=(error.message,))
+        sha256 = None if path.is_dir() else file_sha256(path)
     kind = KINDS[found.kind]
     safe = kind.loads and not found.oddities
     seen = sketch(readings(_by_name(found.tensors))) if found.architecture is None else None
@@ -329,8 +337,8 @@ def inspect_file(path: Path) -> Inspection:
         path=str(path),
         kind=found.kind,
         seems=found.seems or kind.seems,
-        hint=kind.hint.replace("FILE", str(path)),
-        size=path.stat().st_size,
+        hint=found.hint or kind.hint.replace("FILE", str(path)),
+        size=_size(path),
         sha256=sha256,
         safe=safe,
         tensors=found.tensors,
@@ -361,6 +369,13 @@ def _words(found: Iterable[TensorFacts]) -> TextSketch | None:
     return sketch_text(options[-1].shapes) if options else None
 
 
+def _size(path: Path) -> int:
+    """Return the bytes of a file, or of the files in a folder."""
+    if not path.is_dir():
+        return path.stat().st_size
+    return sum(one.stat().st_size for one in path.iterdir() if one.is_file())
+
+
 def _dtypes(tensors: Iterable[TensorFacts]) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for one in tensors:
@@ -371,8 +386,10 @@ def _dtypes(tensors: Iterable[TensorFacts]) -> dict[str, int]:
 def _next_command(path: Path, found: _Found, *, known: bool, words: TextSketch | None) -> str:
     if not found.tensors:
         return ""
-    if found.kind == "bundle":
+    if found.kind in ("bundle", "huggingface"):
         return f"audit run {path} --data DATA"
+    if found.kind == "safetensors" and is_model_folder(path.parent):
+        return f"audit run {path.parent} --data DATA"
     if found.architecture is not None:
         return f"audit run {path}"
     if words is not None:
@@ -410,7 +427,7 @@ def missing(source: str) -> ModelError:
 
 def _look(path: Path) -> _Found:
     if path.is_dir():
-        return _Found(kind="directory")
+        return _hugging_face(path) if is_model_folder(path) else _Found(kind="directory")
     with path.open("rb") as file:
         head = file.read(4096)
     if head[8:9] == b"{":
@@ -421,6 +438,20 @@ def _look(path: Path) -> _Found:
     if head.startswith(b"PK\x03\x04") or _ends_as_zip(path):
         return _zip(read_archive(path))
     return _pickle(path, certain=head[:1] == b"\x80")
+
+
+def _hugging_face(path: Path) -> _Found:
+    folder = read_folder(path)
+    return _Found(
+        kind="huggingface",
+        seems=folder.seems,
+        hint=folder.hint,
+        tensors=folder.tensors,
+        architecture=folder.architecture,
+        oddities=folder.oddities,
+        facts=folder.facts(),
+        sha256=folder.sha256(),
+    )
 
 
 def _ends_as_zip(path: Path) -> bool:

@@ -37,6 +37,8 @@ from auditkit.models.classifier import (
     TextModule,
 )
 from auditkit.models.graphs import GraphClassifier
+from auditkit.models.huggingface.folder import is_model_folder
+from auditkit.models.huggingface.load import load_huggingface
 from auditkit.models.inspect import KINDS, Inspection, command_for_words, inspect_file, missing
 from auditkit.models.normalisations import Normalisation, normalisation_of
 from auditkit.models.outputs import detect_probabilities
@@ -170,6 +172,7 @@ def _loaded(spec: ModelSpec) -> Classifier:
             raise ModelError(
                 f"{spec.source} is built in and has its own architecture.", hint="Leave out --arch."
             )
+        _refuse_text_options(spec)
         return _builtin(MODELS[spec.source])
     path = Path(spec.source)
     if not path.exists():
@@ -179,9 +182,26 @@ def _loaded(spec: ModelSpec) -> Classifier:
         raise _refusal(inspection)
     if inspection.kind == "onnx":
         return _onnx(path, inspection, spec)
+    if inspection.kind == "huggingface":
+        return load_huggingface(path, spec, sha256=inspection.sha256 or "")
+    if inspection.kind not in _ALONE:
+        _refuse_text_options(spec)
     if inspection.kind == "bundle":
         return load_bundle(path, spec.arch)
     return _from_state_dict(path, inspection, spec)
+
+
+_ALONE = ("torch-weights", "torch-legacy", "safetensors")  # kinds of files
+
+
+def _refuse_text_options(spec: ModelSpec) -> None:
+    if spec.texts.given:
+        raise ModelError(
+            f"{spec.source} needs no {spec.texts.given[0]}, which is about the weights of a"
+            " network of"
+            " words.",
+            hint=f"Leave out {spec.texts.given[0]}.",
+        )
 
 
 def _builtin(card: ModelCard) -> Classifier:
@@ -249,6 +269,7 @@ def _from_state_dict(path: Path, inspection: Inspection, spec: ModelSpec) -> Cla
         return text_classifier(path, module, spec, identity)
     if isinstance(module, TextModule):
         return _text_classifier(path, module, card, identity)
+    _refuse_text_options(spec)
     return _image_classifier(path, module, card, spec, identity)
 
 
@@ -373,7 +394,7 @@ def holds_weights_alone(spec: ModelSpec) -> bool:
     if spec.source in MODELS or not path.exists():
         return False
     inspection = inspect_file(path)
-    alone = inspection.kind in ("torch-weights", "torch-legacy", "safetensors")
+    alone = inspection.kind in _ALONE
     return alone and inspection.safe and (spec.arch is not None or inspection.architecture is None)
 
 
@@ -432,6 +453,11 @@ def _inseparable(architecture: str, card: ModelCard | None) -> str:
 
 def _unrecognised(path: Path, inspection: Inspection) -> ModelError:
     first = ", ".join(one.name for one in inspection.tensors[:3])
+    if is_model_folder(path.parent):
+        return ModelError(
+            f"{path} holds the weights of a Hugging Face folder, and not how they are read.",
+            hint=f"Name the folder: audit run {path.parent} --data DATA",
+        )
     seen = sketch(_readings(inspection))
     if seen is not None:
         return ModelError(
@@ -544,12 +570,6 @@ def _text_classifier(
 
 def _adjusted(classifier: Classifier, spec: ModelSpec) -> Classifier:
     """Let explicit options win over what the file or the card says, and say so."""
-    if spec.texts.given and not (classifier.modality == "text" and classifier.identity.loose):
-        what = "its own tokenizer" if classifier.modality == "text" else "no words"
-        raise ModelError(
-            f"{spec.source} has {what}; {spec.texts.given[0]} is about weights of a text network.",
-            hint=f"Leave out {spec.texts.given[0]}.",
-        )
     if spec.features is not None and classifier.modality != "tabular":
         raise ModelError(
             f"{spec.source} reads {INPUTS[classifier.modality]}; --features names columns of a"

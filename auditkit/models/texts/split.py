@@ -179,6 +179,7 @@ def split(
     pad: int,
     special: Sequence[int] = (),
     max_length: int | None = None,
+    calls: Sequence[Call] | None = None,
 ) -> Found:
     """Return a network, split at its word embedding and proven to answer as before.
 
@@ -196,6 +197,8 @@ def split(
         Ids of other tokens that are no words.
     max_length : int, optional
         Tokens that it shall read; some networks read exactly so many.
+    calls : sequence of Call, optional
+        How it may be called; by default all that its `forward` allows.
 
     Raises
     ------
@@ -204,7 +207,7 @@ def split(
     """
     network.eval().requires_grad_(False)
     makes = _Maker(rows, pad, tuple(special))
-    trial = _trial(network, name, makes, max_length)
+    trial = _trial(network, name, makes, max_length, calls or _calls(network, name))
     embedding = _embedding(network, name, trial, rows)
     ordinary = (one for one in range(rows) if one not in (pad, *special))
     module = SplitText(
@@ -282,14 +285,20 @@ class _Trial:
     steady: bool  # whether padding changes nothing
 
 
-def _trial(network: nn.Module, name: str, makes: _Maker, max_length: int | None) -> _Trial:
+def _trial(
+    network: nn.Module,
+    name: str,
+    makes: _Maker,
+    max_length: int | None,
+    calls: Sequence[Call],
+) -> _Trial:
     """Return the first way to call a network in which padding changes nothing, or else any."""
     widths = (min(_TRIED, max_length or _TRIED), *([max_length] if max_length else []))
     reasons: list[str] = []
     for width in dict.fromkeys(widths):
         texts = makes.texts(width)
         found: list[_Trial] = []
-        for call in _calls(network, name):
+        for call in calls:
             try:
                 output = _output(call, network, texts)
             except _BROKEN as error:
@@ -461,7 +470,7 @@ def _reach(call: Call, network: nn.Module, makes: _Maker, *, known: int, wanted:
 
     def reads(width: int) -> bool:
         with suppress(*_BROKEN):
-            _output(call, network, makes.texts(width))
+            _output(call, network, makes.texts(width).alone(0))
             return True
         return False
 

@@ -135,8 +135,8 @@ def test_what_is_missing_is_asked_for(folder: Path, options: dict[str, Any], sai
 
 
 def test_a_text_option_for_another_model_is_refused(folder: Path) -> None:
-    for source, said in (("digits-cnn", "has no words"), ("phrases-transformer", "own tokenizer")):
-        with pytest.raises(ModelError, match=said):
+    for source in ("digits-cnn", "phrases-transformer"):
+        with pytest.raises(ModelError, match="needs no --max-length"):
             load_model(ModelSpec(source=source, texts=TextOptions(max_length=3)))
     with pytest.raises(ConfigError, match="--max-length is 0"):
         TextOptions(max_length=0)
