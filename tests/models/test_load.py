@@ -251,7 +251,14 @@ def test_there_is_a_refusal_for_every_kind_that_does_not_load() -> None:
     from auditkit.models.inspect import KINDS
 
     loads = {name for name, kind in KINDS.items() if kind.loads}
-    assert loads == {"bundle", "safetensors", "torch-weights", "torch-legacy", "onnx"}
+    assert loads == {
+        "bundle",
+        "safetensors",
+        "torch-weights",
+        "torch-legacy",
+        "onnx",
+        "huggingface",
+    }
 
 
 def test_a_misspelt_built_in_name_is_answered_with_the_near_miss() -> None:

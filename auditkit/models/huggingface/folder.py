@@ -48,6 +48,7 @@ _FOREIGN = {
     "use_kernels": "asks for kernels that would be downloaded",
     "transformers_weights": "names another file for its weights",
 }
+_OTHER = "Name the folder of a model that was fine-tuned to classify."
 _SAVE = (
     "Where you trust it, load it with transformers yourself, and write it anew:"
     ' model.save_pretrained("FOLDER"), tokenizer.save_pretrained("FOLDER")'
@@ -176,7 +177,7 @@ def read_folder(path: Path) -> Folder:
         weights=weights,
         tensors=tuple(one for file in weights for one in read_header(file).tensors),
         oddities=tuple(oddities),
-        hint=_SAVE.replace("FOLDER", str(path)) if oddities and task else "",
+        hint=_SAVE.replace("FOLDER", str(path)) if task else _OTHER,
     )
 
 
