@@ -89,7 +89,9 @@ def settle(spec: SubjectSpec) -> SubjectSpec:
         If no candidate works, or the data cannot be loaded.
     """
     model = spec.model
-    if not isinstance(model, ModelSpec) or spec.data is None or not holds_weights_alone(model):
+    if not isinstance(model, ModelSpec) or spec.data is None:
+        return spec
+    if model.texts.vocabulary is None and not holds_weights_alone(model):
         return spec
     model = _with_facts_of(spec.data, model)
     if model.texts.vocabulary is not None and model.texts.words is None:
@@ -133,9 +135,9 @@ def _with_network(model: ModelSpec, source: DataSpec, seed: int) -> ModelSpec:
 
 def _with_words(model: ModelSpec, source: DataSpec, seed: int) -> ModelSpec:
     loaded = load_model(model)
-    if not isinstance(loaded, TextClassifier) or model.arch is None:
+    if not isinstance(loaded, TextClassifier):
         return model
-    reader = reader_of(loaded.module, model, name=model.arch)
+    reader = reader_of(loaded.module, model, name=loaded.identity.architecture)
     if not reader.wordings:
         return model  # a whole tokenizer
     data = load_data(source, loaded)

@@ -348,8 +348,11 @@ class TextClassifier(Classifier):
 
     def logits_from_embeddings(self, embeddings: Tensor, mask: Tensor) -> Tensor:
         """Return logits (n, k) of embeddings (n, t, d) under mask (n, t)."""
-        output = self._text_module.forward_embeddings(embeddings, mask)
-        return self._as_logits(output, len(embeddings))
+        return self._as_logits(self.outputs(embeddings, mask), len(embeddings))
+
+    def outputs(self, embeddings: Tensor, mask: Tensor) -> Tensor:
+        """Return what the network itself gives for embeddings (n, t, d) under mask (n, t)."""
+        return self._text_module.forward_embeddings(embeddings, mask)
 
     def logits_from_ids(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Return logits (n, k) of token ids (n, t) under mask (n, t)."""

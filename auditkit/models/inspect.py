@@ -28,7 +28,7 @@ from auditkit.models.huggingface.folder import is_model_folder, read_folder
 from auditkit.models.legacy import is_legacy, read_legacy
 from auditkit.models.onnx.facts import read_onnx
 from auditkit.models.onnx.oddities import odd_parts
-from auditkit.models.onnx.words import described
+from auditkit.models.onnx.words import described, reads_tokens
 from auditkit.models.pickles import Call, Name, Program, Value, read_pickle
 from auditkit.models.states import Chosen, find_weights, readings
 from auditkit.models.texts.load import beside
@@ -292,6 +292,7 @@ class _Found:
     facts: dict[str, str] = field(default_factory=dict[str, str])
     hint: str = ""
     sha256: str | None = None
+    tokens: bool = False  # whether a graph reads token ids
 
 
 def inspect_file(path: Path) -> Inspection:
@@ -392,17 +393,17 @@ def _next_command(path: Path, found: _Found, *, known: bool, words: TextSketch |
         return f"audit run {path.parent} --data DATA"
     if found.architecture is not None:
         return f"audit run {path}"
+    if found.tokens:
+        return command_for_words(path, arch=False)
     if words is not None:
         return command_for_words(path)
     return f"audit run {path} --arch {'auto' if known else 'package.module:factory'} --data DATA"
 
 
-def command_for_words(path: Path) -> str:
-    """Return what to type for weights of a network of words."""
-    return (
-        f"audit run {path} --arch package.module:factory --vocabulary"
-        f" {beside(path) or 'vocab.json'} --data DATA"
-    )
+def command_for_words(path: Path, *, arch: bool = True) -> str:
+    """Return what to type for a network of words, whose class has to be named or not."""
+    named = " --arch package.module:factory" if arch else ""
+    return f"audit run {path}{named} --vocabulary {beside(path) or 'vocab.json'} --data DATA"
 
 
 def missing(source: str) -> ModelError:
@@ -508,6 +509,7 @@ def _onnx(path: Path) -> _Found:
         ),
         oddities=tuple(odd_parts(file, path)),
         facts=described(file),
+        tokens=reads_tokens(file),
     )
 
 

@@ -184,7 +184,7 @@ def _loaded(spec: ModelSpec) -> Classifier:
         return _onnx(path, inspection, spec)
     if inspection.kind == "huggingface":
         return load_huggingface(path, spec, sha256=inspection.sha256 or "")
-    if inspection.kind not in _ALONE:
+    if inspection.kind not in (*_ALONE, "onnx"):
         _refuse_text_options(spec)
     if inspection.kind == "bundle":
         return load_bundle(path, spec.arch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeAlias, final
 
 import numpy as np
@@ -58,8 +59,8 @@ class Session:
         """Names of all outputs."""
         return tuple(one.name for one in self._session.get_outputs())
 
-    def answers(self, inputs: Array) -> dict[str, object]:
-        """Return every output for exactly as many inputs as the model takes.
+    def answers(self, inputs: Array | Mapping[str, Array]) -> dict[str, object]:
+        """Return every output for exactly as many inputs as the model takes, by name if several.
 
         Raises
         ------
@@ -67,7 +68,8 @@ class Session:
             If it fails.
         """
         try:
-            found = self._session.run(None, {self._input: inputs}, self._quiet)
+            given = inputs if isinstance(inputs, Mapping) else {self._input: inputs}
+            found = self._session.run(None, dict(given), self._quiet)
         except Exception as error:
             raise ModelError(f"onnxruntime failed: {_reason(error)}.") from error
         return dict(zip(self.output_names, found, strict=True))
