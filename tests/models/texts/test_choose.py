@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -80,6 +82,18 @@ def test_the_way_that_knows_the_words_is_chosen() -> None:
     assert "0.0% of the words are unknown" in note
     spaces = retokenised(model, reader, Wording(split="spaces", lower=True))
     assert unknown_share(spaces, ["good, film", "plot"]) == pytest.approx(1 / 3)
+
+
+def test_unknown_words_speak_against_the_likeliest_way() -> None:
+    """Also where the network itself tells nothing."""
+    reader = reader_of(*PLAIN)
+    spaces, marks = (Wording(split=one, lower=True) for one in ("spaces", "punctuation"))
+    model = model_of(reader, Sum({}))
+    glued, alone = drawn(80, glue=","), drawn(80, glue=" ,")
+    for order in ((spaces, marks), (marks, spaces)):
+        ordered = replace(reader, wordings=order)
+        assert choose_wording(model, ordered, *glued)[0] == marks
+        assert choose_wording(model, ordered, *alone)[0] == order[0]
 
 
 def test_labels_decide_whether_a_first_token_is_read() -> None:
