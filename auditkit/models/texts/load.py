@@ -168,7 +168,8 @@ def beside(path: Path) -> str | None:
 def _rows(rows: dict[str, int], vocabulary: Vocabulary) -> int:
     """Return the rows of the word embedding: as many as there are ids, or the most."""
     wanted = 1 + max(vocabulary.ids.values())
-    fitting = [one for one in rows.values() if one >= wanted]
+    # Padding and unknown words may have rows that no word of the file names.
+    fitting = [one for one in rows.values() if wanted <= one <= wanted + 2]
     return min(fitting) if fitting else max(rows.values(), default=wanted)
 
 

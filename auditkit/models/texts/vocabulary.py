@@ -308,7 +308,7 @@ def fitted(
     if unk is None and free:
         unk = _named("[UNK]", free[0], ids, free, notes)
     if free:
-        raise ModelError(_too_few(file, size, free), hint=_SAME)
+        raise ModelError(_too_few(file, len(vocabulary.ids), size, free), hint=_SAME)
     return Words(
         ids=ids,
         pad=pad or _unnamed(file, "padding", "pad"),
@@ -337,9 +337,9 @@ def _named(word: str, number: int, ids: dict[str, int], free: list[int], notes: 
     return word
 
 
-def _too_few(file: str, size: int, free: Sequence[int]) -> str:
+def _too_few(file: str, count: int, size: int, free: Sequence[int]) -> str:
     missing = ", ".join(map(str, free[:3])) + (", ..." if len(free) > 3 else "")
     return (
-        f"{file} holds {size - len(free)} words and the embedding of the network has {size} rows:"
+        f"{file} holds {count} words and the embedding of the network has {size} rows:"
         f" no word has the id {missing}."
     )

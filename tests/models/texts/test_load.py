@@ -156,6 +156,13 @@ def test_weights_of_a_network_in_two_steps_take_a_vocabulary_too(folder: Path) -
         load_model(spec)
 
 
+def test_a_vocabulary_of_another_network_is_held_against_the_words(folder: Path) -> None:
+    """Not against the positions, which are fewer."""
+    (folder / "few.txt").write_text("<pad>\n<unk>\nfilm\n")
+    with pytest.raises(ModelError, match=r"holds 3 words and .* has 40 rows: no word has the id 3"):
+        load(folder, "Transformer", vocabulary=str(folder / "few.txt"))
+
+
 def test_the_vocabulary_beside_a_model_is_found(folder: Path) -> None:
     assert beside(folder / "OwnMask.pt") == str(folder / "vocab.json")
     (folder / "vocab.json").unlink()
