@@ -255,6 +255,18 @@ def _model_options(command: F) -> F:
             is_flag=True,
             help="Run the code in a model file, in a limited process of its own.",
         ),
+        click.option("--vocabulary", metavar="FILE", help="Words of a text model and their ids."),
+        click.option(
+            "--max-length", type=int, metavar="N", help="Tokens per text; the rest is cut."
+        ),
+        click.option(
+            "--words",
+            callback=_words,
+            metavar="lower,spaces,...",
+            help="How texts are split into words; told from vocabulary and data by default.",
+        ),
+        click.option("--pad-token", metavar="WORD", help="Word that fills up short texts."),
+        click.option("--unk-token", metavar="WORD", help="Word that unknown words read as."),
         click.option(
             "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1."
         ),
@@ -435,15 +447,20 @@ def _typed(endpoint: str | None) -> str:
 
 def _model(source: str, options: dict[str, Any]) -> ModelSpec:
     from auditkit.models.load import ModelSpec
+    from auditkit.models.texts.options import TextOptions
 
     shape = options["input_shape"]
     return ModelSpec(
         source=source,
         input_shape=(int(shape[0]), int(shape[1]), int(shape[2])) if shape else None,
         memory=options.get("memory"),
+        texts=TextOptions(**{name: options[name] for name in _OF_TEXTS}),
         **{name: options[name] for name in _OF_MODEL},
         scores=options.get("scores"),  # of `run` alone
     )
+
+
+_OF_TEXTS = ("vocabulary", "max_length", "words", "pad_token", "unk_token")
 
 
 _OF_MODEL = (
@@ -663,6 +680,7 @@ def inspect(file: Path, as_json: bool) -> None:
     "--out", type=click.Path(path_type=Path), required=True, help="Bundle to write: m.safetensors."
 )
 @click.option("--data", metavar="DATA", help="As for run: decides --arch auto, checks the rest.")
+@click.option("--columns", callback=_words, metavar="TEXT,LABEL", help="Columns of a table.")
 @click.option(
     "--split",
     type=click.Choice(["train", "validation", "test"]),
@@ -681,7 +699,9 @@ def convert(model: str, out: Path, **options: Any) -> None:
     done = converted(
         SubjectSpec(
             model=_model(model, options),
-            data=None if data is None else DataSpec(source=data, split=options["split"]),
+            data=None
+            if data is None
+            else DataSpec(source=data, columns=options["columns"], split=options["split"]),
             max_inputs=None,
             seed=0,
         ),

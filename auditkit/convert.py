@@ -10,6 +10,7 @@ from auditkit.data.catalogue import DATA
 from auditkit.models.architectures import Factory, describe
 from auditkit.models.bundle import save
 from auditkit.models.classifier import Classifier, Identity
+from auditkit.models.texts.split import plain_network
 from auditkit.subject import SubjectSpec, examine, load_model_of, load_subject, settle
 
 
@@ -73,7 +74,7 @@ def _with_card(identity: Identity, *, data: str | None) -> Identity:
 
 
 def _next(model: Classifier, out: Path) -> str:
-    architecture = describe(model.module)
+    architecture = describe(plain_network(model.module))
     needed = f" --arch {architecture.name}" if isinstance(architecture, Factory) else ""
     data = "" if model.identity.data else " --data DATA"
     return f"audit run {out}{needed}{data}"

@@ -17,7 +17,7 @@ from auditkit.result import DataFacts, Execution, ModelFacts, Provenance, SliceF
 from auditkit.subject import Subject
 
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "captum", "foolbox", "pandas", "Pillow")
-EXTRAS = ("onnx", "onnxruntime", "skops")  # named where they are installed
+EXTRAS = ("onnx", "onnxruntime", "skops", "transformers")  # named where they are installed
 
 
 def model_facts(subject: Subject, *, instability: str) -> ModelFacts:

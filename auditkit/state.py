@@ -17,6 +17,7 @@ from pydantic import ValidationError
 import auditkit
 from auditkit.checks.base import Check, Records
 from auditkit.findings import Frozen, Outcome
+from auditkit.models.classifier import Classifier, ImageClassifier, TextClassifier
 from auditkit.result import Execution, remove_temporary_files, write_atomically
 from auditkit.subject import Subject
 
@@ -63,6 +64,15 @@ def _model(subject: Subject) -> str:
     return identity.sha256 or repr((identity.name, identity.architecture, identity.notes))
 
 
+def _reading(model: Classifier) -> list[object]:
+    """Return how a model reads its inputs, which options can change while its file stays."""
+    if isinstance(model, ImageClassifier):
+        return [model.input_shape, model.bounds, model.mean, model.std, model.layout]
+    if isinstance(model, TextClassifier):
+        return [model.tokenizer.to_str(), model.max_length, model.padded]
+    return []
+
+
 @final
 class State:
     """Finished checks of one run, addressed by model, data, check, parameters, seed and code.
@@ -79,6 +89,7 @@ class State:
             "auditkit": auditkit.__version__,
             "model": _model(subject),
             "data": subject.data.sha256,
+            "reading": _reading(subject.model),
             "ids": hashlib.sha256("\n".join(subject.data.ids).encode()).hexdigest(),
             "seed": seed,
             "level": level,

@@ -28,6 +28,8 @@ from auditkit.models.load import (
     rehearse,
 )
 from auditkit.models.preprocessing import doubt
+from auditkit.models.texts.choose import choose_wording, doubt_of_texts
+from auditkit.models.texts.load import reader_of
 from auditkit.result import Execution
 from auditkit.types import Floats
 
@@ -94,9 +96,11 @@ def settle(spec: SubjectSpec) -> SubjectSpec:
         return spec
     if is_asked(model):
         return replace(spec, model=replace(model, hints=hints_of(spec.data)))
-    if not leaves_open(model):
+    if model.texts.vocabulary is None and not leaves_open(model):
         return spec
     model = _with_facts_of(spec.data, model)
+    if model.texts.vocabulary is not None and model.texts.words is None:
+        model = _with_words(model, spec.data, spec.seed)
     if model.arch == AUTO:
         model = _with_network(model, spec.data, spec.seed)
     return replace(spec, model=model)
@@ -132,6 +136,28 @@ def _with_network(model: ModelSpec, source: DataSpec, seed: int) -> ModelSpec:
         prepared=model.prepared,
     )
     return replace(model, arch=choice.id, notes=(*model.notes, choice.note))
+
+
+def _with_words(model: ModelSpec, source: DataSpec, seed: int) -> ModelSpec:
+    loaded = load_model(model)
+    if not isinstance(loaded, TextClassifier):
+        return model
+    reader = reader_of(loaded.module, model, name=loaded.identity.architecture)
+    if not reader.wordings:
+        return model  # a whole tokenizer
+    data = load_data(source, loaded)
+    texts, labels = _some_texts(data, seed)
+    wording, note = choose_wording(loaded, reader, texts, labels)
+    decided = replace(model.texts, words=wording.typed)
+    return replace(model, texts=decided, notes=(*model.notes, note))
+
+
+def _some_texts(data: Dataset, seed: int) -> tuple[list[str], torch.Tensor]:
+    """Return texts in random order and their class numbers (n,)."""
+    positions = shuffled(len(data), data.labels, seed)
+    texts = data.read(positions)
+    assert isinstance(texts, list)
+    return texts, torch.from_numpy(data.labels[positions])
 
 
 def load_subject(spec: SubjectSpec) -> Subject:
@@ -209,13 +235,18 @@ def examine(subject: Subject, *, seed: int) -> Subject:
     ONNX model whose preprocessing the user gave.
     """
     model = subject.model
-    if not isinstance(model, ImageClassifier) or not model.identity.loose:
+    if not model.identity.loose:
         return subject
-    positions = shuffled(len(subject.data), subject.data.labels, seed)
-    images = subject.data.read(positions)
-    assert not isinstance(images, list)
-    labels = torch.from_numpy(subject.data.labels[positions])
-    said = doubt(model, torch.from_numpy(images), labels)
+    if isinstance(model, TextClassifier):
+        said = doubt_of_texts(model, *_some_texts(subject.data, seed))
+    elif isinstance(model, ImageClassifier):
+        positions = shuffled(len(subject.data), subject.data.labels, seed)
+        images = subject.data.read(positions)
+        assert not isinstance(images, list)
+        labels = torch.from_numpy(subject.data.labels[positions])
+        said = doubt(model, torch.from_numpy(images), labels)
+    else:
+        return subject
     if said is not None:
         model.identity = replace(model.identity, notes=(*model.identity.notes, said))
     return replace(subject, doubt=said)

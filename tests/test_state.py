@@ -11,7 +11,7 @@ import numpy as np
 
 from auditkit.checks.base import Records
 from auditkit.checks.robustness.pgd_linf import PgdLinf
-from auditkit.models.classifier import Identity
+from auditkit.models.classifier import Identity, ImageClassifier
 from auditkit.plan import outcome_of
 from auditkit.result import Execution
 from auditkit.state import FOLDER, Finished, State
@@ -57,6 +57,10 @@ def test_whatever_changes_a_number_changes_the_address(tmp_path: Path) -> None:
     assert state(tmp_path, batch_size=64).load(CHECK) is None
     assert state(tmp_path, subject=other_data).load(CHECK) is None
     assert state(tmp_path, subject=fewer).load(CHECK) is None
+    darker = copy(MADE.model)  # as --std has it, from the same file
+    assert isinstance(darker, ImageClassifier)
+    darker.std = (0.5,)
+    assert state(tmp_path, subject=Subject(darker, MADE.data)).load(CHECK) is None
     assert state(tmp_path).load(PgdLinf(epsilons=(0.2,))) is None
     assert state(tmp_path).load(PgdLinf(epsilons=(0.1,), steps=3)) is None
 

@@ -17,9 +17,13 @@ from auditkit.data.catalogue import DATA
 from auditkit.data.files import looking_in
 from auditkit.data.images import SUFFIXES
 from auditkit.data.load import DataSpec, published_in
+from auditkit.data.tables import SUFFIXES as SUFFIXES_OF_TABLES
+from auditkit.data.tables import read_table
+from auditkit.errors import AuditkitError
 from auditkit.paths import special
 
 _CHANNELS = (1, 3)
+_MOST_CLASSES = 1000  # in a column; more are no names
 
 
 @final
@@ -45,6 +49,8 @@ def peek(spec: DataSpec) -> Peek:
     path = Path(spec.source)
     if spec.source in DATA:
         known = DATA[spec.source]
+        if known.modality == "text":
+            return Peek(None, known.classes)
         if known.modality != "image":
             return Peek()
         return Peek(known.load(spec.split).input_shape, known.classes)
@@ -55,7 +61,20 @@ def peek(spec: DataSpec) -> Peek:
             with looking_in(path):
                 return peek(DataSpec(source=name, split=spec.split))
         return _folder(path)
+    if path.suffix.lower() in SUFFIXES_OF_TABLES:
+        return _table(path, spec.columns)
     return _arrays(path, spec.split) if path.suffix.lower() == ".npz" else Peek()
+
+
+def _table(file: Path, columns: Sequence[str] | None) -> Peek:
+    try:
+        table = read_table(file, columns)
+    except AuditkitError:
+        return Peek()
+    labels = sorted({str(one).strip() for one in table.frame[table.label].dropna()})
+    if labels and all(one.isdecimal() for one in labels):
+        labels.sort(key=int)
+    return Peek(None, tuple(labels) if 2 <= len(labels) <= _MOST_CLASSES else None)
 
 
 def _folder(folder: Path) -> Peek:

@@ -49,6 +49,8 @@ from auditkit.models.classifier import (
 )
 from auditkit.models.graphs import GraphClassifier
 from auditkit.models.tabular import Encoding, TabularClassifier, width_of
+from auditkit.models.texts.load import rebuilt
+from auditkit.models.texts.split import plain_network
 from auditkit.result import write_atomically
 from auditkit.types import Modality
 
@@ -69,6 +71,7 @@ _DTYPES = {
     "U8": ("uint8", 1),
     "BOOL": ("bool", 1),
 }
+_FOLDERS = "auditkit.models.huggingface"  # the package is heavy, and imports this one
 _Size: TypeAlias = Annotated[int, Field(ge=1, le=2**24)]
 
 
@@ -88,7 +91,7 @@ class Description(Frozen):
         In the order of the logits.
     input_shape, bounds, mean, std, layout : optional
         Images: see `ImageClassifier`.
-    tokenizer, max_length : optional
+    tokenizer, max_length, padded : optional
         Texts: the tokenizer as JSON, and see `TextClassifier`.
     columns, encoding : optional
         Tables: see `Schema` and `TabularClassifier`.
@@ -113,6 +116,7 @@ class Description(Frozen):
     layout: Layout | None = None
     tokenizer: str | None = None
     max_length: _Size | None = None
+    padded: Literal[True] | None = None
     columns: list[Feature] | None = Field(default=None, min_length=1)
     encoding: Encoding | None = None
     tags: list[str] | None = Field(default=None, min_length=1)
@@ -175,8 +179,14 @@ def save(classifier: Classifier, path: str | Path) -> None:
             "A black box cannot be saved: a file holds no functions.",
             hint="Audit it where it is: auditkit.audit(classifier, data)",
         )
+    if type(plain_network(classifier.module)).__module__.startswith(_FOLDERS):
+        raise ModelError(
+            "A model of a Hugging Face folder stays in its folder, which says all that a bundle"
+            " would.",
+            hint=f"Audit the folder: audit run {classifier.identity.name} --data DATA",
+        )
     state: dict[str, Tensor] = {}
-    for name, value in classifier.module.state_dict().items():
+    for name, value in plain_network(classifier.module).state_dict().items():
         if not isinstance(value, Tensor):
             raise ModelError(f"{name} of the network's state is not a tensor; it cannot be saved.")
         state[name] = value.detach().cpu().contiguous().clone()  # tied weights become two copies
@@ -189,7 +199,7 @@ def _description_of(classifier: Classifier) -> Description:
     common: dict[str, Any] = {
         "version": VERSION,
         "modality": classifier.modality,
-        "architecture": describe(classifier.module),
+        "architecture": describe(plain_network(classifier.module)),
         "classes": list(classifier.classes),
         "data": identity.data,
         "card": identity.card,
@@ -206,7 +216,12 @@ def _description_of(classifier: Classifier) -> Description:
         )
     if isinstance(classifier, TextClassifier):
         tokenizer = classifier.tokenizer.to_str()
-        return Description(**common, tokenizer=tokenizer, max_length=classifier.max_length)
+        return Description(
+            **common,
+            tokenizer=tokenizer,
+            max_length=classifier.max_length,
+            padded=True if classifier.padded else None,
+        )
     if isinstance(classifier, TabularClassifier):
         columns = list(classifier.schema.features)
         return Description(**common, columns=columns, encoding=classifier.encoding)
@@ -372,11 +387,13 @@ def _classifier(
         )
     if description.tokenizer is None or description.max_length is None:
         raise ModelError(f"{path} describes a text model without tokenizer or max_length.")
+    tokenizer, length = _tokenizer(path, description.tokenizer), description.max_length
     return TextClassifier(
-        module,
-        tokenizer=_tokenizer(path, description.tokenizer),
+        rebuilt(module, tokenizer, length, name=identity.architecture),
+        tokenizer=tokenizer,
         classes=description.classes,
-        max_length=description.max_length,
+        max_length=length,
+        padded=description.padded is not None,
         identity=identity,
     )
 

@@ -25,12 +25,10 @@ from auditkit.models.preprocessing import (
     knows,
     most_frequent,
 )
-from auditkit.statistics import normal_quantile
 
 FIRST, INPUTS = 64, 400  # inputs that every candidate sees, and that the better ones see
 FEWEST_KEPT, MOST_KEPT = 8, 24  # how many those are
 _FEWEST = 24
-_LEVEL = 0.9999
 _BUDGET = 4e11  # additions and multiplications in each of the two rounds; some seconds
 
 
@@ -168,15 +166,8 @@ def _try(
 
 def _alike(tried: list[_Tried]) -> int:
     """Return how many, sorted by loss, come before the first that is distinguishably worse."""
-    worse = (i for i, one in enumerate(tried) if _worse(one, tried[0]))
+    worse = (i for i, one in enumerate(tried) if one.answers.worse_than(tried[0].answers))
     return next(worse, len(tried))
-
-
-def _worse(one: _Tried, best: _Tried) -> bool:
-    """Say whether the interval of the mean paired difference of losses lies above zero."""
-    more = one.answers.losses - best.answers.losses
-    spread = float(more.std(ddof=1)) / math.sqrt(len(more))
-    return float(more.mean()) > normal_quantile((1 + _LEVEL) / 2) * spread
 
 
 def _why(best: _Tried, labels: Tensor, count: int) -> str:
@@ -204,7 +195,11 @@ def _note(best: _Tried, given: _Tried, rival: _Tried | None, *, count: int, n: i
     said += f"; the best of {count} that were tried."
     if rival is None:
         return said
-    told_apart = "" if _worse(rival, best) else ", which these inputs do not tell apart from it"
+    told_apart = (
+        ""
+        if rival.answers.worse_than(best.answers)
+        else ", which these inputs do not tell apart from it"
+    )
     return f"{said} The runner-up, {rival.words}, has {rival.accuracy:.1%}{told_apart}."
 
 

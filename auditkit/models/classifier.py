@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from auditkit.errors import ModelError
 from auditkit.models.blackbox import BlackBox
+from auditkit.models.texts.special import special_ids
 from auditkit.result import Execution
 from auditkit.types import Modality
 
@@ -267,11 +268,17 @@ class TextClassifier(Classifier):
     module : TextModule and Module
         `embed` and `forward_embeddings`, see `TextModule`.
     tokenizer : tokenizers.Tokenizer
-        Its post-processor adds the special tokens; a "[PAD]" and an "[UNK]" token must exist.
+        Its post-processor adds the special tokens; a "[PAD]" and an "[UNK]" token must exist, in
+        these or in other usual spellings.
     classes : sequence of str
         Class names in the order of the logits.
     max_length : int
         Tokens the network can read; longer texts are cut, and the report says so.
+    padded : bool
+        Whether every text is padded to `max_length` tokens, for a network whose answers depend on
+        it.
+    pad_id, unk_id : int, optional
+        Ids of these two tokens, where the tokenizer spells them otherwise.
     """
 
     modality = "text"
@@ -283,6 +290,9 @@ class TextClassifier(Classifier):
         tokenizer: Tokenizer,
         classes: Sequence[str],
         max_length: int,
+        padded: bool = False,
+        pad_id: int | None = None,
+        unk_id: int | None = None,
         identity: Identity | None = None,
     ) -> None:
         if not isinstance(module, TextModule):
@@ -291,7 +301,9 @@ class TextClassifier(Classifier):
                 " model needs.",
                 hint="See the docs, how-to 'Audit your own text model'.",
             )
-        pad, unk = tokenizer.token_to_id("[PAD]"), tokenizer.token_to_id("[UNK]")
+        spelled = special_ids(tokenizer)
+        pad = spelled[0] if pad_id is None else pad_id
+        unk = spelled[1] if unk_id is None else unk_id
         if pad is None or unk is None:
             raise ModelError("The tokenizer has no [PAD] or no [UNK] token; both are needed.")
         tokenizer.no_padding()
@@ -301,15 +313,20 @@ class TextClassifier(Classifier):
         self.tokenizer = tokenizer
         self.classes = tuple(classes)
         self.max_length = max_length
+        self.padded = padded
         self.pad_id: int = pad
         self.unk_id: int = unk
         self.identity = identity or Identity(name="model", architecture=type(module).__name__)
 
     def encode(self, texts: Sequence[str]) -> Encoded:
-        """Return ids, mask and character offsets, padded to a multiple of 8 tokens."""
+        """Return ids, mask and character offsets, padded to a multiple of 8 tokens.
+
+        A text without any token reads as one unknown word.
+        """
         rows = self.tokenizer.encode_batch(list(texts))
         longest = max((len(row.ids) for row in rows), default=1)
-        width = min(self.max_length, -(-longest // 8) * 8)
+        width = self.max_length if self.padded else min(self.max_length, -(-longest // 8) * 8)
+        width = max(width, 1)
         ids = torch.full((len(rows), width), self.pad_id, dtype=torch.int64)
         mask = torch.zeros(len(rows), width, dtype=torch.bool)
         special = torch.ones(len(rows), width, dtype=torch.bool)
@@ -318,7 +335,9 @@ class TextClassifier(Classifier):
             ids[i, :size] = torch.tensor(row.ids, dtype=torch.int64)
             mask[i, :size] = True
             special[i, :size] = torch.tensor(row.special_tokens_mask, dtype=torch.bool)
-        offsets = [list(row.offsets) for row in rows]
+            if size == 0:
+                ids[i, 0], mask[i, 0] = self.unk_id, True
+        offsets = [list(row.offsets) or [(0, 0)] for row in rows]
         return Encoded(ids.to(self.device), mask.to(self.device), offsets, special.to(self.device))
 
     def count_cut(self, texts: Sequence[str]) -> int:
@@ -331,8 +350,11 @@ class TextClassifier(Classifier):
 
     def logits_from_embeddings(self, embeddings: Tensor, mask: Tensor) -> Tensor:
         """Return logits (n, k) of embeddings (n, t, d) under mask (n, t)."""
-        output = self._text_module.forward_embeddings(embeddings, mask)
-        return self._as_logits(output, len(embeddings))
+        return self._as_logits(self.outputs(embeddings, mask), len(embeddings))
+
+    def outputs(self, embeddings: Tensor, mask: Tensor) -> Tensor:
+        """Return what the network itself gives for embeddings (n, t, d) under mask (n, t)."""
+        return self._text_module.forward_embeddings(embeddings, mask)
 
     def logits_from_ids(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Return logits (n, k) of token ids (n, t) under mask (n, t)."""

@@ -25,15 +25,18 @@ from auditkit.models.auto import sketch
 from auditkit.models.bundle import file_sha256, read_description, read_header
 from auditkit.models.catalogue import MODELS
 from auditkit.models.generative import generative_cards
+from auditkit.models.huggingface.folder import is_model_folder, read_folder
 from auditkit.models.importing import is_name
 from auditkit.models.legacy import is_legacy, read_legacy
 from auditkit.models.onnx.facts import read_onnx
 from auditkit.models.onnx.oddities import odd_parts
-from auditkit.models.onnx.words import described
+from auditkit.models.onnx.words import described, reads_tokens
 from auditkit.models.pickles import Call, Name, Program, Stored, Value, read_pickle
 from auditkit.models.skops.facts import HARMLESS as HARMLESS_TYPES
 from auditkit.models.skops.facts import read_skops, untrusted_types
 from auditkit.models.states import Chosen, find_weights, readings
+from auditkit.models.texts.load import beside
+from auditkit.models.texts.sketch import TextSketch, sketch_text
 from auditkit.paths import special
 
 HASHED = 2**30  # bytes of a file of no known format that are worth a hash
@@ -146,7 +149,11 @@ KINDS = {
         hint="Fetch the model itself: git lfs pull",
     ),
     "empty": Kind(seems="an empty file", hint="Download or save it again."),
-    "directory": Kind(seems="a folder", hint="Name the file in it: .safetensors, .pt or .pth"),
+    "huggingface": Kind(seems="a Hugging Face model folder", loads=True),
+    "directory": Kind(
+        seems="a folder without the config.json of a model",
+        hint="Name the file in it: .safetensors, .pt or .pth",
+    ),
     "special": Kind(
         seems="a pipe, device or socket", hint="Write it into a file first, and name that."
     ),
@@ -288,7 +295,7 @@ class Inspection:
 
     def _reads_and_answers(self) -> str:
         shape = f"images of shape {self.likely_input}, " if self.likely_input else ""
-        return f"{shape}{self.outputs} classes"
+        return f"{shape}{self.outputs or 'some'} classes"
 
     def _run_when_loaded(self) -> str:
         """Say what loading would import or call beside what weights need."""
@@ -320,6 +327,9 @@ class _Found:
     oddities: tuple[str, ...] = ()
     facts: dict[str, str] = field(default_factory=dict[str, str])
     parameters: int | None = None  # where names and shapes of the tensors do not say it
+    hint: str = ""
+    sha256: str | None = None
+    tokens: bool = False  # whether a graph reads token ids
 
 
 def inspect_file(path: Path, *, weights: str | None = None) -> Inspection:
@@ -353,30 +363,34 @@ def inspect_file(path: Path, *, weights: str | None = None) -> Inspection:
         found = _look(path, weights)
         # Of what cannot be loaded anyway, nobody should wait for the hash of terabytes.
         skipped = found.kind in ("directory", "unknown") and path.stat().st_size > HASHED
-        sha256 = None if path.is_dir() or skipped else file_sha256(path)
+        sha256 = found.sha256 if path.is_dir() or skipped else file_sha256(path)
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
     except ModelError as error:
-        found, sha256 = _Found(kind="damaged", oddities=(error.message,)), file_sha256(path)
+        found = _Found(kind="damaged", oddities=(error.message,))
+        sha256 = None if path.is_dir() else file_sha256(path)
     kind = KINDS[found.kind]
     safe = kind.loads and not found.oddities
     seen = sketch(readings(_by_name(found.tensors))) if found.architecture is None else None
+    words = None if seen or found.architecture else _words(found.tensors)
     return Inspection(
         path=str(path),
         kind=found.kind,
         seems=found.seems or kind.seems,
-        hint=_hint(kind, found).replace("FILE", str(path)),
-        size=path.stat().st_size,
+        hint=found.hint or _hint(kind, found).replace("FILE", str(path)),
+        size=_size(path),
         sha256=sha256,
         safe=safe,
         tensors=found.tensors,
         parameters=_parameters(found),
         architecture=found.architecture,
-        likely=seen.family if seen else None,
+        likely=seen.family if seen else words.family if words else None,
         likely_input=seen.input_shape if seen else None,
-        outputs=seen.n_classes if seen else None,
+        outputs=seen.n_classes if seen else words.n_classes if words else None,
         dtypes=_dtypes(found.tensors),
-        next_command=_next_command(path, found, known=seen is not None) if safe else "",
+        next_command=_next_command(path, found, known=seen is not None, words=words)
+        if safe
+        else "",
         nested_in=found.nested_in,
         keys=found.keys,
         prefix=found.prefix,
@@ -402,6 +416,18 @@ def _parameters(found: _Found) -> int | None:
     return sum(math.prod(one.shape) for one in kept)
 
 
+def _words(found: Iterable[TensorFacts]) -> TextSketch | None:
+    options = readings(_by_name(found))
+    return sketch_text(options[-1].shapes) if options else None
+
+
+def _size(path: Path) -> int:
+    """Return the bytes of a file, or of the files in a folder."""
+    if not path.is_dir():
+        return path.stat().st_size
+    return sum(one.stat().st_size for one in path.iterdir() if one.is_file())
+
+
 def _dtypes(tensors: Iterable[TensorFacts]) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for one in tensors:
@@ -409,16 +435,28 @@ def _dtypes(tensors: Iterable[TensorFacts]) -> dict[str, int]:
     return dict(counts.most_common())
 
 
-def _next_command(path: Path, found: _Found, *, known: bool) -> str:
+def _next_command(path: Path, found: _Found, *, known: bool, words: TextSketch | None) -> str:
     if found.kind == "skops":
         return f"audit run {path} --data DATA"
     if not found.tensors:
         return ""
-    if found.kind == "bundle":
+    if found.kind in ("bundle", "huggingface"):
         return f"audit run {path} --data DATA"
+    if found.kind == "safetensors" and is_model_folder(path.parent):
+        return f"audit run {path.parent} --data DATA"
     if found.architecture is not None:
         return f"audit run {path}"
+    if found.tokens:
+        return command_for_words(path, arch=False)
+    if words is not None:
+        return command_for_words(path)
     return f"audit run {path} --arch {'auto' if known else 'package.module:factory'} --data DATA"
+
+
+def command_for_words(path: Path, *, arch: bool = True) -> str:
+    """Return what to type for a network of words, whose class has to be named or not."""
+    named = " --arch package.module:factory" if arch else ""
+    return f"audit run {path}{named} --vocabulary {beside(path) or 'vocab.json'} --data DATA"
 
 
 def missing(source: str) -> ModelError:
@@ -448,7 +486,7 @@ def missing(source: str) -> ModelError:
 
 def _look(path: Path, weights: str | None = None) -> _Found:
     if path.is_dir():
-        return _Found(kind="directory")
+        return _hugging_face(path) if is_model_folder(path) else _Found(kind="directory")
     with path.open("rb") as file:
         head = file.read(4096)
     if head[8:9] == b"{":
@@ -461,6 +499,20 @@ def _look(path: Path, weights: str | None = None) -> _Found:
         is_skops = SCHEMA in archive.entries and not archive.root
         return _skops(path, archive) if is_skops else _zip(archive, weights)
     return _pickle(path, weights, certain=head[:1] == b"\x80")
+
+
+def _hugging_face(path: Path) -> _Found:
+    folder = read_folder(path)
+    return _Found(
+        kind="huggingface",
+        seems=folder.seems,
+        hint=folder.hint,
+        tensors=folder.tensors,
+        architecture=folder.architecture,
+        oddities=folder.oddities,
+        facts=folder.facts(),
+        sha256=folder.sha256(),
+    )
 
 
 def _ends_as_zip(path: Path) -> bool:
@@ -518,6 +570,7 @@ def _onnx(path: Path) -> _Found:
         oddities=tuple(odd_parts(file, path)),
         facts=described(file),
         parameters=file.parameters(),
+        tokens=reads_tokens(file),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import final
@@ -42,8 +42,10 @@ from auditkit.models.classifier import (
 from auditkit.models.endpoint import Endpoint, load_endpoint, shown
 from auditkit.models.function import load_function
 from auditkit.models.graphs import GraphClassifier
+from auditkit.models.huggingface.folder import is_model_folder
+from auditkit.models.huggingface.load import load_huggingface
 from auditkit.models.importing import is_name
-from auditkit.models.inspect import KINDS, Inspection, inspect_file, missing
+from auditkit.models.inspect import KINDS, Inspection, command_for_words, inspect_file, missing
 from auditkit.models.normalisations import Normalisation, normalisation_of
 from auditkit.models.outputs import detect_probabilities
 from auditkit.models.plain import allowed_beside_weights
@@ -51,6 +53,9 @@ from auditkit.models.skops.facts import looks_like_skops
 from auditkit.models.skops.load import load_skops
 from auditkit.models.states import Reading, nearest, path_of, readings
 from auditkit.models.tabular import TabularClassifier
+from auditkit.models.texts.load import reads_words, text_classifier
+from auditkit.models.texts.options import TextOptions
+from auditkit.models.texts.sketch import sketch_text
 from auditkit.models.trusted.load import load_trusted
 from auditkit.types import INPUTS
 
@@ -85,6 +90,8 @@ class ModelSpec:
         Columns of a table that an ONNX model reads, in its order.
     weights : str, optional
         Keys that lead to the weights in a torch file with several.
+    texts : TextOptions
+        How weights alone read texts.
     device : str
         "auto" takes a GPU where there is one.
     trust_code : bool
@@ -118,6 +125,7 @@ class ModelSpec:
     classes: tuple[str, ...] | None = None
     features: tuple[str, ...] | None = None
     weights: str | None = None
+    texts: TextOptions = field(default_factory=TextOptions)
     device: str = "auto"
     trust_code: bool = False
     memory: int | None = None
@@ -204,6 +212,7 @@ def _loaded(spec: ModelSpec) -> Classifier:
                 f"{spec.source} is built in and has one set of weights.",
                 hint="Leave out --weights.",
             )
+        _refuse_text_options(spec)
         return _builtin(MODELS[spec.source])
     if names_function(spec):
         return load_function(spec)
@@ -221,9 +230,26 @@ def _loaded(spec: ModelSpec) -> Classifier:
         raise _refusal(inspection)
     if inspection.kind == "onnx":
         return _onnx(path, inspection, spec)
+    if inspection.kind == "huggingface":
+        return load_huggingface(path, spec, sha256=inspection.sha256 or "")
+    if inspection.kind not in (*_ALONE, "onnx"):
+        _refuse_text_options(spec)
     if inspection.kind == "bundle":
         return load_bundle(path, spec.arch)
     return _from_state_dict(path, inspection, spec)
+
+
+_ALONE = ("torch-weights", "torch-legacy", "safetensors")  # kinds of files
+
+
+def _refuse_text_options(spec: ModelSpec) -> None:
+    if spec.texts.given:
+        raise ModelError(
+            f"{spec.source} needs no {spec.texts.given[0]}, which is about the weights of a"
+            " network of"
+            " words.",
+            hint=f"Leave out {spec.texts.given[0]}.",
+        )
 
 
 def _builtin(card: ModelCard) -> Classifier:
@@ -332,8 +358,12 @@ def _from_state_dict(path: Path, inspection: Inspection, spec: ModelSpec) -> Cla
             f"{path} holds the weights of a network without {part}.",
             hint="Save both in one file: auditkit.save(classifier, path)",
         )
+    plain = spec.texts.vocabulary is None
+    if not plain or (card is None and spec.input_shape is None and reads_words(module)):
+        return text_classifier(path, module, spec, identity)
     if isinstance(module, TextModule):
         return _text_classifier(path, module, card, identity)
+    _refuse_text_options(spec)
     return _image_classifier(path, module, card, spec, identity)
 
 
@@ -382,12 +412,18 @@ def _candidate(spec: ModelSpec, inspection: Inspection) -> Candidate:
 
 
 def _candidates(spec: ModelSpec, inspection: Inspection) -> list[Candidate]:
-    if spec.input_shape is None:
+    if spec.input_shape is None and sketch_text(_readings(inspection)[-1].shapes) is None:
         raise ModelError(
             "--arch auto has to know the shape of an image.",
             hint=f"Add: --input-shape {_shape_hint(inspection)}",
         )
-    found = candidates(_readings(inspection), spec.input_shape)
+    shape = spec.input_shape
+    found = candidates(_readings(inspection), shape) if shape is not None else []
+    if not found and sketch_text(_readings(inspection)[-1].shapes) is not None:
+        raise ModelError(
+            f"--arch auto knows no networks of words, and {spec.source} seems to hold one.",
+            hint=f"Name yours: {command_for_words(Path(spec.source))}",
+        )
     if not found:
         seen = sketch(_readings(inspection))
         why = f"it holds {seen.family}" if seen else "its tensors are of none that it knows"
@@ -457,7 +493,7 @@ def leaves_open(spec: ModelSpec) -> bool:
     inspection = inspect_file(path, weights=spec.weights)
     if spec.trust_code and KINDS[inspection.kind].code:
         return True
-    alone = inspection.kind in ("torch-weights", "torch-legacy", "safetensors")
+    alone = inspection.kind in _ALONE
     return alone and inspection.safe and (spec.arch is not None or inspection.architecture is None)
 
 
@@ -530,6 +566,11 @@ def _inseparable(architecture: str, card: ModelCard | None) -> str:
 
 def _unrecognised(path: Path, inspection: Inspection) -> ModelError:
     first = ", ".join(one.name for one in inspection.tensors[:3])
+    if is_model_folder(path.parent):
+        return ModelError(
+            f"{path} holds the weights of a Hugging Face folder, and not how they are read.",
+            hint=f"Name the folder: audit run {path.parent} --data DATA",
+        )
     seen = sketch(_readings(inspection))
     if seen is not None:
         return ModelError(
@@ -538,6 +579,13 @@ def _unrecognised(path: Path, inspection: Inspection) -> ModelError:
             hint=f"Try: audit run {path} --arch auto --data DATA; or name yours: --arch"
             f" package.module:factory --input-shape {_shape_hint(inspection)} --classes"
             f" {_classes_hint(inspection)}",
+        )
+    words = sketch_text(_readings(inspection)[-1].shapes)
+    if words is not None:
+        return ModelError(
+            f"{path} holds {len(inspection.tensors)} tensors ({first}, ...) of no architecture that"
+            f" auditkit has; they look like {words.family}.",
+            hint=f"Name yours: {command_for_words(path)}",
         )
     return ModelError(
         f"{path} holds {len(inspection.tensors)} tensors ({first}, ...) of no architecture that"
@@ -616,7 +664,8 @@ def _text_classifier(
     if card is None or getattr(module, "config", None) != card.config:
         raise ModelError(
             f"{path} holds the weights of a text network without its tokenizer.",
-            hint="Save both in one file: auditkit.save(classifier, path)",
+            hint="Add the words and the most tokens of a text: --vocabulary vocab.json --max-length"
+            " 64; or save both in one file: auditkit.save(classifier, path)",
         )
     own = _builtin(card)
     assert isinstance(own, TextClassifier)

@@ -7,9 +7,9 @@ from torch import Tensor
 from torch.autograd.graph import Node
 
 from auditkit.models.blackbox import BlackBox
-from auditkit.models.classifier import Classifier, ImageClassifier
+from auditkit.models.classifier import Classifier, ImageClassifier, TextClassifier
 
-_INPUTS = 8  # random images that are looked at
+_INPUTS = 8  # random images or texts that are looked at
 _TOLERANCE = 1e-4  # of a sum of probabilities
 _RESHAPES = ("View", "Squeeze", "Unsqueeze", "Reshape", "Alias", "Clone", "ToCopy", "Select")
 
@@ -18,15 +18,17 @@ def detect_probabilities(classifier: Classifier) -> str | None:
     """Let a classifier whose network gives probabilities p answer with log p, and return a note.
 
     k outputs are probabilities where they are not negative and sum to 1 for every one of some
-    random images. One output cannot be told so: it is a probability where a sigmoid computes it.
+    random images or texts. One output cannot be told so: it is a probability where a sigmoid
+    computes it.
 
     Parameters
     ----------
     classifier : Classifier
-        An `ImageClassifier`; others are left alone, and so is a `BlackBox`, which looks itself.
+        Of images or texts; others are left alone, and so is a `BlackBox`, which looks itself.
     """
-    image = isinstance(classifier, ImageClassifier)
-    if not image or isinstance(classifier.module, BlackBox) or classifier.probabilities:
+    if isinstance(classifier.module, BlackBox) or classifier.probabilities:
+        return None
+    if not isinstance(classifier, ImageClassifier | TextClassifier):
         return None
     outputs = _outputs(classifier)
     if outputs.ndim == 2 and outputs.shape[1] > 1:
@@ -43,13 +45,25 @@ def detect_probabilities(classifier: Classifier) -> str | None:
     )
 
 
-def _outputs(classifier: ImageClassifier) -> Tensor:
-    """Return what the network itself gives for random images, with its graph."""
+def _outputs(classifier: ImageClassifier | TextClassifier) -> Tensor:
+    """Return what the network itself gives for random inputs, with its graph."""
+    if isinstance(classifier, TextClassifier):
+        return _outputs_of_texts(classifier)
     low, high = classifier.bounds
     rng = torch.Generator().manual_seed(0)
     images = low + (high - low) * torch.rand((_INPUTS, *classifier.input_shape), generator=rng)
     with torch.enable_grad():
         return classifier.outputs(images.requires_grad_(True))
+
+
+def _outputs_of_texts(classifier: TextClassifier) -> Tensor:
+    rng = torch.Generator().manual_seed(0)
+    words = classifier.tokenizer.get_vocab_size()
+    width = classifier.max_length if classifier.padded else min(_INPUTS, classifier.max_length)
+    ids = torch.randint(0, words, (_INPUTS, width), generator=rng)
+    with torch.enable_grad():
+        embeddings = classifier.embed(ids).detach().requires_grad_(True)
+        return classifier.outputs(embeddings, torch.ones_like(ids, dtype=torch.bool))
 
 
 def _sum_to_one(outputs: Tensor) -> bool:

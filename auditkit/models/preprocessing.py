@@ -24,9 +24,15 @@ from auditkit.methods.metrics.classification import (
     log_probabilities,
 )
 from auditkit.models.blackbox import BlackBox
-from auditkit.models.classifier import ImageClassifier, Layout
+from auditkit.models.classifier import Classifier, ImageClassifier, Inputs, Layout
 from auditkit.models.normalisations import Normalisation, usual
-from auditkit.statistics import LEVEL, Interval, clopper_pearson, newcombe_paired
+from auditkit.statistics import (
+    LEVEL,
+    Interval,
+    clopper_pearson,
+    newcombe_paired,
+    normal_quantile,
+)
 from auditkit.types import Bools, Floats
 
 MOST, LEAST = 300, 40  # inputs that are compared
@@ -35,6 +41,7 @@ _OPAQUE = 80  # inputs for a function, whose cost nobody knows
 _PATIENCE = 2e12  # beyond them, even the fewest inputs take too long
 _MARGIN = 0.05  # by which knowledge beats always answering the most frequent class
 _BYTE = 0.003921569  # 1 / 255, as one can type it
+_CLEARLY = 0.9999  # level at which one loss is larger than another
 _POINTS = 0.10  # of accuracy by which another preprocessing has to be better
 
 
@@ -181,10 +188,16 @@ class Answers:
         """Mean of the losses."""
         return float(self.losses.mean())
 
+    def worse_than(self, other: Answers) -> bool:
+        """Say whether the 99.99 % interval of the mean paired difference lies above zero."""
+        more = self.losses - other.losses
+        spread = float(more.std(ddof=1)) / math.sqrt(len(more))
+        return float(more.mean()) > normal_quantile((1 + _CLEARLY) / 2) * spread
 
-def answers(model: ImageClassifier, images: Tensor, labels: Tensor) -> Answers:
-    """Return how well a classifier answers images (n, c, h, w) with labels (n,)."""
-    logits, truth = model.predict(images).numpy().astype(np.float64), labels.numpy()
+
+def answers(model: Classifier, inputs: Inputs, labels: Tensor) -> Answers:
+    """Return how well a classifier answers n raw inputs with labels (n,)."""
+    logits, truth = model.predict(inputs).numpy().astype(np.float64), labels.numpy()
     correct = logits.argmax(1) == truth
     if not np.isfinite(logits).all():
         return Answers(correct, np.full(len(truth), math.inf))

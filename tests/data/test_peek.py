@@ -18,7 +18,8 @@ def at(path: Path | str) -> Peek:
 
 def test_known_images_say_both() -> None:
     assert at("digits") == Peek((1, 8, 8), tuple("0123456789"))
-    assert at("phrases") == Peek()
+    assert at("phrases") == Peek(None, ("negative", "positive"))
+    assert at("breast-cancer") == Peek()
 
 
 @pytest.mark.parametrize(
@@ -58,3 +59,22 @@ def test_what_cannot_be_read_says_nothing(tmp_path: Path) -> None:
     (tmp_path / "bad.npz").write_bytes(b"PK")
     assert at(tmp_path / "bad.npz") == Peek()
     assert at("table.csv") == Peek()
+
+
+@pytest.mark.parametrize(
+    ("labels", "found"),
+    [
+        (["pos", "neg", "pos"], ("neg", "pos")),
+        (["10", "9", "2"], ("2", "9", "10")),
+        (["1", "1", "1"], None),
+        ([str(i) for i in range(2000)], None),
+    ],
+)
+def test_a_table_names_its_classes(
+    tmp_path: Path, labels: list[str], found: tuple[str, ...] | None
+) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("text,label\n" + "".join(f"a film,{one}\n" for one in labels))
+    assert at(file) == Peek(None, found)
+    file.write_text("strange,columns\n1,2\n")
+    assert at(file) == Peek()

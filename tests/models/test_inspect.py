@@ -71,6 +71,13 @@ def script(path: Path) -> None:
         archive.writestr("m/code/__torch__.py", b"...")
 
 
+def hugging_face(path: Path) -> None:
+    path.mkdir()
+    config = {"architectures": ["ResNetForImageClassification"], "model_type": "resnet"}
+    (path / "config.json").write_text(json.dumps(config))
+    safetensors.torch.save_file({"weight": torch.zeros(2)}, path / "model.safetensors")
+
+
 FILES: dict[str, tuple[Callable[[Path], object], int]] = {
     "bundle": (bundle, 0),
     "safetensors": (lambda path: safetensors.torch.save_file(state(), path), 0),
@@ -95,6 +102,7 @@ FILES: dict[str, tuple[Callable[[Path], object], int]] = {
     "html": (content(b"\n <!DOCTYPE html><html><body>404</body></html>"), 2),
     "git-lfs": (content(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"), 2),
     "empty": (content(b""), 2),
+    "huggingface": (hugging_face, 0),
     "directory": (lambda path: path.mkdir(), 2),
     "special": (os.mkfifo, 2),
     "damaged": (content(b"\x99\x01\0\0\0\0\0\0{" + b"x" * 20), 2),

@@ -6,10 +6,13 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import WhitespaceSplit
 from torch import Tensor, nn
 
 from auditkit.models.blackbox import BlackBox
-from auditkit.models.classifier import ImageClassifier
+from auditkit.models.classifier import ImageClassifier, TextClassifier
 from auditkit.models.load import rehearse
 from auditkit.models.outputs import detect_probabilities
 
@@ -93,3 +96,46 @@ def test_it_is_noted_once_and_a_black_box_looks_itself() -> None:
         detect_probabilities(ImageClassifier(box, classes=["a", "b"], input_shape=(1, 2, 2)))
         is None
     )
+
+
+class EndedTexts(nn.Module):
+    """The mean of vectors, a linear layer, and something behind it."""
+
+    def __init__(self, outputs: int, end: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.words, self.head, self.end = nn.Embedding(9, 4), nn.Linear(4, outputs), end
+
+    def embed(self, ids: Tensor) -> Tensor:
+        return self.words(ids)
+
+    def forward_embeddings(self, embeddings: Tensor, mask: Tensor) -> Tensor:
+        weights = mask[:, :, None].float()
+        return self.end(self.head((embeddings * weights).sum(1) / weights.sum(1)))
+
+
+@pytest.mark.parametrize(
+    ("outputs", "end", "found"),
+    [
+        (3, lambda z: z.softmax(1), True),
+        (1, torch.sigmoid, True),
+        (3, lambda z: z, False),
+        (1, lambda z: z, False),
+    ],
+)
+def test_texts_are_looked_at_too(
+    outputs: int, end: Callable[[Tensor], Tensor], found: bool
+) -> None:
+    words = {word: i for i, word in enumerate(("[PAD]", "[UNK]", *"abcdefg"))}
+    tokenizer = Tokenizer(WordLevel(words, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = WhitespaceSplit()
+    names = [str(i) for i in range(max(2, outputs))]
+    model = TextClassifier(
+        EndedTexts(outputs, end), tokenizer=tokenizer, classes=names, max_length=12
+    )
+    plain = TextClassifier(
+        EndedTexts(outputs, lambda z: z), tokenizer=tokenizer, classes=names, max_length=12
+    )
+    assert (detect_probabilities(model) is not None) == found
+    texts = ["a b c", "g"]
+    torch.testing.assert_close(model.logits(texts).softmax(1), plain.logits(texts).softmax(1))

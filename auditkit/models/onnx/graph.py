@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, final
 
@@ -31,7 +31,7 @@ _Step: TypeAlias = "tuple[Operator, Node, tuple[str, ...], tuple[str, ...], tupl
 
 @final
 class OnnxGraph(nn.Module):
-    """Computes one output of a graph from its one input, operation by operation.
+    """Computes one output of a graph from its inputs, operation by operation.
 
     Initialisers of more than one floating number are parameters, all other floating constants
     buffers. Whole numbers are mostly shapes: they stay on the CPU.
@@ -40,8 +40,10 @@ class OnnxGraph(nn.Module):
     ----------
     model : ModelProto
         With all numbers inside and no functions of its own.
-    input_name, output_name : str
-        What is given and what is asked for.
+    input_name : str or sequence of str
+        What is given.
+    output_name : str
+        What is asked for.
 
     Raises
     ------
@@ -49,9 +51,12 @@ class OnnxGraph(nn.Module):
         If an operator has no torch version.
     """
 
-    def __init__(self, model: onnx.ModelProto, *, input_name: str, output_name: str) -> None:
+    def __init__(
+        self, model: onnx.ModelProto, *, input_name: str | Sequence[str], output_name: str
+    ) -> None:
         super().__init__()
-        self.input_name, self.output_name = input_name, output_name
+        self.input_names = (input_name,) if isinstance(input_name, str) else tuple(input_name)
+        self.output_name = output_name
         nodes = _needed(model.graph.node, output_name)
         _refuse_unknown(nodes)
         opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 1)
@@ -69,7 +74,7 @@ class OnnxGraph(nn.Module):
             if i < len(node.input)
         }
         for proto in graph.initializer:
-            if proto.name in used and proto.name != self.input_name:
+            if proto.name in used and proto.name not in self.input_names:
                 numbers = tensor_of(proto)
                 trained = numbers.numel() > 1 and proto.name not in measured
                 self._add(proto.name, numbers, trained=trained)
@@ -110,11 +115,11 @@ class OnnxGraph(nn.Module):
         for name, result in zip(outputs, results, strict=False):
             self._add(name, result.contiguous(), trained=False)
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Return the output for inputs of the shape and kind that the file declares."""
+    def forward(self, inputs: Tensor | Mapping[str, Tensor]) -> Tensor:
+        """Return the output for inputs of the shape and kind that the file declares, by name."""
         values = dict(self._whole)
         values |= {name: getattr(self, slot) for name, slot in self._slots.items()}
-        values[self.input_name] = inputs
+        values |= {self.input_names[0]: inputs} if isinstance(inputs, Tensor) else inputs
         for operator, node, names, outputs, over in self._steps:
             found = operator(node, [values[name] if name else None for name in names])
             results = found if isinstance(found, tuple) else (found,)

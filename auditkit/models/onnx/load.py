@@ -45,6 +45,10 @@ def load_onnx(path: Path, spec: ModelSpec, *, sha256: str) -> Classifier:
     if spec.arch is not None:
         raise ModelError(f"{path} holds its own architecture.", hint="Leave out --arch.")
     try:
+        if spec.texts.given:
+            from auditkit.models.onnx.texts import load_onnx_texts
+
+            return load_onnx_texts(path, spec, sha256=_hash(read_onnx(path), path, sha256))
         return _loaded(path, spec, sha256)
     except UnsupportedError as error:  # never of an operator: those only cost the gradients
         raise ModelError(f"{path} has {error}, which auditkit cannot read.") from error

@@ -109,6 +109,12 @@ def reading_of(
     ModelError
         If there are several inputs, or it is neither images nor rows.
     """
+    if reads_tokens(graph) and input_shape is None and features is None:
+        names = ", ".join(one.name for one in open_inputs(graph))
+        raise ModelError(
+            f"The ONNX model reads token ids ({names}), and the file does not hold the words.",
+            hint="Add the file with the words and their ids: --vocabulary tokenizer.json",
+        )
     port = _only_input(graph)
     kind = port.type.tensor_type
     if not port.type.HasField("tensor_type") or kind.elem_type not in DTYPES:
@@ -132,9 +138,28 @@ def reading_of(
     return Reading(name=port.name, layout=layout, shape=shape, dtype=dtype, batch=dims[0] or None)
 
 
-def _only_input(graph: onnx.GraphProto) -> onnx.ValueInfoProto:
+def open_inputs(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:
+    """Return the inputs that have no default."""
     defaults = {one.name for one in graph.initializer}
-    ports = [one for one in graph.input if one.name not in defaults]
+    return [one for one in graph.input if one.name not in defaults]
+
+
+def reads_tokens(graph: onnx.GraphProto) -> bool:
+    """Say whether a graph reads whole numbers (n, t) that it looks up in a table."""
+    whole = (onnx.TensorProto.INT32, onnx.TensorProto.INT64)
+    names = {
+        one.name
+        for one in open_inputs(graph)
+        if one.type.tensor_type.elem_type in whole and len(one.type.tensor_type.shape.dim) == 2
+    }
+    for node in graph.node:
+        if node.op_type in ("Cast", "Identity") and node.input[0] in names:
+            names.add(node.output[0])
+    return any(node.op_type == "Gather" and node.input[1] in names for node in graph.node)
+
+
+def _only_input(graph: onnx.GraphProto) -> onnx.ValueInfoProto:
+    ports = open_inputs(graph)
     if len(ports) != 1:
         names = ", ".join(one.name for one in ports) or "none"
         raise ModelError(

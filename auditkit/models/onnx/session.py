@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeAlias, final
 
@@ -63,8 +63,8 @@ class Session:
         """Names of all outputs."""
         return tuple(one.name for one in self._session.get_outputs())
 
-    def answers(self, inputs: Array) -> dict[str, object]:
-        """Return every output for exactly as many inputs as the model takes.
+    def answers(self, inputs: Array | Mapping[str, Array]) -> dict[str, object]:
+        """Return every output for exactly as many inputs as the model takes, by name if several.
 
         Raises
         ------
@@ -75,14 +75,16 @@ class Session:
         """
         quiet = onnxruntime.RunOptions()
         quiet.log_severity_level = 4
-        seconds = PATIENCE + PER_INPUT * len(inputs) if self._may_repeat else None
+        given = inputs if isinstance(inputs, Mapping) else {self._input: inputs}
+        n = len(next(iter(given.values())))
+        seconds = PATIENCE + PER_INPUT * n if self._may_repeat else None
         try:
             with _stopped_after(seconds, quiet):
-                found = self._session.run(None, {self._input: inputs}, quiet)
+                found = self._session.run(None, dict(given), quiet)
         except Exception as error:
             if quiet.terminate:
                 raise TimeoutError(
-                    f"its loops did not end within {seconds:.3g} s on {len(inputs)} inputs"
+                    f"its loops did not end within {seconds:.3g} s on {n} inputs"
                 ) from error
             raise ModelError(f"onnxruntime failed: {_reason(error)}.") from error
         return dict(zip(self.output_names, found, strict=True))

@@ -27,6 +27,20 @@ def described(file: OnnxFile) -> dict[str, str]:
     return {name: text for name, text in said.items() if text}
 
 
+def reads_tokens(file: OnnxFile) -> bool:
+    """Say whether a file reads whole numbers (n, t) that it looks up in a table, as words are."""
+    names = {
+        one.name
+        for one in file.graph.open_inputs
+        if one.dtype in ("int32", "int64") and one.shape is not None and len(one.shape) == 2
+    }
+    for operation in file.graph.operations:
+        if operation.op in ("Cast", "Identity") and names & set(operation.inputs):
+            names.update(operation.outputs)
+    lookups = (one.inputs for one in file.graph.operations if one.op == "Gather")
+    return any(len(inputs) > 1 and inputs[1] in names for inputs in lookups)
+
+
 def _ports(ports: tuple[Port, ...]) -> str:
     shown = "; ".join(port.in_words() for port in ports[:_SHOWN])
     more = len(ports) - _SHOWN
