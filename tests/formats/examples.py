@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.formats import graphs, harmful, programs, reading, weights
+from tests.formats import asked, graphs, harmful, programs, reading, weights, words
 from tests.formats.making import Example
 
 FAMILIES: dict[str, tuple[Example, ...]] = {
@@ -10,8 +10,8 @@ FAMILIES: dict[str, tuple[Example, ...]] = {
     "Weights alone": weights.STATES,
     "Architectures": weights.ARCHITECTURES,
     "ONNX": graphs.GRAPHS,
-    # Further formats go here, each with a module of its own: folders of Hugging Face, scikit-learn
-    # by skops, Python callables, HTTP endpoints, text networks with a vocabulary, ONNX of texts.
+    "Texts": words.WORDS,
+    "Models that are only asked": asked.ASKED,
     "Files with code in them": programs.PROGRAMS,
     "How images are prepared": reading.PREPARED,
     "How labels are written": reading.LABELS,

@@ -49,3 +49,16 @@ class Settings:
 
     def __init__(self) -> None:
         self.rate, self.device = 0.1, torch.device("cpu")
+
+
+class Words(nn.Module):
+    """Numbers of words (n, t), 0 at padding, to two scores."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(8, 2, padding_idx=0)
+        self.head = nn.Linear(2, 2)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        real = (ids != 0).unsqueeze(-1).float()
+        return self.head((self.embedding(ids) * real).sum(1) / real.sum(1).clamp(min=1))
