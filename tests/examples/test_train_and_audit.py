@@ -15,7 +15,7 @@ def test_trains_saves_and_audits_as_the_command_line_does(
 ) -> None:
     printed = python("train_and_audit.py", "--epochs", "3", "--max-inputs", "20", cwd=tmp_path)
     result = auditkit.read_result(tmp_path / "out" / "report")
-    assert {one.status for one in result.outcomes} <= {"measured", "not_applicable"}
+    assert "errored" not in {one.status for one in result.outcomes}
     accuracy = next(one for one in result.outcomes if one.check == "clean-accuracy").findings[0]
     assert accuracy.id == "clean-accuracy/accuracy/all"
     assert accuracy.value is not None
