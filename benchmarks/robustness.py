@@ -7,11 +7,16 @@ step (epsilon / 30) and with ours (epsilon / 4). Random starts move robust accur
 inputs.
 ``resnet20-random`` is a ResNet-20 with random weights: its times mean something, its accuracies do
 not, so that none is printed.
+
+``--ensemble`` times the attacks of `worst-case` against the reference AutoAttack (standard),
+where the package `autoattack` can be imported (from a checkout: PYTHONPATH=auto-attack).
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
+import importlib.util
 import statistics
 import time
 import warnings
@@ -25,6 +30,8 @@ from torch import Tensor, nn
 
 from auditkit.data.load import DataSpec, load_data
 from auditkit.methods.attacks.active_set import judged
+from auditkit.methods.attacks.ensemble import Ensemble
+from auditkit.methods.attacks.narrowing import narrow
 from auditkit.methods.attacks.pgd_linf import pgd_linf
 from auditkit.models.classifier import ImageClassifier
 from auditkit.models.load import ModelSpec, load_model
@@ -169,6 +176,61 @@ def compare(work: Workload, *, epsilon: float, steps: int, repeats: int) -> None
         print(f"  {name:<38} {seconds:8.3f} s {ratio:7.1f} x   robust accuracy {accuracy}")
 
 
+def ensemble(work: Workload, execution: Execution, *, epsilon: float) -> Tensor:
+    model = work.model
+    correct = model.predict(work.images).argmax(dim=1) == work.labels
+    attacks = Ensemble(
+        logits=model.logits,
+        search=None if execution.search_dtype == "float32" else model.search_logits,
+        images=work.images,
+        labels=work.labels,
+        norm="linf",
+        bounds=model.bounds,
+        keys=lambda name: keys_of(0, name, [str(i) for i in range(len(work.images))]),
+        queries=1000,
+    ).attacks()
+    radius = epsilon / (model.bounds[1] - model.bounds[0])
+    found = narrow(
+        model.logits,
+        work.images,
+        work.labels,
+        correct,
+        attacks=tuple(attacks.values()),
+        radii=(radius,),
+    )
+    print("   ", {name: int((found.attack == i).sum()) for i, name in enumerate(attacks)})
+    return found.points
+
+
+def autoattack(work: Workload, *, epsilon: float) -> Tensor:
+    attack = importlib.import_module("autoattack").AutoAttack(
+        work.model.logits, norm="Linf", eps=epsilon, version="standard", device="cpu", seed=0
+    )
+    attack.verbose = False
+    return attack.run_standard_evaluation(work.images, work.labels, bs=len(work.images))
+
+
+def compare_ensembles(work: Workload, *, epsilon: float, execution: Execution) -> None:
+    """Time both once: they take minutes, and a warm-up as long would add nothing."""
+    rows: list[tuple[str, float, Tensor]] = []
+    for name, run in (
+        ("auditkit, worst-case", partial(ensemble, work, execution, epsilon=epsilon)),
+        ("AutoAttack, standard", partial(autoattack, work, epsilon=epsilon)),
+    ):
+        if name.startswith("AutoAttack") and importlib.util.find_spec("autoattack") is None:
+            print("  autoattack cannot be imported")
+            continue
+        work.model.configure(execution if name.startswith("auditkit") else Execution())
+        begin = time.perf_counter()
+        points = run()
+        rows.append((name, time.perf_counter() - begin, points))
+    work.model.configure(Execution())
+    for name, seconds, points in rows:
+        kept = float((~judged(work.model.logits, points, work.labels)).float().mean())
+        ratio = rows[-1][1] / seconds
+        print(f"  {name:<38} {seconds:8.1f} s {ratio:7.1f} x   robust accuracy {kept:.4f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", nargs="+", default=["digits-cnn", RANDOM])
@@ -177,11 +239,21 @@ def main() -> None:
     parser.add_argument("--inputs", type=int, default=200)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--ensemble", action="store_true", help="worst-case and AutoAttack")
+    parser.add_argument("--layout", choices=["contiguous", "channels_last"], default="contiguous")
+    parser.add_argument("--search-dtype", choices=["float32", "bfloat16"], default="float32")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     for name in options.model:
         work = workload(name, options.inputs)
         for epsilon in map(float, options.epsilons.split(",")):
+            if options.ensemble:
+                print(f"{name}, {len(work.images)} images, epsilon {epsilon},")
+                print(f"  {options.threads} threads; x: how much faster than the reference")
+                execution = Execution(layout=options.layout, search_dtype=options.search_dtype)
+                width = work.model.bounds[1] - work.model.bounds[0]
+                compare_ensembles(work, epsilon=epsilon * width, execution=execution)
+                continue
             print(f"{name}, {len(work.images)} images, epsilon {epsilon}, {options.steps} steps,")
             print(
                 f"  {options.threads} threads, median of {options.repeats}; x: the fastest peer = 1"
