@@ -436,7 +436,9 @@ def _dtypes(tensors: Iterable[TensorFacts]) -> dict[str, int]:
 
 
 def _next_command(path: Path, found: _Found, *, known: bool, words: TextSketch | None) -> str:
-    if found.kind == "skops":
+    if found.kind == "onnx" and found.tokens:
+        return command_for_words(path, arch=False)
+    if found.kind in ("skops", "onnx"):
         return f"audit run {path} --data DATA"
     if not found.tensors:
         return ""
@@ -446,8 +448,6 @@ def _next_command(path: Path, found: _Found, *, known: bool, words: TextSketch |
         return f"audit run {path.parent} --data DATA"
     if found.architecture is not None:
         return f"audit run {path}"
-    if found.tokens:
-        return command_for_words(path, arch=False)
     if words is not None:
         return command_for_words(path)
     return f"audit run {path} --arch {'auto' if known else 'package.module:factory'} --data DATA"

@@ -408,6 +408,12 @@ def test_several_inputs_are_named(tmp_path: Path) -> None:
     torch.testing.assert_close(model.predict(ROWS), wanted)
 
 
+def test_inspect_says_what_to_type(tmp_path: Path) -> None:
+    for number, model in enumerate((cnn(), cnn(batch=1), mlp(), sklearn_like(maps=True))):
+        path = write(model, tmp_path / f"{number}.onnx")
+        assert inspect_file(path).next_command == f"audit run {path} --data DATA"
+
+
 def test_token_numbers_need_a_tokenizer(tmp_path: Path) -> None:
     nodes = [
         helper.make_node("Gather", ["table", "x"], ["e"]),
