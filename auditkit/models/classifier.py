@@ -118,19 +118,19 @@ class Classifier(ABC):
             first = 1 - output if self.probabilities else torch.zeros_like(output)
             output = torch.cat([first, output], dim=1)
         if output.shape != (n, k):
+            outputs = output.shape[-1] if output.ndim else 0
             raise ModelError(
                 f"{self.identity.name} returned shape {tuple(output.shape)} for {n} inputs and {k}"
                 f" classes, expected ({n}, {k}).",
-                hint=f"Name the classes in the order of the outputs: --classes {_numbered(output)}",
+                hint=f"Name the classes in the order of the outputs: --classes {numbered(outputs)}",
             )
         if self.probabilities:  # a logit has to be finite
             return output.float().clamp_min(torch.finfo(torch.float32).tiny).log()
         return output.float()
 
 
-def _numbered(output: Tensor) -> str:
-    """Return an example with as many names as there are outputs."""
-    k = output.shape[-1] if output.ndim else 0
+def numbered(k: int) -> str:
+    """Return an example of --classes with k names, or with some where that would be too long."""
     return ",".join(map(str, range(k))) if 2 <= k <= _LISTED else "a,b,c"
 
 

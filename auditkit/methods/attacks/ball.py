@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import cached_property
 from typing import Literal, NamedTuple, Self, TypeAlias, final
 
 import torch
@@ -73,7 +74,7 @@ class Ball(ABC):
     def __init__(self, inputs: Tensor, *, epsilon: float, bounds: tuple[float, float]) -> None:
         self.inputs, self.epsilon, self.bounds = inputs, epsilon, bounds
 
-    @property
+    @cached_property
     def _radius(self) -> float:
         """What is used of epsilon, so that no rounding of a number can leave the ball."""
         largest = max(map(abs, self.bounds))

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from auditkit.methods.attacks.active_set import judged
+from auditkit.methods.attacks.ball import column
 from auditkit.models.classifier import Logits
 
 
@@ -39,13 +40,12 @@ def shortened(
         Points per forward pass.
     """
     best = points.clone()
-    column = (-1, *[1] * (inputs.ndim - 1))
     low = torch.zeros(len(inputs), dtype=inputs.dtype, device=inputs.device)
     high = torch.ones_like(low)
     smallest, largest = torch.minimum(inputs, points), torch.maximum(inputs, points)
     for _ in range(halvings):
         middle = (low + high) / 2
-        tried = inputs + middle.view(column) * (points - inputs)
+        tried = inputs + column(middle, inputs) * (points - inputs)
         tried = tried.clamp(smallest, largest)  # rounding must not leave the bounds
         flipped = judged(logits, tried, labels, batch_size=batch_size)
         best[flipped] = tried[flipped]

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from auditkit.errors import ModelError
 from auditkit.models.blackbox import BlackBox
-from auditkit.models.classifier import Classifier, Identity, ImageClassifier
+from auditkit.models.classifier import Classifier, Identity, ImageClassifier, numbered
 from auditkit.models.inspect import Inspection, inspect_file
 from auditkit.models.normalisations import Normalisation
 from auditkit.models.trusted.process import TrustedProcess
@@ -105,7 +105,7 @@ def _asked(
     if spec.classes is None:
         raise ModelError(
             f"{code.path} does not name the classes of its network.",
-            hint=f"Add: --classes {_numbers(code, shape)}",
+            hint=f"Add: --classes {numbered(_outputs(code, shape))}",
         )
     how = spec.normalisation(spec.bounds or (0.0, 1.0), shape[0]) or Normalisation()
     return ImageClassifier(
@@ -126,16 +126,14 @@ def _asked(
     )
 
 
-def _numbers(code: TrustedProcess, shape: tuple[int, ...]) -> str:
-    """Return an example with as many names as the network has outputs."""
+def _outputs(code: TrustedProcess, shape: tuple[int, ...]) -> int:
+    """Return how many scores the network gives, 0 where it cannot read an image of zeros."""
     try:
-        outputs = code.scores(np.zeros((1, *shape), np.float32)).shape[-1]
+        return code.scores(np.zeros((1, *shape), np.float32)).shape[-1]
     except RuntimeError:
-        outputs = 0
-    return ",".join(map(str, range(outputs))) if 2 <= outputs <= _LISTED else "a,b,c"
+        return 0
 
 
-_LISTED = 20  # class names in an example
 _SCORES_ALONE = (
     "The network stayed in its process and was asked for scores alone, so checks that need its"
     " gradients or layers do not apply; --arch package.module:factory gives them."

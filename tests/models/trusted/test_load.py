@@ -16,6 +16,7 @@ from torch import nn
 from auditkit.errors import ModelError
 from auditkit.models.classifier import ImageClassifier, TextClassifier
 from auditkit.models.load import ModelSpec, load_model
+from tests.test_convert import typed
 
 # A script that knows nothing of auditkit.
 SCRIPT = """
@@ -49,11 +50,6 @@ if __name__ == "__main__":
     torch.save({"epoch": 6, "model": net, "optimizer": optimizer}, "net.pt")
     np.savez("test.npz", x=x.numpy().astype("uint8"), y=y[1200:].numpy())
 """
-
-
-def typed(words: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "auditkit", *words.split()[1:]]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
 def test_a_whole_module_is_audited_by_following_the_messages(
