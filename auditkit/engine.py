@@ -15,7 +15,7 @@ from typing import Protocol, Self, TypeAlias, final
 
 import torch
 
-from auditkit.artifacts.base import Artifacts
+from auditkit.artifacts.base import Artifacts, Samples
 from auditkit.behaviour import KeptState
 from auditkit.checks.base import Check, NotApplicable, Records
 from auditkit.errors import AuditkitError, ModelError
@@ -127,8 +127,10 @@ class Shards:
         self._keep_inputs = subject.fits_in_memory
         self._module = subject.model.module
         self._kept = KeptState(subject.model.module)
+        samples: Samples = {}
         self._artifacts: list[Artifacts] = [
-            subject.shard(one.start, one.stop, seed=seed, execution=execution) for one in shards
+            subject.shard(one.start, one.stop, seed=seed, execution=execution, samples=samples)
+            for one in shards
         ]
 
     def __len__(self) -> int:

@@ -10,7 +10,7 @@ from typing import final
 import numpy as np
 import torch
 
-from auditkit.artifacts.base import Artifacts
+from auditkit.artifacts.base import Artifacts, Samples
 from auditkit.data.dataset import Dataset
 from auditkit.data.hints import hints_of
 from auditkit.data.load import DataSpec, load_data
@@ -61,10 +61,18 @@ class Subject:
     data: Dataset
     doubt: str | None = None  # what speaks against its preprocessing
 
-    def shard(self, start: int, stop: int, *, seed: int, execution: Execution) -> Artifacts:
+    def shard(
+        self, start: int, stop: int, *, seed: int, execution: Execution, samples: Samples
+    ) -> Artifacts:
         """Return the inputs at [start, stop) with nothing computed about them yet."""
-        positions = np.arange(start, stop)
-        return Artifacts(self.model, self.data, positions, seed=seed, execution=execution)
+        return Artifacts(
+            self.model,
+            self.data,
+            np.arange(start, stop),
+            seed=seed,
+            execution=execution,
+            samples=samples,
+        )
 
     def configure(self, execution: Execution) -> None:
         """Use the layout and search precision that were chosen for this run."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Self, TypeVar, final
+from functools import lru_cache
+from typing import Any, Self, TypeAlias, TypeVar, final
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,7 +16,7 @@ from auditkit.models.graphs import GraphClassifier
 from auditkit.models.tabular import TabularClassifier
 from auditkit.randomness import key_of, keys_of
 from auditkit.result import Execution
-from auditkit.types import Ints, Keys
+from auditkit.types import Bools, Ints, Keys
 
 
 class Artifact(ABC):
@@ -45,6 +47,8 @@ class Artifacts:
         The run's seed.
     execution : Execution
         Batch size, precision and layout.
+    samples : dict, optional
+        Where the shards of one process share their samples.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class Artifacts:
         *,
         seed: int = 0,
         execution: Execution | None = None,
+        samples: Samples | None = None,
     ) -> None:
         self.classifier = classifier
         self.data = data
@@ -63,6 +68,7 @@ class Artifacts:
         self.execution = execution or Execution()
         self.ids = tuple(data.ids[i] for i in positions)
         self.labels = torch.from_numpy(data.labels[positions].copy()).long()  # (n,)
+        self._samples: Samples = {} if samples is None else samples
         self._inputs: Inputs | None = None
         self._facts: dict[type[Artifact], Any] = {}
 
@@ -142,6 +148,41 @@ class Artifacts:
         """Return one 64-bit key for the whole run, the same in every shard."""
         return key_of(self.seed, *purpose)
 
+    def drawn(self, purpose: str, count: int) -> Bools:
+        """Return which inputs of the shard (n,) are among `count` drawn from the whole data."""
+        return self.keys(purpose) <= _lowest_key(self.data.ids, self.seed, purpose, count)
+
+    def sample(self, purpose: str, count: int) -> Artifacts:
+        """Return `count` inputs drawn from the whole data, with the facts about them.
+
+        The same inputs whatever the shard or worker, and what `drawn` says of them; each process
+        computes their facts once.
+        """
+        if (purpose, count) not in self._samples:
+            keys = keys_of(self.seed, purpose, self.data.ids)
+            lowest = _lowest_key(self.data.ids, self.seed, purpose, count)
+            self._samples[purpose, count] = Artifacts(
+                self.classifier,
+                self.data,
+                np.flatnonzero(keys <= lowest),
+                seed=self.seed,
+                execution=self.execution,
+                samples=self._samples,
+            )
+        return self._samples[purpose, count]
+
     def forget_inputs(self) -> None:
-        """Let the inputs go; they are read again when asked for."""
-        self._inputs = None
+        """Let the inputs go, those of the samples too; they are read again when asked for."""
+        for one in (self, *self._samples.values()):
+            one._inputs = None  # noqa: SLF001 - of this class
+
+
+Samples: TypeAlias = dict[tuple[str, int], Artifacts]
+"""Drawn samples by purpose and size."""
+
+
+@lru_cache(maxsize=8)
+def _lowest_key(ids: tuple[str, ...], seed: int, purpose: str, count: int) -> np.uint64:
+    keys = keys_of(seed, purpose, ids)
+    last = min(count, len(keys)) - 1
+    return np.partition(keys, last)[last]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from auditkit.artifacts.base import Artifact, Artifacts
+from auditkit.artifacts.base import Artifact, Artifacts, Samples
 from auditkit.models.classifier import TextClassifier
 from tests.subjects import LinearSubject, graph_subject, linear_subject, table_subject
 
@@ -68,6 +68,34 @@ def test_keys_do_not_depend_on_the_shard(subject: LinearSubject) -> None:
     assert part.key("noise", 1) == whole.key("noise", 1)
     other = Artifacts(subject.model, subject.data, np.array([3, 4]), seed=1)
     assert (part.keys("noise") != other.keys("noise")).all()
+
+
+def test_a_sample_is_the_same_from_every_shard_and_its_facts_are_computed_once(
+    subject: LinearSubject,
+) -> None:
+    shared: Samples = {}
+    shards = [
+        Artifacts(subject.model, subject.data, np.arange(i, i + 5), samples=shared) for i in (0, 5)
+    ]
+    samples = [one.sample("some", 4) for one in shards]
+    assert samples[0].ids == samples[1].ids
+    assert len(samples[0]) == 4
+    facts = [one[Counted] for one in samples]
+    assert facts[0] is facts[1]
+    assert calls == [4]
+    drawn = [
+        i for one in shards for i, here in zip(one.ids, one.drawn("some", 4), strict=True) if here
+    ]
+    assert drawn == list(samples[0].ids)
+    assert shards[0].sample("others", 4).ids != samples[0].ids
+    assert len(shards[0].sample("all", 99)) == 10
+
+
+def test_inputs_of_samples_are_forgotten_too(subject: LinearSubject) -> None:
+    artifacts = subject.artifacts
+    first = artifacts.sample("some", 4).images
+    artifacts.forget_inputs()
+    assert artifacts.sample("some", 4).images is not first
 
 
 def test_labels_of_a_shard_are_its_own(subject: LinearSubject) -> None:
