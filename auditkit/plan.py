@@ -49,7 +49,7 @@ def make_plan(policy: Policy, model: Classifier, data: Dataset, *, shard_size: i
     """
     for name in policy.parameters:
         make_check(name, policy.parameters[name])  # also when it is not selected: typos are errors
-    chosen = policy.checks or tuple(catalogue())
+    chosen = _with_controls(policy.checks or tuple(catalogue()))
     skipped = {find_check(name).meta.id for name in policy.skip} - set(policy.checks)
     runs: list[Check] = []
     not_run: list[Outcome] = []
@@ -66,6 +66,12 @@ def make_plan(policy: Policy, model: Classifier, data: Dataset, *, shard_size: i
     n = len(data)
     shards = tuple(Shard(i, min(n, i + shard_size)) for i in range(0, n, shard_size))
     return Plan(tuple(runs), shards, tuple(not_run))
+
+
+def _with_controls(chosen: Sequence[str]) -> tuple[str, ...]:
+    """Return the chosen checks, and behind them those that control what they find."""
+    controls = [one for name in chosen for one in find_check(name).meta.controlled_by]
+    return (*chosen, *controls)
 
 
 def outcome_of(

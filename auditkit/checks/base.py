@@ -54,6 +54,8 @@ class Meta:
         `Measured.headline` names another.
     references : tuple of str
         Papers.
+    controlled_by : tuple of str
+        Ids of checks whose findings are controls of this one's; they run along with it.
     """
 
     id: str
@@ -68,6 +70,7 @@ class Meta:
     modalities: tuple[Modality, ...] = ("image", "text", "tabular", "graph")
     needs_gradients: bool = False
     references: tuple[str, ...] = ()
+    controlled_by: tuple[str, ...] = ()
 
 
 @final

@@ -99,7 +99,7 @@ class Classifier(ABC):
         rows = [self.logits(inputs[i : i + batch_size]).cpu() for i in range(0, n, batch_size)]
         return torch.cat(rows) if rows else torch.empty(0, len(self.classes))
 
-    def _as_logits(self, output: object, n: int) -> Tensor:
+    def as_logits(self, output: object, n: int) -> Tensor:
         """Check the output and return (n, k) float32 logits; one logit z becomes [0, z]."""
         if not isinstance(output, Tensor):
             raise ModelError(
@@ -212,7 +212,7 @@ class ImageClassifier(Classifier):
     def logits(self, inputs: Inputs) -> Tensor:
         """Return logits (n, k) of raw images (n, c, h, w) within `bounds`."""
         assert isinstance(inputs, Tensor)
-        return self._as_logits(self.outputs(inputs), len(inputs))
+        return self.as_logits(self.outputs(inputs), len(inputs))
 
     def outputs(self, inputs: Tensor) -> Tensor:
         """Return what the network itself gives for raw images (n, c, h, w)."""
@@ -350,7 +350,7 @@ class TextClassifier(Classifier):
 
     def logits_from_embeddings(self, embeddings: Tensor, mask: Tensor) -> Tensor:
         """Return logits (n, k) of embeddings (n, t, d) under mask (n, t)."""
-        return self._as_logits(self.outputs(embeddings, mask), len(embeddings))
+        return self.as_logits(self.outputs(embeddings, mask), len(embeddings))
 
     def outputs(self, embeddings: Tensor, mask: Tensor) -> Tensor:
         """Return what the network itself gives for embeddings (n, t, d) under mask (n, t)."""

@@ -95,7 +95,7 @@ class GraphClassifier(Classifier):
     def logits(self, inputs: Inputs) -> Tensor:
         """Return logits (n, k) of graphs (n, v, d + v)."""
         assert isinstance(inputs, Tensor)
-        return self._as_logits(self.module(*self.split(inputs)), len(inputs))
+        return self.as_logits(self.module(*self.split(inputs)), len(inputs))
 
     def in_words(self, graph: Tensor) -> str:
         """Return one graph (v, d + v) as people read it."""

@@ -105,7 +105,7 @@ class TabularClassifier(Classifier):
 
     def logits_from_features(self, features: Tensor) -> Tensor:
         """Return logits (n, k) of features (n, d)."""
-        return self._as_logits(self.module(features.to(self.dtype)), len(features))
+        return self.as_logits(self.module(features.to(self.dtype)), len(features))
 
     def logits(self, inputs: Inputs) -> Tensor:
         """Return logits (n, k) of raw rows (n, c)."""

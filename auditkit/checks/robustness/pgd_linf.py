@@ -12,6 +12,7 @@ from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.loss_gradients import LossGradients
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
+from auditkit.checks.robustness._controls import CHECK, OF_PLAIN_DESCENT
 from auditkit.checks.robustness._flips import (
     ATTACK_SUCCESS_RATE,
     ROBUST_ACCURACY,
@@ -67,7 +68,8 @@ class PgdLinf(Check):
         " into a wrong one: first one full step along the sign of the gradient, then projected"
         " gradient descent from a random point of the ball. An image that falls at one epsilon"
         " counts as fallen at every larger one. Two controls test the attack itself: gradients"
-        " must not be zero, and with pixels free to take any value nothing may hold.",
+        " must not be zero, and with pixels free to take any value nothing may hold. So do those of"
+        " attack-controls.",
         not_shown="An upper bound: images that held may still fall to a stronger attack, above all"
         " where a control fails. Nothing is said about larger, non-uniform or physical changes.",
         remedy="Train on adversarial examples (PGD training, TRADES), or narrow what an attacker"
@@ -92,6 +94,7 @@ class PgdLinf(Check):
             "Madry et al., 2018, arXiv:1706.06083",
             "Carlini et al., 2019, arXiv:1902.06705",
         ),
+        controlled_by=(CHECK,),
     )
     epsilons: tuple[float, ...] = (0.01, 0.02, 0.05, 0.1)
     steps: int = 40
@@ -169,7 +172,7 @@ class PgdLinf(Check):
             self.epsilons,
             name="epsilon",
             evidence=list(evidence),
-            controls=[blind.id, unbounded.id],
+            controls=[blind.id, unbounded.id, *OF_PLAIN_DESCENT],
             level=context.level,
         )
         return Measured(

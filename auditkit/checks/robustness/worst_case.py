@@ -9,6 +9,7 @@ from typing import ClassVar, final
 import numpy as np
 
 from auditkit.artifacts.base import Artifacts
+from auditkit.artifacts.past_masks import search_of
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import (
     Check,
@@ -19,6 +20,7 @@ from auditkit.checks.base import (
     NotApplicable,
     Records,
 )
+from auditkit.checks.robustness._controls import CHECK, OF_THE_ENSEMBLE, WITHOUT_GRADIENTS
 from auditkit.checks.robustness._flips import (
     ATTACK_SUCCESS_RATE,
     ROBUST_ACCURACY,
@@ -67,14 +69,17 @@ class WorstCase(Check):
 
     meta: ClassVar[Meta] = Meta(
         id="worst-case",
+        version=2,
         family="robustness",
         question="How accurate is it under the best attack that can be mounted?",
         explanation="Four attacks are tried one after the other, each on the images that all"
         " earlier ones left: ascent that chooses its own step sizes on two losses, then towards"
         " each of nine other classes, of which the three most promising are followed further, and"
-        " random squares, which see scores alone (Linf). The largest radius comes first; what no"
-        " attack changed there counts as holding at the smaller ones. Every success is judged by"
-        " the model in its own precision, on an image within its bounds.",
+        " random squares, which see scores alone (Linf). Where the model hides its gradients by"
+        " rounding, by a softmax at its end or by preprocessing without gradients, they are got"
+        " around. The largest radius comes first; what no attack changed there counts as holding at"
+        " the smaller ones. Every success is judged by the model in its own precision, on an image"
+        " within its bounds.",
         not_shown="An upper bound: an attack made for this very model may still find more. Where"
         " random squares succeed after all gradients failed, gradients mislead, and the true"
         " number is likely to be lower.",
@@ -98,6 +103,7 @@ class WorstCase(Check):
             "Croce and Hein, 2020, arXiv:2003.01690",
             "Andriushchenko et al., 2020, arXiv:1912.00049",
         ),
+        controlled_by=(CHECK,),
     )
     linf: tuple[float, ...] = (0.01, 0.02, 0.05)
     l2: tuple[float, ...] = ()
@@ -143,7 +149,7 @@ class WorstCase(Check):
         for norm, radii in self.radii().items():
             attacks = Ensemble(
                 logits=model.logits,
-                search=None if execution.search_dtype == "float32" else model.search_logits,
+                search=search_of(artifacts),
                 images=images,
                 labels=labels,
                 norm=norm,
@@ -185,6 +191,7 @@ class WorstCase(Check):
         if self.linf and gradients:
             alone = int((records["attack_linf"] == SQUARE).sum())
             controls.append(self.share("black_box_gain", alone, n=right, level=context.level))
+        others = OF_THE_ENSEMBLE if gradients else WITHOUT_GRADIENTS
         evidence: dict[str, Evidence] = {}
         held: list[Finding] = []
         for norm, radii in self.radii().items():
@@ -209,7 +216,7 @@ class WorstCase(Check):
                 radii,
                 name=norm,
                 evidence=[f"curve-{norm}", f"attacks-{norm}"],
-                controls=[one.id for one in controls],
+                controls=[*(one.id for one in controls), *others],
                 level=context.level,
             )
         evidence |= linf_galleries(records)

@@ -18,6 +18,7 @@ from auditkit.findings import Curve, ImageExhibit, Table
 from auditkit.models.blackbox import BlackBox
 from auditkit.result import Execution
 from tests.methods.attacks.subjects import (
+    Hidden,
     Wrapped,
     clear_subject,
     feature_subject,
@@ -84,14 +85,27 @@ def test_shards_and_a_cheaper_search_change_nothing_that_matters() -> None:
 
 
 def test_squares_tell_that_gradients_mislead() -> None:
-    """Rounded inputs have a zero gradient: only squares get anywhere, and the control says so."""
+    """Where nothing gets around the mask only squares get anywhere, and the control says so."""
     subject = trained_digits()
-    hidden = like(subject, Wrapped(subject.model.module, quantised=True))
+    network = subject.model.module
+    assert isinstance(network, torch.nn.Sequential)
     check = WorstCase(linf=(0.1,), queries=100)
-    plain, blind = values(measured(check, subject)), values(measured(check, hidden))
+    plain = values(measured(check, subject))
+    blind = values(measured(check, like(subject, Hidden(network))))
     assert plain["black_box_gain"] == 0
     assert (blind["black_box_gain"] or 0) > 0.1
     assert (blind["robust_accuracy/linf=0.1"] or 0) < 0.9
+
+
+def test_rounding_is_got_around() -> None:
+    subject = trained_digits()
+    rounded = like(subject, Wrapped(subject.model.module, quantised=True))
+    check = WorstCase(linf=(0.05,), queries=5)
+    plain, found = values(measured(check, subject)), values(measured(check, rounded))
+    assert found["black_box_gain"] == 0
+    assert found["robust_accuracy/linf=0.05"] == pytest.approx(
+        plain["robust_accuracy/linf=0.05"], abs=0.02
+    )
 
 
 def test_a_black_box_is_attacked_by_its_scores_and_has_no_such_control() -> None:

@@ -75,6 +75,29 @@ class Wrapped(nn.Module):
         return self.scale * self.network(images)
 
 
+class NoSlope(torch.autograd.Function):
+    """The identity, with a gradient of zero."""
+
+    @staticmethod
+    def forward(ctx: object, values: Tensor) -> Tensor:  # type: ignore[override]
+        return values.clone()
+
+    @staticmethod
+    def backward(ctx: object, gradient: Tensor) -> Tensor:  # type: ignore[override]
+        return torch.zeros_like(gradient)
+
+
+class Hidden(nn.Module):
+    """A network whose gradient ends behind its first layer, where nothing gets around it."""
+
+    def __init__(self, network: nn.Sequential) -> None:
+        super().__init__()
+        self.first, self.rest = network[0], network[1:]
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.rest(NoSlope.apply(self.first(images)))
+
+
 def like(subject: Subject, module: nn.Module) -> Subject:
     """The same data and classes with another network."""
     old = subject.model
