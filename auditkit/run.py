@@ -283,11 +283,16 @@ class _Run:
             self._write_now_and_then(execution)
         return None
 
+    def _records(self) -> dict[str, Records]:
+        """Return what every check recorded that is done, by id."""
+        return {one.outcome.check: one.records for one in self.done if one.records is not None}
+
     def _known(self, check: Check, state: State) -> Finished | None:
         """Return what a check came to without measuring it."""
         if check.meta.id in self.request.left.abandoned:
             return _errored(check, Failure(self.request.left.abandoned[check.meta.id]), 0.0)
-        return state.load(check) or _skipped(check, self.policy, self.seconds())
+        earlier = None if check.meta.reads else state.load(check)  # what it reads may differ now
+        return earlier or _skipped(check, self.policy, self.seconds())
 
     def _checked(self, check: Check, engine: Engine) -> Finished | _OutOfMemory:
         """Measure every shard, merge, summarise."""
@@ -312,7 +317,10 @@ class _Run:
         limit = self.policy.check_timeout
         try:
             context = Context(
-                data=self.subject.data, seed=self.policy.seed, level=self.policy.level
+                data=self.subject.data,
+                seed=self.policy.seed,
+                level=self.policy.level,
+                others=self._records(),
             )
             with limited(None if limit is None else limit - seconds()):
                 records = Records.merged(parts)
@@ -382,7 +390,7 @@ class _Run:
             today=self.started.date(),
             interrupted=partial,
         )
-        columns = {one.outcome.check: one.records for one in self.done if one.records is not None}
+        columns = self._records()
         update: dict[str, object] = {
             "seconds": round(self.seconds(), 1),
             "partial": partial,

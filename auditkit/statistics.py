@@ -250,6 +250,46 @@ def gap_of_shares(
     return Interval(max(0.0, float(lows.max() - highs.min())), float(reach.max()))
 
 
+def gap_of_differences(tables: Ints, *, level: float = LEVEL) -> Interval:
+    """Return the interval of the largest minus the smallest paired difference of groups.
+
+    A group's difference is the share of its inputs that succeed first minus the share that succeed
+    second, on the same inputs. Two groups: the two paired intervals put together as Newcombe does,
+    folded at zero. More: differences of their limits, as in `gap_of_shares`.
+
+    Parameters
+    ----------
+    tables : ndarray
+        (g, 4), per group the inputs on which both, only the first, only the second, or neither
+        succeeded; at least two groups, none empty.
+
+    References
+    ----------
+    Zou and Donner, 2008, Statistics in Medicine 27, 1693-1702 (putting intervals together).
+    """
+    groups, alpha = len(tables), 1 - level
+    if groups < 2:
+        raise ValueError(f"a gap needs at least two groups, got {groups}")
+    differences = (tables[:, 1] - tables[:, 2]) / tables.sum(axis=1)
+    if groups == 2:
+        first, second = np.argsort(-differences, kind="stable")
+        lows, highs = _paired_limits(tables, level)
+        gap = float(differences[first] - differences[second])
+        below = math.hypot(differences[first] - lows[first], highs[second] - differences[second])
+        above = math.hypot(highs[first] - differences[first], differences[second] - lows[second])
+        return Interval(max(0.0, gap - below), max(gap + above, below - gap))
+    lows, highs = _paired_limits(tables, 1 - alpha / (2 * groups))
+    wide_lows, wide_highs = _paired_limits(tables, 1 - alpha / 2)
+    reach = wide_highs[:, None] - wide_lows[None, :]
+    np.fill_diagonal(reach, 0.0)  # a group is no gap to itself
+    return Interval(max(0.0, float(lows.max() - highs.min())), float(reach.max()))
+
+
+def _paired_limits(tables: Ints, level: float) -> tuple[Floats, Floats]:
+    each = np.array([newcombe_paired(*row, level=level) for row in tables.tolist()])
+    return each[:, 0], each[:, 1]
+
+
 def _exact_limits(counts: Ints, totals: Ints, level: float) -> tuple[Floats, Floats]:
     cells = zip(counts.tolist(), totals.tolist(), strict=True)
     each = np.array([clopper_pearson(count, total, level=level) for count, total in cells])

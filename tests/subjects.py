@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.checks.base import Check, Context, Measured, NotApplicable, Records
+from auditkit.checks.catalogue import make_check
 from auditkit.data.dataset import Dataset, InMemory, Reader
 from auditkit.data.graphs import Graph, StoredGraphs
 from auditkit.data.schema import Feature, Schema
@@ -113,7 +114,16 @@ def run_check(
         if isinstance(part, NotApplicable):
             return part
         parts.append(part)
-    return check.summarise(Records.merged(parts), Context(data=subject.data, seed=seed))
+    others: dict[str, Records] = {}
+    for name in check.meta.reads:
+        other = make_check(name, {})
+        if other.applies(subject.model, subject.data) is None:
+            found = other.measure(Artifacts(subject.model, subject.data, np.arange(n), seed=seed))
+            assert isinstance(found, Records)
+            others[name] = found
+    return check.summarise(
+        Records.merged(parts), Context(data=subject.data, seed=seed, others=others)
+    )
 
 
 def measured(check: Check, subject: Subject, **kwargs: object) -> Measured:

@@ -18,6 +18,7 @@ from auditkit.statistics import (
     bootstrap,
     bootstrap_mean,
     clopper_pearson,
+    gap_of_differences,
     gap_of_shares,
     gap_p,
     holm,
@@ -235,6 +236,49 @@ def test_gap_intervals_of_many_groups_cover_at_either_end(
 ) -> None:
     for misses in gap_misses(shares, sizes, 1000):
         assert accepts(misses, 1000, 0.025)
+
+
+def difference_misses(cells: tuple[tuple[float, ...], ...], size: int, runs: int) -> int:
+    rng, misses = np.random.default_rng(3), 0
+    truth = np.ptp([before - after for _, before, after, _ in cells])
+    for _ in range(runs):
+        low, high = gap_of_differences(np.stack([rng.multinomial(size, one) for one in cells]))
+        misses += not low - 1e-12 <= truth <= high + 1e-12
+    return misses
+
+
+DIFFERENCES = [
+    ((0.5, 0.3, 0.0, 0.2), (0.5, 0.3, 0.0, 0.2)),
+    ((0.8, 0.1, 0.0, 0.1), (0.5, 0.4, 0.0, 0.1)),
+    ((0.5, 0.2, 0.1, 0.2), (0.4, 0.3, 0.2, 0.1)),
+    ((0.9, 0.02, 0.0, 0.08), (0.9, 0.05, 0.0, 0.05), (0.95, 0.0, 0.0, 0.05)),
+]
+
+
+@pytest.mark.parametrize("cells", DIFFERENCES)
+def test_gaps_of_differences_cover_the_true_gap(cells: tuple[tuple[float, ...], ...]) -> None:
+    assert accepts(difference_misses(cells, 60, 300), 300, 0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [40, 200])
+@pytest.mark.parametrize("cells", DIFFERENCES)
+def test_gaps_of_differences_cover_over_2000_repetitions(
+    cells: tuple[tuple[float, ...], ...], size: int
+) -> None:
+    assert accepts(difference_misses(cells, size, 2000), 2000, 0.05)
+
+
+def test_a_gap_of_two_differences_puts_their_intervals_together() -> None:
+    tables = np.array([[20, 25, 2, 3], [30, 5, 4, 11]])
+    one, two = (newcombe_paired(*row) for row in tables.tolist())
+    a, b = 23 / 50, 1 / 50
+    low, high = gap_of_differences(tables)
+    assert low == pytest.approx(a - b - math.hypot(a - one.low, two.high - b))
+    assert high == pytest.approx(a - b + math.hypot(one.high - a, b - two.low))
+    assert gap_of_differences(tables[::-1]) == (low, high)
+    with pytest.raises(ValueError, match="two groups"):
+        gap_of_differences(tables[:1])
 
 
 def test_gap_p_equals_permuting_rows() -> None:

@@ -56,6 +56,8 @@ class Meta:
         Papers.
     controlled_by : tuple of str
         Ids of checks whose findings are controls of this one's; they run along with it.
+    reads : tuple of str
+        Ids of checks whose records it reads in `summarise`; they run before it.
     """
 
     id: str
@@ -71,6 +73,7 @@ class Meta:
     needs_gradients: bool = False
     references: tuple[str, ...] = ()
     controlled_by: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
 
 
 @final
@@ -157,11 +160,15 @@ def _highest(examples: Sequence[Example]) -> tuple[Example, ...]:
 @final
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """What summarising may know besides the records, which are in the order of `data`."""
+    """What summarising may know besides the records, which are in the order of `data`.
+
+    `others` are the records of the checks that ran before, by id.
+    """
 
     data: Dataset
     seed: int
     level: float = LEVEL
+    others: Mapping[str, Records] = field(default_factory=dict[str, Records])
 
     def key(self, *purpose: object) -> int:
         """Return a 64-bit seed for one purpose."""

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from auditkit.checks.attribution.saliency import Saliency
 from auditkit.checks.base import Check
 from auditkit.checks.bias.group_gap import GroupGap
+from auditkit.checks.bias.group_robustness import GroupRobustness
 from auditkit.checks.calibration.calibration_error import CalibrationError
 from auditkit.checks.performance.clean_accuracy import CleanAccuracy
 from auditkit.checks.robustness.attack_controls import AttackControls
@@ -37,6 +38,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     Typos,
     CalibrationError,
     GroupGap,
+    GroupRobustness,
     Saliency,
 )
 

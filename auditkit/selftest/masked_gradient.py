@@ -122,7 +122,8 @@ def _undecided(model: Classifier, _twins: Twins) -> float:
 _FALSE = Symptom(label="robust accuracy claimed beyond that of the same weights", measure=_claimed)
 _TWIN = "the same weights without the mask"
 _CONTROLS = (
-    "the attack's own controls: no gradient may be zero, and without a bound nothing may hold"
+    "the attack's own controls: no gradient may be zero, and without a bound nothing may hold; and"
+    " attack-controls: past the mask the same attack finds many more"
 )
 
 FLAWS = (
@@ -173,10 +174,12 @@ FLAWS = (
         planted="noise is added to the input each time it is read",
         twin=_TWIN,
         must_reveal="attack controls",
+        revealed_by="attack-controls: answers change when the same batch is asked again",
         symptom=Symptom(
             label="answers that change when the same image is read again", measure=_undecided
         ),
         plant=_plant(StochasticLayer),
         data=_audited,
+        quick=True,
     ),
 )

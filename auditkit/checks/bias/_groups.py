@@ -123,15 +123,24 @@ def nothing_to_compare(data: Dataset) -> NotApplicable | None:
     return None
 
 
-def column_of(name: str, predicted: Ints, data: Dataset) -> Column:
-    """Return the groups of a column; a missing value is a group of its own."""
+def groups_of(name: str, data: Dataset) -> tuple[Ints, tuple[str, ...]]:
+    """Return each input's group (n,) in a column, and the names of the groups.
+
+    A missing value is a group of its own.
+    """
     groups = data.attributes[name].astype(object)
     groups = groups.where(groups.notna(), MISSING).astype(str)
     codes, names = pd.factorize(groups.to_numpy(dtype=object), sort=True)
+    return codes, tuple(map(str, names))
+
+
+def column_of(name: str, predicted: Ints, data: Dataset) -> Column:
+    """Return the groups of a column and what was counted in them."""
+    codes, names = groups_of(name, data)
     counts = count_groups(
         codes, data.labels, predicted, groups=len(names), classes=len(data.classes)
     )
-    return Column(name, tuple(map(str, names)), counts)
+    return Column(name, names, counts)
 
 
 def positives(rate: Rate, data: Dataset) -> range:

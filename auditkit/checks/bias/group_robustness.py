@@ -1,0 +1,146 @@
+"""Does an attack widen the gap between groups?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import numpy as np
+
+from auditkit.artifacts.base import Artifacts
+from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
+from auditkit.checks.bias._groups import nothing_to_compare
+from auditkit.checks.bias._stress import Stress, compare_groups, stress_metrics
+from auditkit.checks.robustness._controls import CHECK, OF_PLAIN_DESCENT, OF_THE_ENSEMBLE
+from auditkit.data.dataset import Dataset
+from auditkit.errors import ConfigError
+from auditkit.findings import Metric
+from auditkit.models.classifier import Classifier
+from auditkit.types import Bools, Floats
+
+# Where a check keeps the smallest budget at which each answer became wrong.
+_FLIPS = {"pgd-linf": "flip_epsilon", "worst-case": "flip_linf", "token-swap": "changed_words"}
+# What the strongest of them must stand before its numbers may pass.
+_CONTROLS = {"pgd-linf": OF_PLAIN_DESCENT, "worst-case": OF_THE_ENSEMBLE}
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class GroupRobustness(Check):
+    """Robust accuracy per group, and whether groups lose different shares under attack.
+
+    Nothing is attacked anew: what `pgd-linf`, `worst-case` and `token-swap` found is read, an input
+    counting as fallen where any of them changed it within the budget.
+
+    Parameters
+    ----------
+    radius : float
+        Budget for images: the Linf radius as a share of the input range. One that an attack's
+        check was run with says most; in between the next smaller one counts.
+    words : int
+        Budget for texts: changed words.
+    minimum_n : int
+        A group with fewer inputs is shown, but left out of the gaps.
+    permutations : int
+        Permutations behind each p-value.
+
+    Raises
+    ------
+    ConfigError
+        If a parameter is outside its range.
+    """
+
+    meta: ClassVar[Meta] = Meta(
+        id="group-robustness",
+        family="bias",
+        question="Does an attack widen the gap between groups?",
+        explanation="For every group, the share of inputs that are right and that no attack changed"
+        " within the budget. A group's drop is what it loses to the attack, on the same inputs; the"
+        " gap of the drops says by how much the attack moves groups apart, whatever gap there was"
+        " before. A permutation test asks whether chance alone would give such a gap.",
+        not_shown="Why groups differ: one group's inputs may lie nearer to the boundary, or an"
+        " attack may suit them better. Robust accuracy is an upper bound in every group. Groups"
+        " that no column names.",
+        remedy="Add training data, or adversarial training, for the group that loses most, and"
+        " measure again on new inputs.",
+        metrics=stress_metrics(
+            "robust_accuracy",
+            Metric(
+                label="robust accuracy",
+                definition="Share of the group's inputs that are classified correctly and that no"
+                " attack within the budget changed. An upper bound.",
+                unit="share",
+                better="higher",
+            ),
+        ),
+        headline="group-robustness/drop_gap/*",
+        modalities=("image", "text"),
+        controlled_by=(CHECK,),
+        reads=("pgd-linf", "token-swap"),
+        references=("Nanda et al., 2021, arXiv:2006.12621",),
+    )
+    radius: float = 0.02
+    words: int = 1
+    minimum_n: int = 20
+    permutations: int = 2000
+
+    def __post_init__(self) -> None:
+        if not 0 < self.radius <= 1:
+            raise ConfigError(
+                f"group-robustness: radius is {self.radius}, expected a value in (0, 1].",
+                hint="It is a share of the input range: 8/255 is 0.0314.",
+            )
+        for name, least in (("words", 1), ("minimum_n", 1), ("permutations", 100)):
+            if getattr(self, name) < least:
+                raise ConfigError(
+                    f"group-robustness: {name} is {getattr(self, name)}, expected at least {least}."
+                )
+
+    def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
+        """Where there are groups to compare."""
+        return super().applies(model, data) or nothing_to_compare(data)
+
+    def measure(self, artifacts: Artifacts) -> Records:
+        """Measure nothing: other checks did."""
+        return Records(artifacts.ids)
+
+    def summarise(self, records: Records, context: Context) -> Measured | NotApplicable:
+        """Compare groups by what the attacks' checks recorded."""
+        del records
+        flips = _smallest_flips(context.others)
+        if not flips:
+            return NotApplicable("no attack was measured whose results it could read")
+        is_text = context.data.modality == "text"
+        budget = self.words if is_text else self.radius
+        smallest = np.minimum.reduce(list(flips.values()))
+        unit = f"{budget} changed word{'s' * (budget != 1)}" if is_text else f"Linf {budget:g}"
+        before: Bools = smallest > 0
+        stress = Stress(
+            words=f"under {' and '.join(flips)} within {unit}",
+            metric="robust_accuracy",
+            before=before,
+            after=smallest > budget,
+            controls=_CONTROLS.get(next(reversed(flips)), ()),
+        )
+        findings, evidence = compare_groups(
+            self,
+            stress,
+            context,
+            minimum_n=self.minimum_n,
+            permutations=self.permutations,
+        )
+        known = [one for one in findings if one.metric == "drop_gap" and one.high is not None]
+        widest = max(known, key=lambda one: one.high or 0.0, default=None)
+        return Measured(
+            findings=findings, evidence=evidence, headline=widest.id if widest else None
+        )
+
+
+def _smallest_flips(others: Mapping[str, Records]) -> dict[str, Floats]:
+    """Return the budget of each input's first change (n,) by the check that found it."""
+    return {
+        name: others[name][column].astype(float)
+        for name, column in _FLIPS.items()
+        if name in others and column in others[name].columns
+    }

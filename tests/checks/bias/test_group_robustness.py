@@ -1,0 +1,146 @@
+"""Mirrors auditkit/checks/bias/group_robustness.py and _stress.py."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from auditkit.checks.base import Context, Measured, NotApplicable, Records
+from auditkit.checks.bias.group_robustness import GroupRobustness
+from auditkit.checks.robustness._controls import OF_PLAIN_DESCENT, OF_THE_ENSEMBLE
+from auditkit.errors import ConfigError
+from auditkit.findings import Table
+from auditkit.statistics import gap_of_differences, permutation_p
+from tests.methods.attacks.subjects import bag_of_words, feature_subject
+from tests.subjects import Subject, image_data, measured, values
+
+CHECK = GroupRobustness(minimum_n=5, permutations=200)
+REVEALS = "drop_gap"
+
+
+def grouped(*, alike: bool) -> Subject:
+    """Group a rests on fifteen weak pixels, group b on one strong pixel; alike: both on it."""
+    weak, strong = feature_subject(robust=False), feature_subject(robust=True)
+    images = strong.artifacts.images.clone()
+    if not alike:
+        images[:20, 0, 0, 0] = 0.5 + 0.01 * (2.0 * weak.artifacts.labels[:20] - 1)
+    data = image_data(
+        images,
+        strong.artifacts.labels,
+        attributes={"site": ["a"] * 20 + ["b"] * 20},
+        sensitive=("site",),
+    )
+    return Subject(strong.model, data)
+
+
+def broken() -> Subject:
+    """The attack changes all of one group and none of the other."""
+    return grouped(alike=False)
+
+
+def sound() -> Subject:
+    """It changes none of either."""
+    return grouped(alike=True)
+
+
+def test_a_group_that_loses_all_is_told_from_one_that_loses_nothing() -> None:
+    found = values(measured(CHECK, broken()))
+    assert found["robust_accuracy/site=a"] == 0
+    assert found["robust_accuracy/site=b"] == 1
+    assert found["drop_gap/site"] == found["robust_accuracy_gap/site"] == 1
+    assert found["drop_gap_p/site"] == pytest.approx(1 / 201, abs=0.01)
+
+
+def flips(before: list[int], after: list[int]) -> np.ndarray:
+    """Budgets of first changes: 0 wrong before, 0.01 changed, inf held."""
+    return np.array(
+        [np.inf if a else 0.01 if b else 0.0 for b, a in zip(before, after, strict=True)]
+    )
+
+
+def summarised(check: GroupRobustness, others: dict[str, Records]) -> Measured | NotApplicable:
+    data = broken().data
+    return check.summarise(Records(data.ids), Context(data=data, seed=0, others=others))
+
+
+def test_drops_are_paired_and_the_gap_before_is_not_counted() -> None:
+    """Group a: 12 right, 6 hold; group b: 20 right, 14 hold. Both lose 6 of 20."""
+    before, after = [1] * 12 + [0] * 8 + [1] * 20, [1] * 6 + [0] * 14 + [1] * 14 + [0] * 6
+    ids = broken().data.ids
+    others = {"pgd-linf": Records(ids, flip_epsilon=flips(before, after))}
+    outcome = summarised(CHECK, others)
+    assert isinstance(outcome, Measured)
+    found = values(outcome)
+    assert found["robust_accuracy/site=a"] == pytest.approx(6 / 20)
+    assert found["robust_accuracy_gap/site"] == pytest.approx(8 / 20)
+    assert found["drop_gap/site"] == 0
+    gap = next(one for one in outcome.findings if one.metric == "drop_gap")
+    tables = np.array([[6, 6, 0, 8], [14, 6, 0, 0]])
+    assert (gap.low, gap.high) == gap_of_differences(tables)
+    lost = np.array(before) - np.array(after)
+    p = permutation_p(
+        lambda g: float(np.ptp(np.bincount(g, lost) / 20)), np.repeat([0, 1], 20), seed=0
+    )
+    assert found["drop_gap_p/site"] == p == 1
+    table = outcome.evidence["groups-1-drops"]
+    assert isinstance(table, Table)
+    assert table.rows[0][:3] == ["a", 20, 12 / 20]
+    assert table.rows[0][6] == pytest.approx(6 / 20)
+
+
+def test_an_input_has_fallen_where_any_attack_changed_it() -> None:
+    ids = broken().data.ids
+    weak = flips([1] * 40, [1] * 40)
+    strong = flips([1] * 40, [0] * 10 + [1] * 30)
+    one = {"pgd-linf": Records(ids, flip_epsilon=weak)}
+    both = {**one, "worst-case": Records(ids, flip_linf=strong)}
+    first, second = summarised(CHECK, one), summarised(CHECK, both)
+    assert isinstance(first, Measured)
+    assert isinstance(second, Measured)
+    assert values(first)["robust_accuracy/site=a"] == 1
+    assert values(second)["robust_accuracy/site=a"] == 0.5
+    assert first.findings[0].controls == list(OF_PLAIN_DESCENT)
+    assert second.findings[0].controls == list(OF_THE_ENSEMBLE)
+
+
+def test_the_budget_decides_what_has_fallen() -> None:
+    ids = broken().data.ids
+    others = {"pgd-linf": Records(ids, flip_epsilon=np.repeat([0.01, 0.05], 20))}
+    for radius, kept in ((0.005, 1), (0.01, 0)):
+        outcome = summarised(replace(CHECK, radius=radius), others)
+        assert isinstance(outcome, Measured)
+        assert values(outcome)["robust_accuracy/site=a"] == kept
+
+
+def test_small_groups_are_shown_but_not_compared() -> None:
+    outcome = measured(replace(CHECK, minimum_n=21), broken())
+    found = values(outcome)
+    assert found["robust_accuracy/site=a"] == 0
+    assert found["drop_gap/site"] is None
+    assert outcome.headline is None
+
+
+def test_without_an_attack_there_is_nothing_to_read() -> None:
+    assert isinstance(summarised(CHECK, {}), NotApplicable)
+
+
+def test_texts_are_compared_by_changed_words() -> None:
+    plain = bag_of_words(0)
+    data = replace(
+        plain.data,
+        attributes=plain.data.attributes.assign(side=["l", "r"] * (len(plain.data) // 2)),
+    )
+    found = values(measured(CHECK, Subject(plain.model, data)))
+    assert found["robust_accuracy/side=l"] is not None
+    assert found["drop_gap/side"] is not None
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [({"radius": 0.0}, "radius"), ({"words": 0}, "words"), ({"permutations": 9}, "permutations")],
+)
+def test_impossible_parameters_are_refused(parameters: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        GroupRobustness(**parameters)  # type: ignore[arg-type]
