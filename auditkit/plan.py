@@ -49,7 +49,7 @@ def make_plan(policy: Policy, model: Classifier, data: Dataset, *, shard_size: i
     """
     for name in policy.parameters:
         make_check(name, policy.parameters[name])  # also when it is not selected: typos are errors
-    chosen = _with_companions(policy.checks or tuple(catalogue()))
+    chosen = _with_companions(policy.checks or tuple(catalogue()), judged=bool(policy.limits))
     skipped = {find_check(name).meta.id for name in policy.skip} - set(policy.checks)
     runs: list[Check] = []
     not_run: list[Outcome] = []
@@ -68,11 +68,14 @@ def make_plan(policy: Policy, model: Classifier, data: Dataset, *, shard_size: i
     return Plan(tuple(runs), shards, tuple(not_run))
 
 
-def _with_companions(chosen: Sequence[str]) -> tuple[str, ...]:
-    """Return the chosen checks, those that control them, and last those that read others."""
+def _with_companions(chosen: Sequence[str], *, judged: bool) -> tuple[str, ...]:
+    """Return the chosen checks, those that control them, and last those that read others.
+
+    Where nothing is judged, nothing has to be controlled.
+    """
     metas = [find_check(name).meta for name in chosen]
     wanted = [one for meta in metas for one in (*meta.reads, meta.id)]
-    controls = [one for name in wanted for one in find_check(name).meta.controlled_by]
+    controls = [one for name in wanted for one in find_check(name).meta.controlled_by if judged]
     return tuple(sorted((*wanted, *controls), key=lambda name: bool(find_check(name).meta.reads)))
 
 

@@ -45,20 +45,28 @@ def test_what_a_policy_skips_is_said_and_runs_when_it_is_asked_for() -> None:
     )
     assert told["typos"][0] == "not_applicable", "what could not run anyway says so"
     asked = plan_of(skip=["pgd-linf"], checks=["pgd-linf"])
-    assert [one.meta.id for one in asked.checks] == ["pgd-linf", "attack-controls"]
+    assert [one.meta.id for one in asked.checks] == ["pgd-linf"]
     assert asked.not_run == ()
 
 
-def test_what_controls_a_check_runs_along_with_it_unless_it_is_left_out() -> None:
-    plan = plan_of(checks=["pgd-linf", "worst-case"])
+JUDGED = {"limits": [{"finding": "pgd-linf/*", "min": 0.5}]}
+
+
+def test_what_controls_a_judged_check_runs_along_with_it_unless_it_is_left_out() -> None:
+    plan = plan_of(checks=["pgd-linf", "worst-case"], **JUDGED)
     assert [one.meta.id for one in plan.checks] == ["pgd-linf", "worst-case", "attack-controls"]
-    plan = plan_of(checks=["pgd-linf"], skip=["attack-controls"])
+    plan = plan_of(checks=["pgd-linf"], skip=["attack-controls"], **JUDGED)
     assert [one.meta.id for one in plan.checks] == ["pgd-linf"]
     assert [one.check for one in plan.not_run] == ["attack-controls"]
 
 
+def test_what_a_check_reads_runs_before_it() -> None:
+    plan = plan_of(checks=["group-robustness", "worst-case"])
+    assert [one.meta.id for one in plan.checks] == ["pgd-linf", "worst-case", "group-robustness"]
+
+
 def test_parameters_reach_the_check() -> None:
-    check, _ = plan_of(
+    (check,) = plan_of(
         checks=["pgd-linf"], parameters={"pgd-linf": {"epsilons": [0.1, 0.2]}}
     ).checks
     assert check.epsilons == (0.1, 0.2)  # type: ignore[attr-defined]
