@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from auditkit.checks.catalogue import BUILT_IN
@@ -61,7 +63,11 @@ def test_what_controls_a_judged_check_runs_along_with_it_unless_it_is_left_out()
 
 
 def test_what_a_check_reads_runs_before_it() -> None:
-    plan = plan_of(checks=["group-robustness", "worst-case"])
+    groups = replace(
+        SUBJECT.data, attributes=SUBJECT.data.attributes.assign(site=["a", "b", "a", "b", "b"] * 5)
+    )
+    policy = Policy(checks=("group-robustness", "worst-case"))
+    plan = make_plan(policy, SUBJECT.model, groups, shard_size=10)
     assert [one.meta.id for one in plan.checks] == ["pgd-linf", "worst-case", "group-robustness"]
 
 
