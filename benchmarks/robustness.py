@@ -56,6 +56,11 @@ class Workload:
     start: Tensor
     meaningful: bool
 
+    @property
+    def correct(self) -> Tensor:
+        """Right before any attack (n,)."""
+        return self.model.predict(self.images).argmax(dim=1) == self.labels
+
 
 class Block(nn.Module):
     """Two convolutions and a shortcut."""
@@ -170,7 +175,7 @@ def compare(work: Workload, *, epsilon: float, steps: int, repeats: int) -> None
         rows.append((f"foolbox, step epsilon / {1 / step:.0f}", *timed(attack, repeats)))
     fastest_peer = min(seconds for name, seconds, _ in rows if name.startswith("foolbox"))
     for name, seconds, points in rows:
-        kept = ~judged(work.model.logits, points, work.labels)
+        kept = ~judged(work.model.logits, points, work.labels) & work.correct
         accuracy = f"{float(kept.float().mean()):.4f}" if work.meaningful else "(random weights)"
         ratio = fastest_peer / seconds
         print(f"  {name:<38} {seconds:8.3f} s {ratio:7.1f} x   robust accuracy {accuracy}")
@@ -178,7 +183,6 @@ def compare(work: Workload, *, epsilon: float, steps: int, repeats: int) -> None
 
 def ensemble(work: Workload, execution: Execution, *, epsilon: float) -> Tensor:
     model = work.model
-    correct = model.predict(work.images).argmax(dim=1) == work.labels
     attacks = Ensemble(
         logits=model.logits,
         search=None if execution.search_dtype == "float32" else model.search_logits,
@@ -194,7 +198,7 @@ def ensemble(work: Workload, execution: Execution, *, epsilon: float) -> Tensor:
         model.logits,
         work.images,
         work.labels,
-        correct,
+        work.correct,
         attacks=tuple(attacks.values()),
         radii=(radius,),
     )
@@ -226,7 +230,9 @@ def compare_ensembles(work: Workload, *, epsilon: float, execution: Execution) -
         rows.append((name, time.perf_counter() - begin, points))
     work.model.configure(Execution())
     for name, seconds, points in rows:
-        kept = float((~judged(work.model.logits, points, work.labels)).float().mean())
+        kept = float(
+            (~judged(work.model.logits, points, work.labels) & work.correct).float().mean()
+        )
         ratio = rows[-1][1] / seconds
         print(f"  {name:<38} {seconds:8.1f} s {ratio:7.1f} x   robust accuracy {kept:.4f}")
 

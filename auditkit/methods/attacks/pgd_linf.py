@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from auditkit.methods.attacks.active_set import first_successes, judged
+from auditkit.methods.attacks.active_set import first_successes
 from auditkit.methods.attacks.ball import linf_ball
 from auditkit.models.classifier import Logits
 
@@ -25,15 +25,14 @@ def pgd_linf(
     """Return points of the ball: the first that is misclassified, or the last that was reached.
 
     The step is epsilon / 4 whatever the number of steps, so that more steps continue the same path
-    and never lose a success. An input that is misclassified as it stands is returned unchanged: an
-    attack cannot repair it.
+    and never lose a success.
 
     Parameters
     ----------
     logits : callable
         The model in its own precision; it alone judges.
     inputs : Tensor
-        (n, ...) clean inputs within the bounds.
+        (n, ...) clean inputs within the bounds, all classified correctly.
     labels : Tensor
         (n,) int64.
     epsilon : float
@@ -54,21 +53,17 @@ def pgd_linf(
     Madry et al., 2018, arXiv:1706.06083, section 2.1.
     """
     box = linf_ball(inputs, epsilon=epsilon, bounds=bounds)
-    wrong = judged(logits, inputs, labels, margin=0.0, batch_size=batch_size)
-    (held,) = torch.where(~wrong)
 
     def advance(points: Tensor, gradients: Tensor, rows: Tensor) -> Tensor:
         signs = torch.nan_to_num(gradients).sign()
-        return box.clamp(points + (epsilon / 4) * signs, held[rows])
+        return box.clamp(points + (epsilon / 4) * signs, rows)
 
-    points = inputs.clone()
-    points[held] = first_successes(
+    return first_successes(
         logits,
-        box.clamp(inputs[held] + epsilon * start[held], held),
-        labels[held],
+        box.clamp(inputs + epsilon * start),
+        labels,
         steps=steps,
         advance=advance,
         search=search,
         batch_size=batch_size,
     )
-    return points

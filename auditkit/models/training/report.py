@@ -121,7 +121,8 @@ def robust(classifier: ImageClassifier, data: Dataset, how: Adversarial) -> Robu
         start=torch.from_numpy(2 * uniform(keys, tuple(inputs.shape[1:])) - 1).to(inputs),
         bounds=classifier.bounds,
     )
-    held = ~judged(classifier.logits, points, labels, margin=0.0)
+    wrong, fallen = (judged(classifier.logits, one, labels, margin=0.0) for one in (inputs, points))
+    held = ~(wrong | fallen)
     return Robust(epsilon=how.epsilon, steps=STEPS, correct=int(held.sum()), n=len(rows))
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from auditkit.methods.attacks.active_set import judged, misclassified
 from auditkit.methods.attacks.pgd_linf import pgd_linf
 from auditkit.models.classifier import ImageClassifier
-from tests.methods.attacks.subjects import Wrapped, like, trained_digits, valley_subject
+from tests.methods.attacks.subjects import Wrapped, like, trained_digits
 from tests.subjects import Subject, linear_subject
 
 
@@ -50,14 +50,6 @@ def test_stays_in_ball_and_box(seed: int, epsilon: float) -> None:
     assert ((points.double() - images.double()).abs() <= epsilon).all()
     assert points.min() >= 0
     assert points.max() <= 1
-
-
-def test_a_wrong_answer_is_not_repaired() -> None:
-    """One step of 0.2 would take the first input to a place where its answer is right."""
-    subject = valley_subject()
-    points = attacked(subject, epsilon=0.2, start=torch.ones(2, 1, 1, 1))
-    assert points[0].item() == 0.5
-    assert not robust(subject, points).any()
 
 
 def test_more_steps_and_larger_balls_never_lose_a_success() -> None:
