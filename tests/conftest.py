@@ -3,6 +3,9 @@
 import os
 from pathlib import Path
 
+# Several processes with several threads each slow each other tenfold; torch reads this once.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 from hypothesis import settings
 
