@@ -324,6 +324,7 @@ def _model_options(command: F) -> F:
     help="Run only this check; repeatable.",
 )
 @click.option("--policy", metavar="FILE", help="Limits and settings; 'none' judges nothing.")
+@click.option("--other-model", metavar="MODEL", help="A second model, for the check transfer.")
 @click.option(
     "--max-inputs", type=click.IntRange(min=1), help="Random sample, stratified by label."
 )
@@ -484,7 +485,13 @@ def _policy(options: dict[str, Any]) -> Policy:
 
     policy = load_policy(options["policy"], suite=options["suite"], checks=options["checks"])
     given = {key: options[key] for key in ("max_inputs", "budget", "check_timeout", "seed")}
+    if options["other_model"] is not None:
+        given["parameters"] = _with_parameter(policy, "transfer", other=options["other_model"])
     return policy.model_copy(update={k: v for k, v in given.items() if v is not None})
+
+
+def _with_parameter(policy: Policy, check: str, **value: object) -> dict[str, dict[str, object]]:
+    return {**policy.parameters, check: {**policy.parameters.get(check, {}), **value}}
 
 
 def _workers(text: str) -> int | None:

@@ -21,6 +21,7 @@ from auditkit.checks.robustness.deepfool_l2 import DeepfoolL2
 from auditkit.checks.robustness.fgsm_linf import FgsmLinf
 from auditkit.checks.robustness.pgd_linf import PgdLinf
 from auditkit.checks.robustness.token_swap import TokenSwap
+from auditkit.checks.robustness.transfer import Transfer
 from auditkit.checks.robustness.worst_case import WorstCase
 from auditkit.checks.shift.corruptions import Corruptions
 from auditkit.checks.shift.typos import Typos
@@ -33,6 +34,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     FgsmLinf,
     DeepfoolL2,
     WorstCase,
+    Transfer,
     TokenSwap,
     Corruptions,
     Typos,
