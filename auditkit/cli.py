@@ -324,6 +324,7 @@ def _model_options(command: F) -> F:
     help="Run only this check; repeatable.",
 )
 @click.option("--policy", metavar="FILE", help="Limits and settings; 'none' judges nothing.")
+@click.option("--synonyms", metavar="FILE", help="Words that token-swap may replace, and by what.")
 @click.option(
     "--max-inputs", type=click.IntRange(min=1), help="Random sample, stratified by label."
 )
@@ -484,6 +485,9 @@ def _policy(options: dict[str, Any]) -> Policy:
 
     policy = load_policy(options["policy"], suite=options["suite"], checks=options["checks"])
     given = {key: options[key] for key in ("max_inputs", "budget", "check_timeout", "seed")}
+    if options["synonyms"] is not None:
+        swap = {**policy.parameters.get("token-swap", {}), "synonyms": options["synonyms"]}
+        given["parameters"] = {**policy.parameters, "token-swap": swap}
     return policy.model_copy(update={k: v for k, v in given.items() if v is not None})
 
 

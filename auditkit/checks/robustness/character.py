@@ -69,8 +69,8 @@ class Character(Check):
         " letter of another alphabet that looks the same, or a character that is not shown at all"
         " (of zero width, a soft hyphen, one that turns the direction of writing). The gradient, or"
         " leaving words out, says which words matter; what the tokenizer cannot tell from the word"
-        " is not tried, so that what it repairs shows as no success. The check `typos` asks about"
-        " the same mistakes made at random.",
+        " is not tried, so that what it repairs shows as no success. Mistakes made at random"
+        " are what the check typos is about.",
         not_shown="Mistakes that make a word unreadable, several in one word, and other scripts:"
         " the look-alikes are of Latin letters. A typing mistake may make another real word. The"
         " search follows few versions of a text, so texts that held may still fall. Whether people"

@@ -165,11 +165,7 @@ class TokenSwap(Check):
 
     def parameters(self) -> Params:
         """Return the parameters, and what the list of synonyms holds."""
-        return {
-            **super().parameters(),
-            "candidates": ", ".join(self.candidates),
-            "synonyms_sha256": self._read().sha256[:16],
-        }
+        return {**super().parameters(), "synonyms_sha256": self._read().sha256[:16]}
 
     @property
     def _how(self) -> Rewording:
