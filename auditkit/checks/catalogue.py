@@ -17,6 +17,7 @@ from auditkit.checks.calibration.calibration_error import CalibrationError
 from auditkit.checks.performance.clean_accuracy import CleanAccuracy
 from auditkit.checks.robustness.character import Character
 from auditkit.checks.robustness.deepfool_l2 import DeepfoolL2
+from auditkit.checks.robustness.edge_flips import EdgeFlips
 from auditkit.checks.robustness.fgsm_linf import FgsmLinf
 from auditkit.checks.robustness.insertion import Insertion
 from auditkit.checks.robustness.pgd_linf import PgdLinf
@@ -35,6 +36,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     TokenSwap,
     Character,
     Insertion,
+    EdgeFlips,
     Corruptions,
     Typos,
     CalibrationError,
