@@ -268,7 +268,8 @@ class EdgeFlips(Check):
             ),
             self.value(
                 "attack_gain", float(hits.mean()) - mean, n=n,
-                interval=Interval(-gap.high, -gap.low), method="zou-paired", swept=swept,
+                interval=Interval(max(-1.0, -gap.high), min(1.0, -gap.low)),
+                method="square-and-add", swept=swept,
                 level=level,
             ),
         ]  # fmt: skip

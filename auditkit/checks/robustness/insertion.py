@@ -233,7 +233,8 @@ class Insertion(Check):
             ),
             self.value(
                 "trigger_gain", float(hits.mean()) - mean, n=n,
-                interval=Interval(-gap.high, -gap.low), method="zou-paired", swept=swept,
+                interval=Interval(max(-1.0, -gap.high), min(1.0, -gap.low)),
+                method="square-and-add", swept=swept,
                 evidence=("triggers",), level=level,
             ),
         ]  # fmt: skip
