@@ -78,7 +78,9 @@ def test_gains_are_the_first_order_change_of_the_loss() -> None:
     lexicon = Lexicon(model, listed(amber=["birch", "cedar dunes"], ember=["fjord"]))
     rng = torch.Generator().manual_seed(3)
     gradients = torch.randn(2, 8, 4, generator=rng)
-    table = model.module.table.weight  # type: ignore[union-attr]
+    network = model.module
+    assert isinstance(network, BagOfWords)
+    table = network.table.weight
     ids = {word: tokens_of(model, [word])[0] for word in ("amber", "birch", "cedar dunes", "fjord")}
     one = Offer(lexicon.entries("amber"), np.array([1, 1]), np.array([2, 2]), np.array([3, 3]))
     other = Offer(lexicon.entries("ember"), np.array([3]), np.array([5]), np.array([6]))

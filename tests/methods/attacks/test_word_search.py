@@ -147,7 +147,7 @@ def test_on_a_linear_model_the_best_swaps_are_the_known_ones(seed: int, k: int) 
     subject = bag_of_words(seed, k=2)
     network = subject.model.module
     margin = (network.head.weight[1] - network.head.weight[0]) @ network.table.weight.T  # type: ignore[operator, index, union-attr]
-    score = dict(zip(WORDS, margin[2:].tolist(), strict=True))
+    score: dict[str, float] = dict(zip(WORDS, margin[2:].tolist(), strict=True))
     labels = subject.artifacts.labels
     clean = log_odds_against(subject.model.predict(subject.artifacts.texts), labels)
     for queries in (1, 1000):
