@@ -13,7 +13,8 @@ from auditkit.checks.robustness.insertion import Insertion, searched_half, targe
 from auditkit.errors import ConfigError
 from auditkit.findings import Table, TextExhibit
 from auditkit.methods.attacks.distractors import DISTRACTORS
-from auditkit.methods.attacks.triggers import TriggerSearch
+from auditkit.methods.attacks.triggers import Pool, TriggerSearch
+from auditkit.models.classifier import TextClassifier
 from tests.methods.attacks.subjects import WORDS, bag_of_words, text_data, text_model
 from tests.subjects import Subject, linear_subject, measured, run_check, values
 
@@ -98,9 +99,18 @@ def test_triggers_are_searched_once_and_are_the_same_in_every_shard(
     calls: list[int] = []
     search = TriggerSearch.triggers
 
-    def counted(self: TriggerSearch, *args: object, **kwargs: object) -> object:
-        calls.append(1)
-        return search(self, *args, **kwargs)  # type: ignore[arg-type]
+    def counted(
+        self: TriggerSearch, model: TextClassifier, pool: Pool, texts: list[str], **sizes: int
+    ) -> object:
+        calls.append(sizes["target"])
+        where = [subject.artifacts.texts.index(text) for text in texts]
+        assert len(texts) == 8
+        assert searched_half(subject.data, 0)[where].all()
+        for i in where:  # of another class, and right
+            label = int(subject.data.labels[i])
+            assert label != sizes["target"]
+            assert int(model.predict([subject.artifacts.texts[i]])[0].argmax()) == label
+        return search(self, model, pool, texts, **sizes)
 
     monkeypatch.setattr(TriggerSearch, "triggers", counted)
     whole = CHECK.measure(subject.artifacts)
@@ -108,7 +118,7 @@ def test_triggers_are_searched_once_and_are_the_same_in_every_shard(
         CHECK.measure(Artifacts(subject.model, subject.data, np.arange(a, min(a + 7, 40))))
         for a in range(0, 40, 7)
     ]
-    assert len(calls) == 2  # once per target
+    assert calls == targets_of(subject.data, 2)  # once per target
     joined = Records.merged(parts)
     for column in whole.columns:
         assert np.array_equal(joined[column], whole[column]), column
@@ -129,6 +139,15 @@ def test_longer_triggers_keep_every_success() -> None:
     fewer = shorter.measure(subject.artifacts)
     for target in targets_of(subject.data, 2):
         assert np.array_equal(fewer[f"flip-{target}-2"], records[f"flip-{target}-2"])
+
+
+def test_what_falls_to_fewer_words_falls_to_more() -> None:
+    some = [np.array([True, False, False]), np.array([False, True, False])]
+    carried = insertion._carried("a", some)
+    assert {name: one.tolist() for name, one in carried.items()} == {
+        "a-1": [True, False, False],
+        "a-2": [True, True, False],
+    }
 
 
 def test_exhibits_flip_the_model_and_the_table_names_the_triggers() -> None:

@@ -144,6 +144,40 @@ def test_wider_beams_more_flips_and_more_sets_keep_every_success() -> None:
         assert sum(one.flipped for one in tried[0]) <= sum(one.flipped for one in tried[-1])
 
 
+def test_a_narrower_beam_reads_a_part_of_what_a_wider_one_reads() -> None:
+    """Or a success could be lost; no graph falls here, so that no search ends early."""
+    subject = graph_subject(4, square=0.5, wrong=0)
+    network = subject.model.module
+    assert isinstance(network, Bonds)
+    network.bias = 50.0
+    graphs, keys = graphs_of(subject), keys_of(0, "test", subject.data.ids)
+    read: list[set[bytes]] = []
+
+    def noted(points: Tensor) -> Tensor:
+        read[-1].update(one.detach().numpy().tobytes() for one in points)
+        return subject.model.logits(points)
+
+    for beam in (1, 2, 3, 5):
+        read.append(set())
+        EdgeFlips(beam=beam, queries=3, exact=0).search(
+            noted, graphs, torch.ones(len(graphs), dtype=torch.int64), keys, max_flips=4
+        )
+    for less, more in pairwise(read):
+        assert less < more
+
+
+def test_exact_means_that_smaller_sets_were_tried_too() -> None:
+    """Of three pairs there is one set of three, but two sets of two are left out before."""
+    graph = StoredGraphs([Graph(np.array([0, 0, 0]), np.array([[0, 1]]))], 3, 7).read(np.array([0]))
+    model = GraphClassifier(Bonds(torch.zeros(3, 3), 1.0), tags=("C", "N", "O"), classes=("0", "1"))
+    (found,) = EdgeFlips(beam=1, queries=1, exact=2).search(
+        model.logits, torch.from_numpy(graph), torch.tensor([1]), keys_of(0, "a", ["x"]),
+        max_flips=3,
+    )  # fmt: skip
+    assert not found.flipped
+    assert found.exact == 0
+
+
 def test_flips_are_symmetric_between_real_nodes_and_undo_themselves() -> None:
     subject = graph_subject(1)
     graphs = graphs_of(subject)

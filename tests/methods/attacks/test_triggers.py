@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from auditkit.methods.attacks.triggers import Pool, TriggerSearch, with_trigger
-from tests.methods.attacks.subjects import WORDS, bag_of_words
+from auditkit.models.classifier import TextClassifier
+from tests.methods.attacks.subjects import WORDS, BagOfWords, bag_of_words
 from tests.subjects import Subject
 
 
@@ -49,6 +50,30 @@ def test_on_a_linear_model_the_best_word_is_known_and_repeated(seed: int) -> Non
         for target, sign in ((0, -1), (1, 1)):
             best = WORDS[int((sign * margin[2:]).argmax())]
             assert found[target] == [(best,) * size for size in (1, 2, 3)]
+
+
+class InTurn(BagOfWords):
+    """Words count for a class at even places and against it at odd ones."""
+
+    def forward_embeddings(self, embeddings: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        signs = torch.ones(embeddings.shape[1])
+        signs[1::2] = -1
+        return self.head((embeddings * mask[:, :, None] * signs[:, None]).sum(dim=1))
+
+
+def test_every_place_has_its_own_slope() -> None:
+    """The best word at the second place is the worst at the first."""
+    subject = bag_of_words(1, k=2)
+    old = subject.artifacts.text_model
+    network = old.module
+    assert isinstance(network, BagOfWords)
+    turn = InTurn(network.table.weight, network.head.weight, network.head.bias)
+    model = TextClassifier(turn, tokenizer=old.tokenizer, classes=old.classes, max_length=32)
+    margin = (network.head.weight[1] - network.head.weight[0]) @ network.table.weight[2:].T
+    best, worst = WORDS[int(margin.argmax())], WORDS[int(margin.argmin())]
+    found = search(Subject(model, subject.data))
+    assert found[1][2] == (best, worst, best)
+    assert found[0][2] == (worst, best, worst)
 
 
 def test_longer_triggers_and_more_rounds_are_no_worse_where_they_were_searched() -> None:

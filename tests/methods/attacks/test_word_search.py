@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from auditkit.methods.attacks.active_set import misclassified
 from auditkit.methods.attacks.lexicon import Lexicon
 from auditkit.methods.attacks.losses import log_odds_against
-from auditkit.methods.attacks.word_search import Reworded, search_words
+from auditkit.methods.attacks.word_search import Asked, Importance, Reworded, search_words
 from auditkit.models.classifier import TextClassifier
 from tests.methods.attacks.subjects import WORDS, bag_of_words, text_data
 from tests.subjects import Subject
@@ -68,14 +68,14 @@ class Product(nn.Module):
         return torch.stack([-score, score], dim=1)
 
 
-def product_subject(seed: int, *, n: int = 30, length: int = 6) -> Subject:
+def product_subject(seed: int, *, n: int = 30, length: int = 6, bias: float = 1.5) -> Subject:
     rng = torch.Generator().manual_seed(seed)
     blank = bag_of_words(0).artifacts.text_model
     network = Product(
         torch.randn(len(WORDS) + 2, 3, generator=rng),
         torch.randn(3, generator=rng),
         torch.randn(3, generator=rng),
-        1.5,
+        bias,
     )
     model = TextClassifier(network, tokenizer=blank.tokenizer, classes=["0", "1"], max_length=32)
     drawn = torch.randint(len(WORDS), (n, length), generator=rng).tolist()
@@ -135,6 +135,42 @@ def test_wider_beams_and_more_words_keep_every_success(seed: int) -> None:
             for a, b in zip(less, more, strict=True):
                 assert not a.flipped or (b.flipped and b.changes <= a.changes)
     assert sum(one.flipped for one in words[0]) < sum(one.flipped for one in words[-1])
+
+
+def test_a_narrower_beam_reads_a_part_of_what_a_wider_one_reads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Or a success could be lost; no text falls here, so that no search ends early."""
+    subject = product_subject(0, bias=50.0)
+    read: list[set[str]] = []
+    predict = TextClassifier.predict
+
+    def noted(self: TextClassifier, inputs: list[str], *, batch_size: int = 128) -> Tensor:
+        read[-1].update(inputs)
+        return predict(self, inputs, batch_size=batch_size)
+
+    monkeypatch.setattr(TextClassifier, "predict", noted)
+    for beam in (1, 2, 3, 5, 9):
+        read.append(set())
+        attacked(subject, max_changes=4, beam=beam, queries=3)
+    for less, more in pairwise(read):
+        assert less < more
+
+
+def test_words_are_ranked_by_what_leaving_them_out_does() -> None:
+    subject = bag_of_words(3, k=2)
+    artifacts = subject.artifacts
+    rank = Importance(Asked(artifacts.text_model, 128), Lexicon(artifacts.text_model, offered))
+    states = [Reworded.of(text) for text in artifacts.texts]
+    for i, one in enumerate(rank.edits(states, artifacts.labels, 4)):
+        words = artifacts.texts[i].rstrip(".").split()
+        shorter = [" ".join([*words[:j], "", *words[j + 1 :]]) + "." for j in range(len(words))]
+        label = artifacts.labels[i].repeat(len(words))
+        hurt = log_odds_against(subject.model.predict(shorter), label)
+        first, second = hurt.argsort(descending=True)[:2].tolist()
+        assert [edit.piece // 2 for edit in one.edits] == [first] * 3 + [second]
+        assert [edit.new for edit in one.edits[:3]] == OFFERED[words[first]]
+        assert one.queries == len(words)
 
 
 @pytest.mark.parametrize("seed", range(3))
