@@ -206,3 +206,12 @@ def test_hidden_and_disguised_characters_are_named_and_escaped() -> None:
     assert "a character that is not shown" in markup
     plain = TextExhibit(title="t", selection="worst", rows=[row.model_copy(update={"tokens": []})])
     assert "not shown" not in drawn(plain)
+
+
+def test_what_was_put_in_stands_for_nothing() -> None:
+    row = TextRow(id="1", caption="c", tokens=[Token(text="new", was=""), Token(text=" a text")])
+    markup = drawn(TextExhibit(title="t", selection="worst", rows=[row]))
+    assert "<del>" not in markup
+    assert '<ins><span class="tok">new</span></ins>' in markup
+    assert "put in" in markup
+    assert "what stood there" not in markup

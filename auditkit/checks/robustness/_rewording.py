@@ -36,7 +36,7 @@ from auditkit.statistics import bootstrap_mean
 from auditkit.types import Floats, Ints
 
 Chosen: TypeAlias = Literal["auto", "gradients", "scores", "decisions"]
-STARTS = 4  # of the search that sees answers alone
+STARTS = 8  # of the search that sees answers alone
 MOST = 64  # replacements of one word
 QUERIES_PER_INPUT = Metric(
     label="queries per input",

@@ -165,7 +165,10 @@ class TokenSwap(Check):
 
     def parameters(self) -> Params:
         """Return the parameters, and what the list of synonyms holds."""
-        return {**super().parameters(), "synonyms_sha256": self._read().sha256[:16]}
+        plain = super().parameters()
+        if not self.synonyms:
+            del plain["synonyms"]
+        return {**plain, "synonyms_sha256": self._read().sha256[:16]}
 
     @property
     def _how(self) -> Rewording:
