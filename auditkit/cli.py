@@ -325,6 +325,7 @@ def _model_options(command: F) -> F:
 )
 @click.option("--policy", metavar="FILE", help="Limits and settings; 'none' judges nothing.")
 @click.option("--other-model", metavar="MODEL", help="A second model, for the check transfer.")
+@click.option("--synonyms", metavar="FILE", help="Words that token-swap may replace, and by what.")
 @click.option(
     "--max-inputs", type=click.IntRange(min=1), help="Random sample, stratified by label."
 )
@@ -485,13 +486,16 @@ def _policy(options: dict[str, Any]) -> Policy:
 
     policy = load_policy(options["policy"], suite=options["suite"], checks=options["checks"])
     given = {key: options[key] for key in ("max_inputs", "budget", "check_timeout", "seed")}
-    if options["other_model"] is not None:
-        given["parameters"] = _with_parameter(policy, "transfer", other=options["other_model"])
+    for option, check, name in _PARAMETERS:
+        if options[option] is not None:
+            known = given.get("parameters") or policy.parameters
+            own = {**known.get(check, {}), name: options[option]}
+            given["parameters"] = {**known, check: own}
     return policy.model_copy(update={k: v for k, v in given.items() if v is not None})
 
 
-def _with_parameter(policy: Policy, check: str, **value: object) -> dict[str, dict[str, object]]:
-    return {**policy.parameters, check: {**policy.parameters.get(check, {}), **value}}
+# Options that set a parameter of a check.
+_PARAMETERS = (("other_model", "transfer", "other"), ("synonyms", "token-swap", "synonyms"))
 
 
 def _workers(text: str) -> int | None:

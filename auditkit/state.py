@@ -147,7 +147,7 @@ class State:
         write_atomically(file, finished.outcome.model_dump_json())
 
     def _file(self, check: Check) -> Path:
-        parameters = asdict(check) if is_dataclass(check) else {}
+        parameters = {**(asdict(check) if is_dataclass(check) else {}), **check.parameters()}
         about = {**self._common, "version": check.meta.version, "parameters": parameters}
         text = json.dumps(about, sort_keys=True, default=str)
         address = hashlib.sha256(text.encode()).hexdigest()[:16]

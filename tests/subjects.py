@@ -164,7 +164,7 @@ def table_subject() -> Subject:
     rows = [[20.0, 0.0, 1.0], [30.0, 1.0, nan], [70.0, 1.0, nan], [70.0, 1.0, nan]]
     return Subject(
         TabularClassifier(layer, schema=schema, classes=("0", "1")),
-        _plain_data("tabular", InMemory(np.array(rows, dtype=np.float32)), [0, 0, 1, 0], schema),
+        plain_data("tabular", InMemory(np.array(rows, dtype=np.float32)), [0, 0, 1, 0], schema),
     )
 
 
@@ -181,13 +181,19 @@ def graph_subject() -> Subject:
     ]
     return Subject(
         GraphClassifier(HasNitrogen(), tags=("C", "N"), classes=("0", "1")),
-        _plain_data("graph", StoredGraphs(graphs, 2, 4), [0, 0, 1, 0]),
+        plain_data("graph", StoredGraphs(graphs, 2, 4), [0, 0, 1, 0]),
     )
 
 
-def _plain_data(
-    modality: Modality, reader: Reader, labels: list[int], schema: Schema | None = None
+def plain_data(
+    modality: Modality,
+    reader: Reader,
+    labels: list[int],
+    schema: Schema | None = None,
+    *,
+    tags: tuple[str, ...] = ("C", "N"),
 ) -> Dataset:
+    """Rows of a table or graphs as a data set, half of them in either slice."""
     return Dataset(
         name="made-up",
         split="test",
@@ -198,6 +204,6 @@ def _plain_data(
         attributes=pd.DataFrame({"half": ["a", "b"] * (len(labels) // 2)}),
         reader=reader,
         schema=schema,
-        tags=("C", "N") if modality == "graph" else (),
+        tags=tags if modality == "graph" else (),
         sha256="0" * 64,
     )

@@ -81,6 +81,7 @@ def test_assert_inside_the_interval_exits_with_3(folder: Path) -> None:
         (["run", "digits-cnn", "--policy", "nowhere.toml"], "audit init"),
         (["run", "digits-cnn", "--data", "nowhere"], "nowhere"),
         (["run", "digits-cnn", "--workers", "two"], "expected auto or a number"),
+        (["run", "digits-cnn", "--synonyms", "absent.txt"], "There is no file of synonyms"),
         (["run", "digits-cnn", "--format", "pdf"], "is none of html, json"),
         (["run", "digits-cnn", "--sensitive", "age"], "--data, which is missing"),
         (["run"], "audit run --endpoint URL"),
@@ -110,6 +111,17 @@ def test_user_errors_exit_with_2_and_say_what_to_type(
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_synonyms_are_a_parameter_of_token_swap(tmp_path: Path) -> None:
+    (tmp_path / "own.txt").write_text("amazing, awesome\n")
+    (tmp_path / "audit.toml").write_text("[parameters.token-swap]\nbeam = 1\nmax_changes = 1\n")
+    run = ["run", "phrases-transformer", "--max-inputs", "5", "--check", "token-swap", "--json"]
+    done = audit(*run, "--synonyms", "own.txt", "--workers", "1", cwd=tmp_path)
+    (finding, *_) = json.loads(done.stdout)["outcomes"][0]["findings"]
+    assert finding["params"]["synonyms"] == "own.txt"
+    assert finding["params"]["beam"] == 1
+    assert len(finding["params"]["synonyms_sha256"]) == 16
 
 
 def test_a_bug_exits_with_4_and_shows_everything(tmp_path: Path) -> None:

@@ -323,13 +323,13 @@ def test_a_text_model_is_audited_by_following_the_messages(
     following = done.stdout.rpartition("Next: ")[2].strip().replace("DATA", "test.csv")
     assert following == f"audit run net.safetensors --arch script:{name} --data test.csv"
     end = " --policy none --workers 1 --max-inputs 40 --out r2 --check"
-    checks = "clean-accuracy --check token-swap --check saliency"
+    checks = "clean-accuracy --check character --check saliency"
     done = typed(f"{following}{end} {checks}", tmp_path)
     assert done.returncode == 0, done.stderr
     result = json.loads((tmp_path / "r2" / "result.json").read_text())
     assert [one["status"] for one in result["outcomes"]] == ["measured"] * 3
-    swapped = [f for one in result["outcomes"] for f in one["findings"] if "swap" in f["id"]]
-    assert min(one["value"] for one in swapped if "robust_accuracy" in one["id"]) < accuracy - 0.1
+    changed = [f for one in result["outcomes"] for f in one["findings"] if "character" in f["id"]]
+    assert min(one["value"] for one in changed if "robust_accuracy" in one["id"]) < accuracy - 0.1
 
 
 def spec(path: Path, **options: object) -> SubjectSpec:

@@ -11,6 +11,7 @@ import numpy as np
 
 from auditkit.checks.base import Records
 from auditkit.checks.robustness.pgd_linf import PgdLinf
+from auditkit.checks.robustness.token_swap import TokenSwap
 from auditkit.models.classifier import Identity, ImageClassifier
 from auditkit.plan import outcome_of
 from auditkit.result import Execution
@@ -63,6 +64,16 @@ def test_whatever_changes_a_number_changes_the_address(tmp_path: Path) -> None:
     assert state(tmp_path, subject=Subject(darker, MADE.data)).load(CHECK) is None
     assert state(tmp_path).load(PgdLinf(epsilons=(0.2,))) is None
     assert state(tmp_path).load(PgdLinf(epsilons=(0.1,), steps=3)) is None
+
+
+def test_a_file_that_a_parameter_names_counts_by_what_it_holds(tmp_path: Path) -> None:
+    file = tmp_path / "synonyms.txt"
+    file.write_text("big, large")
+    check = TokenSwap(synonyms=str(file))
+    state(tmp_path).save(check, finished())
+    assert state(tmp_path).load(check) is not None
+    file.write_text("big, large, vast")
+    assert state(tmp_path).load(check) is None
 
 
 def test_errors_and_skips_are_tried_again(tmp_path: Path) -> None:

@@ -17,8 +17,11 @@ from auditkit.checks.bias.group_robustness import GroupRobustness
 from auditkit.checks.calibration.calibration_error import CalibrationError
 from auditkit.checks.performance.clean_accuracy import CleanAccuracy
 from auditkit.checks.robustness.attack_controls import AttackControls
+from auditkit.checks.robustness.character import Character
 from auditkit.checks.robustness.deepfool_l2 import DeepfoolL2
+from auditkit.checks.robustness.edge_flips import EdgeFlips
 from auditkit.checks.robustness.fgsm_linf import FgsmLinf
+from auditkit.checks.robustness.insertion import Insertion
 from auditkit.checks.robustness.pgd_linf import PgdLinf
 from auditkit.checks.robustness.token_swap import TokenSwap
 from auditkit.checks.robustness.transfer import Transfer
@@ -36,6 +39,9 @@ BUILT_IN: tuple[type[Check], ...] = (
     WorstCase,
     Transfer,
     TokenSwap,
+    Character,
+    Insertion,
+    EdgeFlips,
     Corruptions,
     Typos,
     CalibrationError,

@@ -6,8 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Literal, Protocol, TypeAlias, final, runtime_checkable
 
+import numpy as np
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
@@ -16,7 +18,7 @@ from auditkit.errors import ModelError
 from auditkit.models.blackbox import BlackBox
 from auditkit.models.texts.special import special_ids
 from auditkit.result import Execution
-from auditkit.types import Modality
+from auditkit.types import Bools, Ints, Modality
 
 # In raw units: images (n, c, h, w), rows of a table (n, c) or graphs (n, v, d + v); or n texts.
 Inputs: TypeAlias = Tensor | list[str]
@@ -324,21 +326,24 @@ class TextClassifier(Classifier):
         A text without any token reads as one unknown word.
         """
         rows = self.tokenizer.encode_batch(list(texts))
-        longest = max((len(row.ids) for row in rows), default=1)
-        width = self.max_length if self.padded else min(self.max_length, -(-longest // 8) * 8)
-        width = max(width, 1)
-        ids = torch.full((len(rows), width), self.pad_id, dtype=torch.int64)
-        mask = torch.zeros(len(rows), width, dtype=torch.bool)
-        special = torch.ones(len(rows), width, dtype=torch.bool)
+        tokens, mask = self._padded([row.ids for row in rows])
+        special = np.ones(mask.shape, dtype=np.bool_)
         for i, row in enumerate(rows):
-            size = len(row.ids)
-            ids[i, :size] = torch.tensor(row.ids, dtype=torch.int64)
-            mask[i, :size] = True
-            special[i, :size] = torch.tensor(row.special_tokens_mask, dtype=torch.bool)
-            if size == 0:
-                ids[i, 0], mask[i, 0] = self.unk_id, True
+            special[i, : len(row.ids)] = row.special_tokens_mask
         offsets = [list(row.offsets) or [(0, 0)] for row in rows]
-        return Encoded(ids.to(self.device), mask.to(self.device), offsets, special.to(self.device))
+        ids, real, none = (torch.from_numpy(x).to(self.device) for x in (tokens, mask, special))
+        return Encoded(ids, real, offsets, none)
+
+    def _padded(self, rows: Sequence[Sequence[int]]) -> tuple[Ints, Bools]:
+        """Return token ids (n, t) and mask (n, t); a row without tokens is one unknown word."""
+        sizes = np.array([len(row) for row in rows], dtype=np.int64)
+        longest = int(sizes.max(initial=0)) if len(rows) else 1
+        width = self.max_length if self.padded else min(self.max_length, -(-longest // 8) * 8)
+        mask = np.arange(max(width, 1)) < sizes[:, None]
+        ids = np.full(mask.shape, self.pad_id, dtype=np.int64)
+        ids[mask] = np.fromiter(chain.from_iterable(rows), dtype=np.int64)
+        ids[sizes == 0, 0], mask[sizes == 0, 0] = self.unk_id, True
+        return ids, mask
 
     def count_cut(self, texts: Sequence[str]) -> int:
         """Return how many texts have more than `max_length` tokens and lose their ends."""
@@ -363,8 +368,9 @@ class TextClassifier(Classifier):
     def logits(self, inputs: Inputs) -> Tensor:
         """Return logits (n, k) of n texts."""
         assert isinstance(inputs, list)
-        encoded = self.encode(inputs)
-        return self.logits_from_ids(encoded.ids, encoded.mask)
+        rows = [row.ids for row in self.tokenizer.encode_batch(inputs)]
+        ids, mask = (torch.from_numpy(one).to(self.device) for one in self._padded(rows))
+        return self.logits_from_ids(ids, mask)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
@@ -28,6 +29,7 @@ PICTURE_BUDGET = 6_000_000  # characters of pictures in one page
 MAX_ROWS = 200  # of a table
 MAX_CELLS = 20 * 20  # of a matrix with its numbers
 MAX_PAIRS = 20  # largest values beside a larger matrix
+_HIDDEN = ("Cc", "Cf", "Zl", "Zp")  # kinds of characters
 TINTS = 5  # strengths of a tint
 SHADES = 8  # steps of a shade
 
@@ -117,7 +119,7 @@ class Exhibitor:
             case ImageExhibit():
                 return self._images(item)
             case TextExhibit():
-                return self.macros.text_exhibit(item, SELECTIONS[item.selection], tint)
+                return self.macros.text_exhibit(item, SELECTIONS[item.selection], tint, spelled)
             case Note():
                 return self.macros.note(item)
             case _:
@@ -194,6 +196,43 @@ def _panel(panel: Picture | Heatmap, pictures: Sequence[Picture]) -> list[Tile]:
 def _tile(label: str, drawn: images.Drawing, *, signed: bool, under: str = "") -> Tile:
     scale = f"{words.bare(drawn.low)} to {words.bare(drawn.high)}"
     return Tile(label, drawn.size, drawn.png, under, drawn.outline, scale, signed)
+
+
+# --- characters ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Spelt:
+    """A run of plain text, then perhaps one character that needs to be named."""
+
+    text: str
+    code: str = ""  # "U+200B"; the character itself ends the text where it can be seen
+    name: str = ""
+
+
+def spelled(text: str, was: str | None) -> list[Spelt]:
+    """Return a text in which hidden characters, and disguised ones of a changed word, are named.
+
+    Hidden are format and control characters, which nobody sees or which turn the direction of
+    writing; disguised are characters of other alphabets where the word was plain ASCII.
+
+    Examples
+    --------
+    >>> [(one.text, one.code) for one in spelled("go\u200bod", None)]
+    [('go', 'U+200B'), ('od', '')]
+    """
+    parts: list[Spelt] = []
+    run = ""
+    for c in text:
+        hidden = unicodedata.category(c) in _HIDDEN and c not in "\n\t"
+        disguised = was is not None and was.isascii() and not c.isascii()
+        if hidden or disguised:
+            name = unicodedata.name(c, "a control character").lower()
+            parts.append(Spelt(run if hidden else run + c, f"U+{ord(c):04X}", name))
+            run = ""
+        else:
+            run += c
+    return [*parts, Spelt(run)] if run or not parts else parts
 
 
 # --- shades --------------------------------------------------------------------------------------

@@ -183,3 +183,35 @@ def test_every_kind_that_is_swept_names_its_axes() -> None:
     page = drawn(curve)
     assert ">steps<" in page
     assert ">loss<" in page
+
+
+def test_hidden_and_disguised_characters_are_named_and_escaped() -> None:
+    tokens = [
+        Token(text="a <b> "),
+        Token(text="g\u200bo\u202edo\u202c", was="good"),
+        Token(text=" f\u0456lm", was="film"),
+        Token(text=" caf\u00e9 \u0444"),
+        Token(text=" na\u00efve", was="na\u00edve"),  # the word itself was no plain ASCII
+    ]
+    row = TextRow(id="1", caption="c", tokens=tokens)
+    markup = drawn(TextExhibit(title="t", selection="worst", rows=[row]))
+    for hidden in "\u200b\u202e\u202c":
+        assert hidden not in markup
+    assert "a &lt;b&gt;" in markup
+    assert 'g<code title="zero width space">[U+200B]</code>o' in markup
+    assert '<code title="right-to-left override">[U+202E]</code>do' in markup
+    assert '\u0456<code title="cyrillic small letter byelorussian-ukrainian i">' in markup
+    assert "caf\u00e9 \u0444</span>" in markup
+    assert "na\u00efve</span>" in markup
+    assert "a character that is not shown" in markup
+    plain = TextExhibit(title="t", selection="worst", rows=[row.model_copy(update={"tokens": []})])
+    assert "not shown" not in drawn(plain)
+
+
+def test_what_was_put_in_stands_for_nothing() -> None:
+    row = TextRow(id="1", caption="c", tokens=[Token(text="new", was=""), Token(text=" a text")])
+    markup = drawn(TextExhibit(title="t", selection="worst", rows=[row]))
+    assert "<del>" not in markup
+    assert '<ins><span class="tok">new</span></ins>' in markup
+    assert "put in" in markup
+    assert "what stood there" not in markup

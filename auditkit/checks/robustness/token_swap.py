@@ -1,59 +1,70 @@
-"""Do predictions survive a few replaced or mistyped words?"""
+"""Do predictions survive a few words replaced by near ones?"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-import numpy as np
-from torch import Tensor
-
 from auditkit.artifacts.base import Artifacts
-from auditkit.artifacts.predictions import Predictions
-from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
+from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
 from auditkit.checks.robustness._flips import (
     ATTACK_SUCCESS_RATE,
     ROBUST_ACCURACY,
     ZERO_GRADIENT_SHARE,
-    answer,
-    at_the_middle_budget,
-    galleries,
-    robustness,
-    robustness_curve,
-    shown,
-    stepwise_scores,
-    zero_gradients,
 )
+from auditkit.checks.robustness._rewording import (
+    QUERIES_PER_INPUT,
+    Chosen,
+    Rewording,
+    summarised,
+)
+from auditkit.data.dataset import Dataset
 from auditkit.errors import ConfigError
-from auditkit.findings import Selection, TextRow, Token
-from auditkit.methods.attacks.active_set import misclassified
-from auditkit.methods.attacks.token_swap import Swapped, token_swap
-from auditkit.randomness import uniform
-from auditkit.types import Floats
+from auditkit.methods.attacks.lexicon import Replacements
+from auditkit.methods.attacks.synonyms import Synonyms, built_in, read_synonyms
+from auditkit.methods.attacks.token_swap import Listed, Neighbours
+from auditkit.models.classifier import Classifier, TextClassifier
+from auditkit.types import Params
+
+SOURCES = ("synonyms", "neighbours")
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
 class TokenSwap(Check):
-    """Robust accuracy when an attacker may replace or mistype a few words.
+    """Robust accuracy when an attacker may replace a few words.
 
-    An upper bound on true robustness to such changes, because the search is greedy; and an upper
-    bound on the harm, because near words in a model's embedding space need not mean the same.
+    An upper bound on true robustness to such changes, because the search follows few versions of a
+    text; and an upper bound on the harm, because near words need not mean the same.
 
     Parameters
     ----------
     max_changes : int
         Words that may change; every number from 1 to this is reported.
+    max_share : float
+        Share of a text's words that may change, rounded down, but at least one word; in (0, 1].
+    candidates : tuple of str
+        Where replacements come from: "synonyms" of a list, "neighbours" in the model's own
+        embedding space. Each is measured alone, and all together.
+    synonyms : str
+        File of the list; empty for the one that comes with auditkit. See `read_synonyms`.
     neighbours : int
         Nearest words of the model's vocabulary that may stand in for a word.
+    min_cosine : float
+        How alike neighbours must be, by the cosine of their embeddings, in [-1, 1].
+    beam : int
+        Versions of a text that the search follows; 1 is a greedy search.
     queries : int
-        Replacements by neighbours tried per text and round, the most promising first.
+        Replacements tried per version and round, the most promising first.
+    access : str
+        What the attacker sees: "gradients", "scores", "decisions", or "auto", which is gradients
+        where the model has them and else scores.
 
     Raises
     ------
     ConfigError
-        If a parameter is below 1.
+        If a parameter is out of its range, or the file holds no list of synonyms.
 
     References
     ----------
@@ -63,143 +74,121 @@ class TokenSwap(Check):
     meta: ClassVar[Meta] = Meta(
         id="token-swap",
         family="robustness",
-        question="Do predictions survive a few replaced or mistyped words?",
-        explanation="An attacker who knows the model replaces one word after another: by one of the"
-        " words that lie nearest in the model's own embedding space, ranked by the gradient, or by"
-        " a typo (two letters swapped, one dropped, a neighbouring key). The replacement that"
-        " hurts most is kept, until the answer is wrong or the allowed number of words is used up."
-        " Every candidate is read by the model as text. A text that falls with few changes counts"
-        " as fallen with more.",
-        not_shown="Near in embedding space is not the same in meaning: opposites are often"
-        " neighbours, and then the changed answer is right. Read the shown texts; the success rate"
-        " is an upper bound on the harm. The search is greedy, so texts that held may still fall.",
-        remedy="Train with replaced and mistyped words, use subword or character inputs that share"
-        " spelling, or check the spelling before the model reads.",
+        version=2,
+        question="Do predictions survive a few words replaced by near ones?",
+        explanation="An attacker replaces one word after another: by a synonym of a list, or by one"
+        " of the words that lie nearest in the model's own embedding space. The gradient ranks the"
+        " replacements, where there is one; else the words are ranked by how much leaving them out"
+        " hurts. The most promising ones are tried, the versions that hurt most are followed, until"
+        " the answer is wrong or the allowed number of words is used up. Every candidate is read"
+        " by the model as text. A text that falls with few changes counts as fallen with more.",
+        not_shown="Synonyms depend on the context, and near in embedding space is not the same in"
+        " meaning: opposites are often neighbours, and then the changed answer is right. Read the"
+        " shown texts, and compare synonyms alone with neighbours alone; the success rate is an"
+        " upper bound on the harm. The search follows few versions of a text, so texts that held"
+        " may still fall. Words that the lists and the vocabulary do not know are never replaced.",
+        remedy="Train with replaced words, with word vectors that know synonyms, or with inputs of"
+        " which words are left out at random.",
         metrics={
             "robust_accuracy": ROBUST_ACCURACY,
             "attack_success_rate": ATTACK_SUCCESS_RATE,
             "zero_gradient_share": ZERO_GRADIENT_SHARE,
+            "queries_per_input": QUERIES_PER_INPUT,
         },
         headline="token-swap/robust_accuracy/all/*",
         modalities=("text",),
-        needs_gradients=True,
         references=(
-            "Ebrahimi et al., 2018, arXiv:1712.06751",
-            "Jin et al., 2020, arXiv:1907.11932",
+            "Ebrahimi et al., 2018, arXiv:1712.06751 (ranking by the gradient)",
+            "Jin et al., 2020, arXiv:1907.11932 (ranking by leaving words out)",
+            "Maheshwary et al., 2021, arXiv:2012.14956 (answers alone)",
         ),
     )
     max_changes: int = 3
+    max_share: float = 1.0
+    candidates: tuple[str, ...] = SOURCES
+    synonyms: str = ""
     neighbours: int = 8
+    min_cosine: float = 0.7
+    beam: int = 2
     queries: int = 32
+    access: Chosen = "auto"
 
     def __post_init__(self) -> None:
-        for name in ("max_changes", "neighbours", "queries"):
-            if getattr(self, name) < 1:
+        self._how.validate()
+        if self.neighbours < 1:
+            raise ConfigError(
+                f"token-swap: neighbours is {self.neighbours}, expected at least 1.",
+                hint='To replace by synonyms alone: candidates = ["synonyms"]',
+            )
+        if not -1 <= self.min_cosine <= 1:
+            raise ConfigError(
+                f"token-swap: min_cosine is {self.min_cosine}, expected a cosine in [-1, 1].",
+                hint="The default is 0.7; 1 leaves no neighbour.",
+            )
+        if not self.candidates or len(set(self.candidates)) < len(self.candidates):
+            raise ConfigError(
+                f"token-swap: candidates is {list(self.candidates)}, expected each source once.",
+                hint=f"The sources are {', '.join(SOURCES)}.",
+            )
+        for one in self.candidates:
+            if one not in SOURCES:
                 raise ConfigError(
-                    f"token-swap: {name} is {getattr(self, name)}, expected at least 1.",
-                    hint="The defaults are max_changes 3, neighbours 8, queries 32.",
+                    f"token-swap: there are no candidates {one!r}.",
+                    hint=f"The sources are {', '.join(SOURCES)}.",
                 )
+        self._read()  # a bad file is refused before anything runs
+
+    def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
+        """Return why there is nothing to measure."""
+        return super().applies(model, data) or self._how.obstacle(model)
 
     def measure(self, artifacts: Artifacts) -> Records:
         """Return the number of changed words at which each text falls."""
-        model, clean, size = (
-            artifacts.text_model,
-            artifacts[Predictions],
-            artifacts.execution.batch_size,
-        )
-        found = token_swap(
-            model,
-            artifacts.texts,
-            artifacts.labels,
-            max_changes=self.max_changes,
-            neighbours=self.neighbours,
-            queries=self.queries,
-            keys=artifacts.keys("token-swap"),
-            batch_size=size,
-        )
-        after = model.predict([one.text for one in found], batch_size=1)  # as a user would ask
-        correct = clean.correct.numpy()
-        fallen = correct & misclassified(after, artifacts.labels).numpy()
-        changes = np.array([one.changes for one in found], dtype=np.float64)
-        flips = np.where(correct, np.where(fallen, changes, np.inf), 0.0)
-        return Records(
-            artifacts.ids,
-            examples=list(_examples(artifacts, found, after, flips, self._budgets)),
-            correct=correct,
-            changed_words=flips,
-            usable_gradient=np.array([one.usable_gradient for one in found]),
-        )
-
-    @property
-    def _budgets(self) -> range:
-        return range(1, self.max_changes + 1)
+        return self._how.measure(artifacts, self._sources(artifacts.text_model))
 
     def summarise(self, records: Records, context: Context) -> Measured | NotApplicable:
         """Count what held at every number of changed words."""
-        if records.count("correct") == 0:
-            return NotApplicable("no input is classified correctly before the attack")
-        flips = records["changed_words"]
-        blind = zero_gradients(self, records, level=context.level)
-        titles: dict[Selection, str] = {
-            "worst": "Changed with the fewest words, most confident first",
-            "random": "Drawn at random among the changed",
-            "boundary": "Changed only with the most words, least confident first",
-        }
-        curve = robustness_curve(
-            flips,
-            self._budgets,
-            title="Robust accuracy over changed words",
-            x_label="changed words",
-            level=context.level,
-        )
-        evidence = {"curve": curve, **galleries(records, titles)}
-        held = robustness(
+        return summarised(
             self,
-            flips,
-            self._budgets,
-            name="changes",
-            evidence=list(evidence),
-            controls=[blind.id],
-            level=context.level,
+            records,
+            context,
+            max_changes=self.max_changes,
+            sources=self.candidates,
+            swept="candidates",
+            titles={
+                "worst": "Changed with the fewest words, most confident first",
+                "random": "Drawn at random among the changed",
+                "boundary": "Changed only with the most words, least confident first",
+            },
+            headline_alone=True,  # of synonyms: people read neighbours as another word
         )
-        return Measured(
-            findings=[*held, blind], evidence=evidence, headline=at_the_middle_budget(held)
+
+    def parameters(self) -> Params:
+        """Return the parameters, and what the list of synonyms holds."""
+        plain = super().parameters()
+        if not self.synonyms:
+            del plain["synonyms"]
+        return {**plain, "synonyms_sha256": self._read().sha256[:16]}
+
+    @property
+    def _how(self) -> Rewording:
+        return Rewording(
+            check="token-swap",
+            max_changes=self.max_changes,
+            max_share=self.max_share,
+            beam=self.beam,
+            queries=self.queries,
+            access=self.access,
         )
 
+    def _read(self) -> Synonyms:
+        return read_synonyms(self.synonyms) if self.synonyms else built_in()
 
-def _examples(
-    artifacts: Artifacts,
-    found: Sequence[Swapped],
-    after: Tensor,
-    flips: Floats,
-    budgets: Sequence[int],
-) -> Iterator[Example]:
-    before = artifacts[Predictions].logits
-    confidence = after.softmax(dim=1).amax(dim=1).double().numpy()
-    draws = uniform(artifacts.keys("gallery"), ())
-    scores = stepwise_scores(flips, budgets, confidence, draws)
-    classes = artifacts.text_model.classes
-    for gallery, i, score in shown(artifacts.ids, scores, (flips > 0) & np.isfinite(flips)):
-        words = "1 word" if flips[i] == 1 else f"{flips[i]:g} words"
-        row = TextRow(
-            id=artifacts.ids[i],
-            caption=f"true class {classes[int(artifacts.labels[i])]};"
-            f" clean: {answer(classes, before[i])};"
-            f" {words} changed: {answer(classes, after[i])}",
-            tokens=_marked(found[i]),
-        )
-        yield Example(gallery=gallery, score=score, row=row)
-
-
-def _marked(swapped: Swapped) -> list[Token]:
-    """Return the text in as few pieces as the marks allow."""
-    tokens: list[Token] = []
-    run = ""
-    for now, was in zip(swapped.pieces, swapped.was, strict=True):
-        if now == was:
-            run += now
-            continue
-        tokens += [Token(text=run)] if run else []
-        tokens.append(Token(text=now, was=was))
-        run = ""
-    return [*tokens, Token(text=run)] if run else tokens
+    def _sources(self, model: TextClassifier) -> Mapping[str, Replacements]:
+        made = {
+            "synonyms": lambda: Listed(self._read()),
+            "neighbours": lambda: Neighbours(
+                model, count=self.neighbours, min_cosine=self.min_cosine
+            ),
+        }
+        return {name: made[name]() for name in self.candidates}
