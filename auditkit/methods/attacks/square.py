@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -10,7 +9,7 @@ from auditkit.methods.attacks.active_set import CLEARLY, judged, misclassified
 from auditkit.methods.attacks.ball import LinfBall
 from auditkit.methods.attacks.losses import margin_against
 from auditkit.models.classifier import Logits
-from auditkit.randomness import uniform
+from auditkit.randomness import at_step, uniform
 from auditkit.types import Keys
 
 _FIRST_SHARE = 0.8  # of the pixels that the first squares cover
@@ -89,12 +88,8 @@ def _side(query: int, h: int, w: int) -> int:
 
 def _draws(keys: Keys, query: int, c: int, rows: Tensor) -> Tensor:
     """Return numbers in (0, 1) for the place and the signs of one square, (m, 2 + c)."""
-    shift = np.uint64(query * _STRIDE % 2**64)
-    mine = keys[rows.cpu().numpy()] + shift  # wraps around
+    mine = at_step(keys[rows.cpu().numpy()], query)
     return torch.from_numpy(uniform(mine, (2 + c,))).to(rows.device)
-
-
-_STRIDE = 0xD1B54A32D192ED03  # odd, so that keys of different queries differ
 
 
 def _with_square(points: Tensor, ball: LinfBall, rows: Tensor, draws: Tensor, side: int) -> Tensor:
