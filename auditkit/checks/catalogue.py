@@ -18,6 +18,7 @@ from auditkit.checks.performance.clean_accuracy import CleanAccuracy
 from auditkit.checks.robustness.deepfool_l2 import DeepfoolL2
 from auditkit.checks.robustness.fgsm_linf import FgsmLinf
 from auditkit.checks.robustness.pgd_linf import PgdLinf
+from auditkit.checks.robustness.robustness_curve import RobustnessCurve
 from auditkit.checks.robustness.token_swap import TokenSwap
 from auditkit.checks.robustness.worst_case import WorstCase
 from auditkit.checks.shift.corruptions import Corruptions
@@ -30,6 +31,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     FgsmLinf,
     DeepfoolL2,
     WorstCase,
+    RobustnessCurve,
     TokenSwap,
     Corruptions,
     Typos,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import ClassVar, final
 
 import numpy as np
@@ -19,6 +18,7 @@ from auditkit.checks.attribution._saliency_summary import (
     Summary,
 )
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
+from auditkit.checks.drawn import drawn
 from auditkit.data.dataset import Dataset
 from auditkit.errors import ConfigError, near_miss
 from auditkit.findings import (
@@ -231,8 +231,8 @@ class Saliency(Check):
     def measure(self, artifacts: Artifacts) -> Records:
         """Explain those of the shard's inputs that were drawn; all others are NaN."""
         methods = self._usable_methods(artifacts.classifier)
-        drawn = _drawn(artifacts, self.max_inputs)
-        rows = np.flatnonzero(drawn)
+        chosen = drawn(artifacts, "saliency", self.max_inputs)
+        rows = np.flatnonzero(chosen)
         truth = artifacts.data.relevance(artifacts.positions[rows])
         numbers = {name: np.full(len(artifacts), np.nan) for name in self._columns(methods)}
         examples: list[Example] = []
@@ -251,7 +251,7 @@ class Saliency(Check):
         return Records(
             artifacts.ids,
             examples=examples,
-            drawn=drawn,
+            drawn=chosen,
             truth_known=np.full(len(artifacts), truth is not None),
             **numbers,
         )
@@ -327,18 +327,6 @@ class Saliency(Check):
             found[f"randomisation_similarity/{name}"] = similarity
             found[f"completeness_error/{name}"] = maps[name].completeness_error
         return maps, found
-
-
-def _drawn(artifacts: Artifacts, count: int) -> Bools:
-    """Return which inputs of the shard have one of the `count` lowest keys of the sample."""
-    return artifacts.keys("saliency") <= _lowest_key(artifacts.data.ids, artifacts.seed, count)
-
-
-@lru_cache(maxsize=2)
-def _lowest_key(ids: tuple[str, ...], seed: int, count: int) -> np.uint64:
-    keys = keys_of(seed, "saliency", ids)
-    last = min(count, len(keys)) - 1
-    return np.partition(keys, last)[last]
 
 
 def _key(artifacts: Artifacts, purpose: str, i: int) -> Keys:

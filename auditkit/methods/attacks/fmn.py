@@ -99,7 +99,8 @@ class _Walk:
     """Where n points are, and how far from their inputs they may go."""
 
     def __init__(self, nearest: Nearest) -> None:
-        self.nearest, self.norm = nearest, nearest.norm
+        self.nearest = nearest
+        self.norm: Measure = nearest.norm
         self.points = nearest.points.clone()
         self.radii = nearest.distances.clone()  # inf before anything is found
         self.width = nearest.bounds[1] - nearest.bounds[0]

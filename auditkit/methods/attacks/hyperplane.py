@@ -92,7 +92,7 @@ def _grown_together(speed: Tensor, steep: Tensor, room: Tensor, wanted: Tensor) 
 
 
 def _filled_in_turn(first: Tensor, steep: Tensor, room: Tensor, wanted: Tensor) -> Tensor:
-    """Return changes (m, d) that use up `room`, the highest `first` before, until enough is added."""
+    """Return changes (m, d) that use up `room`, by falling `first`, until enough is added."""
     order = first.argsort(dim=1, descending=True, stable=True)
     gain, space = (steep * room).gather(1, order), room.gather(1, order)
     missing = wanted[:, None] - (gain.cumsum(1) - gain)  # when each one's turn comes

@@ -33,7 +33,8 @@ class Nearest:
     def __init__(
         self, inputs: Tensor, labels: Tensor, *, norm: Measure, bounds: tuple[float, float]
     ) -> None:
-        self.inputs, self.labels, self.norm, self.bounds = inputs, labels, norm, bounds
+        self.inputs, self.labels, self.bounds = inputs, labels, bounds
+        self.norm: Measure = norm
         self.points = inputs.clone()  # (n, ...) the input itself where none was met
         self.distances = torch.full(
             (len(inputs),), torch.inf, dtype=torch.float64, device=inputs.device

@@ -164,7 +164,7 @@ class _Walk:
 
 def _smooth(keys: Keys, shape: tuple[int, ...]) -> Tensor:
     """Return random images (m, c, h, w), each of its own share of the cosine frequencies."""
-    c, h, w = shape
+    h, w = shape[1:]
     share = np.array(_SHARES)[(uniform(keys, ()) * len(_SHARES)).astype(int)]  # (m,)
     waves = torch.from_numpy(normal(at_step(keys, 1 << 40), shape))  # (m, c, h, w)
     rows, columns = _cosines(h), _cosines(w)
