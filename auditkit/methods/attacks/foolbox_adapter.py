@@ -95,7 +95,6 @@ ATTACKS: dict[str, FoolboxAttack] = {
     "deepfool-linf": _alone("LinfDeepFoolAttack", "linf"),
     "deepfool-l2": _alone("L2DeepFoolAttack", "l2"),
     "ddn": _alone("DDNAttack", "l2", steps=100),
-    "newtonfool": _gradient("NewtonFoolAttack", "l2"),
     "brendel-bethge-linf": _bethge("LinfinityBrendelBethgeAttack", "linf"),
     "brendel-bethge-l2": _bethge("L2BrendelBethgeAttack", "l2"),
     "brendel-bethge-l1": _bethge("L1BrendelBethgeAttack", "l1"),
