@@ -101,13 +101,16 @@ def attacked(name: str, rows: list[int]) -> tuple[Tensor, Tensor]:
     "name", [pytest.param(one, marks=pytest.mark.slow if one in DEAR else ()) for one in HERE]
 )
 def test_every_attack_works_draws_from_its_keys_and_treats_inputs_apart(name: str) -> None:
-    before, drawn = torch.random.get_rng_state(), np.array(np.random.get_state(legacy=True)[1])  # noqa: NPY002
+    before, drawn = (
+        torch.random.get_rng_state(),
+        np.random.get_state(legacy=False)["state"]["key"].copy(),
+    )  # noqa: NPY002
     points, fooled = attacked(name, [0, 1, 2, 3, 4, 5])
     assert fooled.float().mean() >= 0.5
     alone, _ = attacked(name, [4, 2])
     assert torch.allclose(alone, points[[4, 2]], atol=1e-4)
     assert torch.equal(torch.random.get_rng_state(), before)
-    assert np.array_equal(np.random.get_state(legacy=True)[1], drawn)  # noqa: NPY002
+    assert np.array_equal(np.random.get_state(legacy=False)["state"]["key"], drawn)  # noqa: NPY002
 
 
 def test_unknown_names_and_missing_packages_are_told() -> None:
