@@ -11,9 +11,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from auditkit.types import Floats, Keys
+from auditkit.types import Floats, Ints, Keys
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_STRIDE = np.uint64(0xD1B54A32D192ED03)  # odd, so that keys of different steps differ
 
 
 def key_of(seed: int, *purpose: object) -> int:
@@ -36,6 +37,18 @@ def keys_of(seed: int, purpose: str, ids: Sequence[str]) -> Keys:
 def generator(key: int | np.uint64) -> np.random.Generator:
     """Return a generator of its own for a key, for draws whose number is not known beforehand."""
     return np.random.Generator(np.random.PCG64(int(key)))
+
+
+def at_step(keys: Keys, step: int | Ints) -> Keys:
+    """Return keys (n,) for one step of a search, the same for all or each input's own (n,).
+
+    Examples
+    --------
+    >>> bool((at_step(keys_of(0, "walk", ["a"]), 1) != at_step(keys_of(0, "walk", ["a"]), 2)).all())
+    True
+    """
+    with np.errstate(over="ignore"):
+        return keys + np.asarray(step).astype(np.uint64) * _STRIDE  # wraps around
 
 
 def uniform(keys: Keys, shape: tuple[int, ...]) -> Floats:

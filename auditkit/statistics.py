@@ -330,6 +330,37 @@ def bonferroni(p_values: Sequence[float]) -> float:
     return min(1.0, len(p_values) * min(p_values))
 
 
+def median_interval(values: Floats, *, level: float = LEVEL) -> Interval:
+    """Return the interval of a median between two order statistics; infinite values are allowed.
+
+    Exact whatever the distribution: coverage is at least `level`. With too few values there are no
+    such order statistics, and the interval has no ends.
+
+    Parameters
+    ----------
+    values : ndarray
+        (n,) independent numbers, some of them perhaps infinite.
+
+    References
+    ----------
+    Conover, 1999, Practical Nonparametric Statistics, 3rd edition, section 3.2.
+
+    Examples
+    --------
+    >>> low, high = median_interval(np.arange(1.0, 101.0))
+    >>> [float(low), float(high)]
+    [40.0, 61.0]
+    """
+    n, tail = len(values), (1 - level) / 2
+    ordered = np.sort(values)
+    below = 0  # of n values so many may be left out on each side: P(X < below) <= tail
+    while below < n and 1 - binomial_p_above(below + 1, n, 0.5) <= tail:
+        below += 1
+    if below == 0:
+        return Interval(-math.inf, math.inf)
+    return Interval(float(ordered[below - 1]), float(ordered[n - below]))
+
+
 def bootstrap(
     statistic: Callable[[Ints], Floats],
     n: int,

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from auditkit.randomness import generator, key_of, keys_of, normal, uniform
+from auditkit.randomness import at_step, generator, key_of, keys_of, normal, uniform
 
 IDS = [f"{i:05d}" for i in range(400)]
 
@@ -77,3 +77,11 @@ def test_a_generator_repeats_itself() -> None:
     first, second = generator(key_of(0, "x")), generator(key_of(0, "x"))
     assert (first.random(5) == second.random(5)).all()
     assert generator(np.uint64(2**64 - 1)).random() != generator(0).random()
+
+
+def test_steps_have_keys_of_their_own_for_all_or_for_each() -> None:
+    keys = keys_of(0, "walk", IDS[:50])
+    some = np.concatenate([at_step(keys, step) for step in range(20)])
+    assert len(np.unique(some)) == len(some)
+    own = at_step(keys, np.arange(50))
+    assert all(own[i] == at_step(keys, i)[i] for i in range(50))

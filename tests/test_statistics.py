@@ -24,6 +24,7 @@ from auditkit.statistics import (
     holm,
     mean_minus_share,
     mean_of_shares,
+    median_interval,
     n_for_half_width,
     n_needed_for_mean,
     n_needed_for_share,
@@ -41,6 +42,33 @@ steady = settings(deadline=None, derandomize=True)  # the same examples on a bus
 def accepts(misses: int, runs: int, nominal: float) -> bool:
     """Whether a simulated error rate is compatible with the nominal one (one-sided, 99 %)."""
     return float(stats.binom.sf(misses - 1, runs, nominal)) >= 0.01
+
+
+# --- medians -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [6, 10, 57, 200])
+@pytest.mark.parametrize("level", [0.8, 0.95])
+def test_median_interval_is_the_narrowest_with_that_coverage(n: int, level: float) -> None:
+    """Ranks l and n + 1 - l cover a median with P(l <= Binomial(n, 1/2) < n + 1 - l)."""
+    low, high = median_interval(np.arange(1.0, n + 1)[::-1], level=level)
+    assert low + high == n + 1
+    covered = [
+        stats.binom.cdf(n - k, n, 0.5) - stats.binom.cdf(k - 1, n, 0.5) for k in (low, low + 1)
+    ]
+    assert covered[0] >= level > covered[1]
+
+
+def test_median_interval_covers_at_its_level_and_stands_infinite_values() -> None:
+    rng = np.random.default_rng(0)
+    drawn = np.exp(rng.normal(size=(4000, 30)))  # the median is 1
+    ends = np.array([median_interval(row) for row in drawn])
+    misses = int(((ends[:, 0] > 1) | (ends[:, 1] < 1)).sum())
+    assert accepts(misses, 4000, 0.05)
+    assert misses > 0.02 * 4000  # discrete, but not needlessly wide
+    half = np.r_[np.ones(11), np.full(9, np.inf)]
+    assert median_interval(half) == (1.0, np.inf)
+    assert median_interval(np.ones(5)) == (-np.inf, np.inf)
 
 
 # --- shares --------------------------------------------------------------------------------------

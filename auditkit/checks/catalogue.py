@@ -23,6 +23,7 @@ from auditkit.checks.robustness.edge_flips import EdgeFlips
 from auditkit.checks.robustness.fgsm_linf import FgsmLinf
 from auditkit.checks.robustness.insertion import Insertion
 from auditkit.checks.robustness.pgd_linf import PgdLinf
+from auditkit.checks.robustness.robustness_curve import RobustnessCurve
 from auditkit.checks.robustness.token_swap import TokenSwap
 from auditkit.checks.robustness.transfer import Transfer
 from auditkit.checks.robustness.worst_case import WorstCase
@@ -38,6 +39,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     DeepfoolL2,
     WorstCase,
     Transfer,
+    RobustnessCurve,
     TokenSwap,
     Character,
     Insertion,

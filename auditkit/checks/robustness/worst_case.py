@@ -31,13 +31,11 @@ from auditkit.checks.robustness._flips import (
 )
 from auditkit.checks.robustness._images import attackable
 from auditkit.checks.robustness._linf import linf_examples, linf_galleries
-from auditkit.data.dataset import Dataset
 from auditkit.errors import ConfigError
 from auditkit.findings import Evidence, Finding, Metric, Table
 from auditkit.methods.attacks.ball import Norm
 from auditkit.methods.attacks.ensemble import SQUARE, Ensemble, names_of
 from auditkit.methods.attacks.narrowing import narrow
-from auditkit.models.classifier import Classifier
 from auditkit.types import Floats, Scalar, Strings
 
 
@@ -55,7 +53,7 @@ class WorstCase(Check):
         Radii in each norm, increasing, in units of the input range (for Linf: shares of it). An
         empty tuple leaves the norm out; at least one norm must be there.
     queries : int
-        Random squares per image and Linf radius.
+        Random squares per image and radius.
 
     Raises
     ------
@@ -75,7 +73,7 @@ class WorstCase(Check):
         explanation="Four attacks are tried one after the other, each on the images that all"
         " earlier ones left: ascent that chooses its own step sizes on two losses, then towards"
         " each of nine other classes, of which the three most promising are followed further, and"
-        " random squares, which see scores alone (Linf). Where the model hides its gradients by"
+        " random squares, which see scores alone. Where the model hides its gradients by"
         " rounding, by a softmax at its end or by preprocessing without gradients, they are got"
         " around. The largest radius comes first; what no attack changed there counts as holding at"
         " the smaller ones. Every success is judged by the model in its own precision, on an image"
@@ -90,9 +88,9 @@ class WorstCase(Check):
             "attack_success_rate": ATTACK_SUCCESS_RATE,
             "black_box_gain": Metric(
                 label="share that only random squares changed",
-                definition="Share of the correctly classified inputs whose answer held against"
-                " every attack that knows the gradient and fell to random squares. A control of"
-                " the attack: more than a few mean that gradients mislead it.",
+                definition="Share of the correctly classified inputs whose answer, in any norm,"
+                " held against every attack that knows the gradient and fell to random squares. A"
+                " control of the attack: more than a few mean that gradients mislead it.",
                 unit="share",
                 better="lower",
             ),
@@ -127,13 +125,6 @@ class WorstCase(Check):
         """Return the radii of every norm that has any."""
         given: dict[Norm, tuple[float, ...]] = {"linf": self.linf, "l2": self.l2, "l1": self.l1}
         return {norm: radii for norm, radii in given.items() if radii}
-
-    def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
-        """Also where there are no gradients, if there is an Linf radius."""
-        obstacle = super().applies(model, data)
-        if obstacle is None and not model.differentiable and not self.linf:
-            return NotApplicable("this model has no gradients, and without them only linf is tried")
-        return obstacle
 
     def measure(self, artifacts: Artifacts) -> Records:
         """Return the smallest radius at which each image falls, and to which attack."""
@@ -188,8 +179,9 @@ class WorstCase(Check):
             return NotApplicable("no input is classified correctly before the attack")
         controls: list[Finding] = []
         gradients = bool(records["gradients"].all())
-        if self.linf and gradients:
-            alone = int((records["attack_linf"] == SQUARE).sum())
+        if gradients:
+            by = np.stack([records[f"attack_{norm}"] for norm in self.radii()])
+            alone = int((by == SQUARE).any(axis=0).sum())
             controls.append(self.share("black_box_gain", alone, n=right, level=context.level))
         others = OF_THE_ENSEMBLE if gradients else WITHOUT_GRADIENTS
         evidence: dict[str, Evidence] = {}
@@ -208,7 +200,7 @@ class WorstCase(Check):
                 radii,
                 flips,
                 records[f"attack_{norm}"],
-                names=names_of(norm, gradients=gradients),
+                names=names_of(gradients=gradients),
             )
             held += robustness(
                 self,

@@ -75,7 +75,7 @@ class Ball(ABC):
         self.inputs, self.epsilon, self.bounds = inputs, epsilon, bounds
 
     @cached_property
-    def _radius(self) -> float:
+    def radius(self) -> float:
         """What is used of epsilon, so that no rounding of a number can leave the ball."""
         largest = max(map(abs, self.bounds))
         one = torch.full(self.inputs.shape[1:], largest * torch.finfo(self.inputs.dtype).eps)
@@ -146,7 +146,7 @@ class L2Ball(Ball):
         inputs = self.inputs[rows]
         changes = points - inputs
         length = self.size(changes)
-        share = (self._radius / length.clamp_min(1e-300)).clamp(max=1.0)
+        share = (self.radius / length.clamp_min(1e-300)).clamp(max=1.0)
         moved = inputs + column(share.to(points.dtype), points) * changes
         return moved.clamp(*self.bounds)
 
@@ -189,10 +189,10 @@ class L1Ball(Ball):
 
         least = torch.zeros(len(changes), dtype=torch.float64, device=points.device)
         most = changes.abs().amax(dim=1)
-        most = torch.where(cut(least).abs().sum(dim=1) <= self._radius, least, most)
+        most = torch.where(cut(least).abs().sum(dim=1) <= self.radius, least, most)
         for _ in range(_BISECTIONS):
             middle = (least + most) / 2
-            fits = cut(middle).abs().sum(dim=1) <= self._radius
+            fits = cut(middle).abs().sum(dim=1) <= self.radius
             least, most = torch.where(fits, least, middle), torch.where(fits, middle, most)
         moved = (inputs + cut(most)).to(points.dtype).view_as(points)
         return moved.clamp(*self.bounds)

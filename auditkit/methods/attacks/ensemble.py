@@ -15,6 +15,7 @@ from auditkit.methods.attacks.ball import BALLS, Ball, LinfBall, Norm, column
 from auditkit.methods.attacks.losses import Loss, log_odds_against, logits_ratio
 from auditkit.methods.attacks.narrowing import Attack
 from auditkit.methods.attacks.square import square_linf
+from auditkit.methods.attacks.square_sum import square_sum
 from auditkit.methods.attacks.targeted import targeted_apgd
 from auditkit.models.classifier import Logits
 from auditkit.randomness import uniform
@@ -24,10 +25,10 @@ LOG_ODDS, RATIO, TARGETED, SQUARE = "apgd-log-odds", "apgd-ratio", "apgd-targete
 STEPS = 36  # of an ascent with one loss
 
 
-def names_of(norm: Norm, *, gradients: bool) -> tuple[str, ...]:
+def names_of(*, gradients: bool) -> tuple[str, ...]:
     """Return the names of the attacks that are tried, in their order."""
     white = (LOG_ODDS, RATIO, TARGETED) if gradients else ()
-    return (*white, SQUARE) if norm == "linf" else white
+    return (*white, SQUARE)
 
 
 @final
@@ -82,7 +83,7 @@ class Ensemble:
             TARGETED: self._targeted,
             SQUARE: self._squares,
         }
-        return {name: known[name] for name in names_of(self.norm, gradients=self.gradients)}
+        return {name: known[name] for name in names_of(gradients=self.gradients)}
 
     def _ball(self, rows: Tensor, radius: float) -> Ball:
         epsilon = radius * (self.bounds[1] - self.bounds[0])
@@ -120,13 +121,19 @@ class Ensemble:
 
     def _squares(self, rows: Tensor, radius: float, _known: Tensor) -> Tensor:
         ball = self._ball(rows, radius)
-        assert isinstance(ball, LinfBall)
-        return square_linf(
-            self.logits,
-            self.labels[rows],
-            ball=ball,
-            keys=self.keys(SQUARE)[rows.cpu().numpy()],
-            queries=self.queries,
-            search=self.search,
-            batch_size=self.batch_size,
+        keys = self.keys(SQUARE)[rows.cpu().numpy()]
+        logits, labels, queries = self.logits, self.labels[rows], self.queries
+        search, size = self.search, self.batch_size
+        if isinstance(ball, LinfBall):
+            return square_linf(
+                logits,
+                labels,
+                ball=ball,
+                keys=keys,
+                queries=queries,
+                search=search,
+                batch_size=size,
+            )
+        return square_sum(
+            logits, labels, ball=ball, keys=keys, queries=queries, search=search, batch_size=size
         )

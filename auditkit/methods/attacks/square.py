@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
+from typing import TypeAlias
+
 import torch
 from torch import Tensor
 
@@ -10,8 +12,11 @@ from auditkit.methods.attacks.active_set import CLEARLY, judged, misclassified
 from auditkit.methods.attacks.ball import LinfBall
 from auditkit.methods.attacks.losses import margin_against
 from auditkit.models.classifier import Logits
-from auditkit.randomness import uniform
+from auditkit.randomness import at_step, uniform
 from auditkit.types import Keys
+
+Propose: TypeAlias = Callable[[Tensor, Tensor, int], Tensor]
+"""Maps points (m, ...), their rows (m,) and the number of a query to the points to try."""
 
 _FIRST_SHARE = 0.8  # of the pixels that the first squares cover
 _HALVED_AT = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)  # shares of the usual 10,000
@@ -60,14 +65,39 @@ def square_linf(
     n, c, h, w = inputs.shape
     signs = torch.from_numpy(uniform(keys, (c, w)) < 0.5).to(inputs.device)
     stripes = torch.where(signs, 1.0, -1.0)[:, :, None, :]  # (n, c, 1, w)
-    points = ball.project(inputs + ball.epsilon * stripes.expand(n, c, h, w))
-    lowest = torch.full((n,), -torch.inf, device=inputs.device)
-    active = torch.arange(n, device=inputs.device)
+    start = ball.project(inputs + ball.epsilon * stripes.expand(n, c, h, w))
+
+    def propose(points: Tensor, rows: Tensor, query: int) -> Tensor:
+        side = side_of(query, h, w, share=_FIRST_SHARE)
+        return _with_square(points, ball, rows, draws_of(keys, query, 2 + c, rows), side)
+
+    return random_search(
+        logits, labels, start, propose, queries=queries, search=search, batch_size=batch_size
+    )
+
+
+def random_search(
+    logits: Logits,
+    labels: Tensor,
+    start: Tensor,
+    propose: Propose,
+    *,
+    queries: int,
+    search: Logits | None = None,
+    batch_size: int = 128,
+) -> Tensor:
+    """Return the points (n, ...) that came nearest to another label, or have another one.
+
+    A proposal is taken where the margin got no better for the label; inputs that have fallen cost
+    nothing any more. The first query is spent on the start.
+    """
+    points = start.clone()
+    lowest = torch.full((len(start),), -torch.inf, device=start.device)
+    active = torch.arange(len(start), device=start.device)
     for query in range(queries):
-        side = _side(query, h, w)
         tried = points[active]
         if query:
-            tried = _with_square(tried, ball, active, _draws(keys, query, c, active), side)
+            tried = propose(tried, active, query)
         margins, fooled = _margins(search or logits, tried, labels[active], batch_size)
         if search is not None and fooled.any():
             (seeming,) = torch.where(fooled)
@@ -81,20 +111,16 @@ def square_linf(
     return points
 
 
-def _side(query: int, h: int, w: int) -> int:
+def side_of(query: int, h: int, w: int, *, share: float) -> int:
     """Return the side of the square of a query, in pixels."""
-    halvings = sum(query > share * _USUAL for share in _HALVED_AT)
-    return max(1, min(min(h, w) - 1, round((_FIRST_SHARE * 0.5**halvings * h * w) ** 0.5)))
+    halvings = sum(query > when * _USUAL for when in _HALVED_AT)
+    return max(1, min(min(h, w) - 1, round((share * 0.5**halvings * h * w) ** 0.5)))
 
 
-def _draws(keys: Keys, query: int, c: int, rows: Tensor) -> Tensor:
-    """Return numbers in (0, 1) for the place and the signs of one square, (m, 2 + c)."""
-    shift = np.uint64(query * _STRIDE % 2**64)
-    mine = keys[rows.cpu().numpy()] + shift  # wraps around
-    return torch.from_numpy(uniform(mine, (2 + c,))).to(rows.device)
-
-
-_STRIDE = 0xD1B54A32D192ED03  # odd, so that keys of different queries differ
+def draws_of(keys: Keys, query: int, count: int, rows: Tensor) -> Tensor:
+    """Return numbers in (0, 1) for the places and signs of one query, (m, count)."""
+    mine = at_step(keys[rows.cpu().numpy()], query)
+    return torch.from_numpy(uniform(mine, (count,))).to(rows.device)
 
 
 def _with_square(points: Tensor, ball: LinfBall, rows: Tensor, draws: Tensor, side: int) -> Tensor:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
+
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from auditkit.errors import ConfigError, MissingExtraError
 from auditkit.methods.attacks.active_set import judged
-from auditkit.methods.attacks.foolbox_adapter import deepfool_l2
+from auditkit.methods.attacks.foolbox_adapter import ATTACKS, deepfool_l2, find_attack, run_foolbox
+from auditkit.randomness import keys_of
 from tests.methods.attacks.subjects import trained_digits
 from tests.subjects import linear_subject
 
@@ -71,3 +76,80 @@ def test_batches_change_nothing_and_no_gradients_are_left_behind() -> None:
     two = deepfool_l2(subject.model.logits, images, labels, batch_size=7, **options)  # type: ignore[arg-type]
     assert torch.allclose(one, two, atol=1e-4)
     assert all(p.grad is None for p in subject.model.module.parameters())
+
+
+# --- any attack -----------------------------------------------------------------------------------
+
+DEAR = {"carlini-wagner", "ead", "hop-skip-jump-linf", "hop-skip-jump-l2", "boundary"}
+HERE = [name for name in ATTACKS if not ATTACKS[name].extra]
+
+
+def attacked(name: str, rows: list[int]) -> tuple[Tensor, Tensor]:
+    """Points that an attack makes of some digits that are classified correctly, and verdicts."""
+    subject = trained_digits()
+    right = subject.model.predict(subject.artifacts.images).argmax(1) == subject.artifacts.labels
+    images, labels = subject.artifacts.images[right][rows], subject.artifacts.labels[right][rows]
+    keys = keys_of(0, name, [str(i) for i in rows])
+    points = run_foolbox(name, subject.model.logits, images, labels, bounds=(0.0, 1.0), keys=keys)
+    assert points.min() >= 0
+    assert points.max() <= 1
+    assert all(p.grad is None for p in subject.model.module.parameters())
+    return points, judged(subject.model.logits, points, labels)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(one, marks=pytest.mark.slow if one in DEAR else ()) for one in HERE]
+)
+def test_every_attack_works_draws_from_its_keys_and_treats_inputs_apart(name: str) -> None:
+    before, drawn = (
+        torch.random.get_rng_state(),
+        np.random.get_state(legacy=False)["state"]["key"].copy(),
+    )  # noqa: NPY002
+    points, fooled = attacked(name, [0, 1, 2, 3, 4, 5])
+    assert fooled.float().mean() >= 0.5
+    alone, _ = attacked(name, [4, 2])
+    assert torch.allclose(alone, points[[4, 2]], atol=1e-4)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert np.array_equal(np.random.get_state(legacy=False)["state"]["key"], drawn)  # noqa: NPY002
+
+
+def test_unknown_names_and_missing_packages_are_told() -> None:
+    with pytest.raises(ConfigError, match="Did you mean 'carlini-wagner'") as said:
+        find_attack("carlini-wagne")
+    assert "boundary" in said.value.hint
+    if importlib.util.find_spec("numba") is None:
+        with pytest.raises(MissingExtraError, match="numba") as missing:
+            find_attack("brendel-bethge-l2")
+        assert missing.value.hint == "Install it: pip install numba"
+
+
+def nan_beyond(images: Tensor) -> Tensor:
+    """Class 0 leads at the input itself; everywhere else nothing is a number."""
+    same = (images - 0.5).abs().flatten(1).amax(dim=1, keepdim=True) < 1e-6
+    return torch.where(same, torch.tensor([[1.0, 0.0]]), torch.nan) + 0 * images.sum()
+
+
+@pytest.mark.parametrize("name", ["noise", "contrast", "deepfool-l2", "hop-skip-jump-l2", "ddn"])
+def test_numbers_that_are_none_are_no_success_and_no_endless_loop(name: str) -> None:
+    images, labels = torch.full((2, 1, 4, 4), 0.5), torch.tensor([0, 0])
+    keys = np.array([1, 2], dtype=np.uint64)
+    points = run_foolbox(name, nan_beyond, images, labels, bounds=(0.0, 1.0), keys=keys)
+    assert points.isfinite().all()
+    assert not judged(nan_beyond, points, labels).any()
+
+
+def test_who_asks_too_much_gets_no_more_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("auditkit.methods.attacks.foolbox_adapter.QUESTIONS", 50)
+    points, fooled = attacked("boundary", [0])
+    assert not fooled.any()
+    assert points.isfinite().all()
+
+
+def test_bounds_that_are_not_0_and_1_are_kept() -> None:
+    subject = trained_digits()
+    images, labels = 255 * subject.artifacts.images[:4], subject.artifacts.labels[:4]
+    points = run_foolbox(
+        "contrast", lambda x: subject.model.logits(x / 255), images, labels,
+        bounds=(0.0, 255.0), keys=np.arange(4, dtype=np.uint64),
+    )  # fmt: skip
+    assert 100 < points.max() <= 255

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from auditkit.methods.attacks.active_set import judged
 from auditkit.methods.attacks.ball import LinfBall
-from auditkit.methods.attacks.square import _side, square_linf
+from auditkit.methods.attacks.square import _FIRST_SHARE, side_of, square_linf
 from auditkit.models.classifier import ImageClassifier
 from auditkit.randomness import keys_of
 from tests.methods.attacks.subjects import Wrapped, like, trained_digits
@@ -69,11 +69,11 @@ def test_it_needs_no_gradient() -> None:
 
 
 def test_squares_shrink_and_broken_scores_are_no_progress() -> None:
-    sides = [_side(query, 32, 32) for query in range(9000)]
+    sides = [side_of(query, 32, 32, share=_FIRST_SHARE) for query in range(9000)]
     assert sides == sorted(sides, reverse=True)
     assert sides[0] == 29
     assert sides[-1] == 1
-    assert _side(0, 1, 1) == 1
+    assert side_of(0, 1, 1, share=_FIRST_SHARE) == 1
     images, labels = torch.rand(2, 1, 4, 4), torch.tensor([0, 1])
     ball = LinfBall(images, epsilon=0.1, bounds=(0.0, 1.0))
     keys = np.array([1, 2], dtype=np.uint64)
