@@ -14,7 +14,7 @@ from auditkit.models.blackbox import BlackBox
 from auditkit.models.classifier import ImageClassifier
 from auditkit.result import Execution
 from tests.methods.attacks.subjects import (
-    Wrapped,
+    Hidden,
     clear_subject,
     feature_subject,
     like,
@@ -118,6 +118,7 @@ def summary(distance: list[float], before: list[float] | None = None) -> Measure
         subject.data.ids[:n],
         correct=np.array(distance) > 0,
         drawn=np.ones(n, dtype=bool),
+        gradients=np.ones(n, dtype=bool),
         distance_linf=np.array(distance),
         minimum_linf=np.array(before or distance),
         attack_linf=np.array(["" if np.isinf(one) else "rays" for one in distance]),
@@ -150,7 +151,7 @@ def test_what_only_a_fixed_radius_finds_is_a_gap() -> None:
     assert found["attack_gap/norm=linf"] == 0.5
     assert found["nothing_found/norm=linf"] == 0.25
     robust = next(one for one in outcome.findings if one.metric == "robust_accuracy")
-    assert robust.controls == [
+    assert robust.controls[:2] == [
         "robustness-curve/nothing_found/all/norm=linf",
         "robustness-curve/attack_gap/all/norm=linf",
     ]
@@ -158,7 +159,9 @@ def test_what_only_a_fixed_radius_finds_is_a_gap() -> None:
 
 def test_hidden_gradients_are_seen_through_by_answers() -> None:
     subject = trained_digits()
-    hidden = like(subject, Wrapped(subject.model.module, quantised=True))
+    network = subject.model.module
+    assert isinstance(network, torch.nn.Sequential)
+    hidden = like(subject, Hidden(network))
     options = {"linf": (0.1,), "l2": (), "rounds": 1, "max_inputs": 40}
     with_answers = values_of(measured(RobustnessCurve(**options, queries=150), hidden))  # type: ignore[arg-type]
     without = values_of(measured(RobustnessCurve(**options, queries=0), hidden))  # type: ignore[arg-type]

@@ -103,8 +103,8 @@ def attacked(name: str, rows: list[int]) -> tuple[Tensor, Tensor]:
 def test_every_attack_works_draws_from_its_keys_and_treats_inputs_apart(name: str) -> None:
     before, drawn = (
         torch.random.get_rng_state(),
-        np.random.get_state(legacy=False)["state"]["key"].copy(),
-    )  # noqa: NPY002
+        np.random.get_state(legacy=False)["state"]["key"].copy(),  # noqa: NPY002
+    )
     points, fooled = attacked(name, [0, 1, 2, 3, 4, 5])
     assert fooled.float().mean() >= 0.5
     alone, _ = attacked(name, [4, 2])
