@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditkit.artifacts.base import Artifacts
+from auditkit.checks.adversarial import Adversarial, merged
 from auditkit.data.dataset import Dataset
 from auditkit.findings import Evidence, Finding, ImageRow, Metric, TextRow, finding_id
 from auditkit.models.classifier import Classifier
@@ -98,6 +99,8 @@ class Records:
         The inputs, n of them.
     examples : sequence of Example
         Rows that may be shown.
+    adversarial : sequence of Adversarial
+        Inputs that fooled the model, to be stored and replayed; one group per swept parameter.
     columns : ndarray
         One (n,) array per keyword: bool, int, float or str. NaN is undefined.
     """
@@ -107,6 +110,7 @@ class Records:
         ids: Sequence[str],
         *,
         examples: Sequence[Example] = (),
+        adversarial: Sequence[Adversarial] = (),
         **columns: NDArray[Any],
     ) -> None:
         self.ids = tuple(ids)
@@ -117,6 +121,7 @@ class Records:
                     f"column {name} has shape {column.shape} for {len(self.ids)} inputs"
                 )
         self.examples = _highest(examples)
+        self.adversarial = tuple(adversarial)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -132,6 +137,10 @@ class Records:
         """Return the rows to show, the highest score first."""
         return [one.row for one in self.examples if one.gallery == name]
 
+    def without_inputs(self) -> Records:
+        """Return the same without adversarial inputs, which take far more room."""
+        return Records(self.ids, examples=self.examples, **self.columns)
+
     @classmethod
     def merged(cls, parts: Sequence[Records]) -> Self:
         """Return one set of records; merging is associative and keeps the order of the parts."""
@@ -139,6 +148,7 @@ class Records:
         return cls(
             [one for part in parts for one in part.ids],
             examples=[one for part in parts for one in part.examples],
+            adversarial=merged([one for part in parts for one in part.adversarial]),
             **{name: np.concatenate([part.columns[name] for part in parts]) for name in names},
         )
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
+from auditkit.checks.adversarial import Adversarial
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
 from auditkit.checks.robustness._flips import (
     ATTACK_SUCCESS_RATE,
@@ -123,6 +124,16 @@ class DeepfoolL2(Check):
         return Records(
             artifacts.ids,
             examples=list(_examples(artifacts, distance, points)),
+            adversarial=[
+                Adversarial.among(
+                    artifacts.ids,
+                    points,
+                    distance,
+                    parameter="radius",
+                    measure="l2",
+                    most=self.radii[-1],
+                )
+            ],
             correct=correct,
             distance=distance,
         )

@@ -22,7 +22,7 @@ from auditkit.checks.robustness._flips import (
     zero_gradients,
 )
 from auditkit.checks.robustness._images import attackable
-from auditkit.checks.robustness._linf import linf_evidence, linf_examples
+from auditkit.checks.robustness._linf import linf_evidence, linf_examples, linf_found
 from auditkit.errors import ConfigError
 from auditkit.findings import Metric
 from auditkit.methods.attacks.escalation import escalate
@@ -145,6 +145,7 @@ class PgdLinf(Check):
         return Records(
             artifacts.ids,
             examples=list(linf_examples(artifacts, smallest, flips.points, self.epsilons)),
+            adversarial=[linf_found(artifacts, smallest, flips.points, self.epsilons)],
             correct=clean.correct.numpy(),
             flip_epsilon=smallest,
             usable_gradient=gradients.usable.numpy(),

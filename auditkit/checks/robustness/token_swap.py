@@ -11,6 +11,7 @@ from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
+from auditkit.checks.adversarial import Adversarial
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
 from auditkit.checks.robustness._flips import (
     ATTACK_SUCCESS_RATE,
@@ -125,6 +126,16 @@ class TokenSwap(Check):
         return Records(
             artifacts.ids,
             examples=list(_examples(artifacts, found, after, flips, self._budgets)),
+            adversarial=[
+                Adversarial.among(
+                    artifacts.ids,
+                    [one.text for one in found],
+                    flips,
+                    parameter="changes",
+                    measure="words",
+                    most=self.max_changes,
+                )
+            ],
             correct=correct,
             changed_words=flips,
             usable_gradient=np.array([one.usable_gradient for one in found]),
