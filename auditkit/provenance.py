@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 
 from auditkit.data.load import DataSpec
 from auditkit.models.classifier import Classifier
+from auditkit.models.endpoint import Endpoint, shown
 from auditkit.models.graphs import GraphClassifier
 from auditkit.models.load import ModelSpec
 from auditkit.models.tabular import TabularClassifier
@@ -127,7 +128,7 @@ def provenance_of(
         seconds=0.0,
         python=platform.python_version(),
         platform=platform.system(),
-        packages=_versions(),
+        packages=packages(),
         device=str(subject.model.device),
         dtype=str(subject.model.dtype).removeprefix("torch."),
         workers=workers,
@@ -143,18 +144,24 @@ def typed(spec: ModelSpec | Classifier | DataSpec | None) -> dict[str, object] |
     None says that nothing was: the model is in memory, or the data are the model's own.
     """
     if isinstance(spec, ModelSpec):
-        plain = replace(spec, hints=None, notes=(), endpoint=None, memory=None)
+        plain = replace(spec, hints=None, notes=(), endpoint=_unsigned(spec.endpoint), memory=None)
         return MODEL_OPTIONS.dump_python(plain, mode="json", exclude_defaults=True)
     if isinstance(spec, DataSpec):
         return DATA_OPTIONS.dump_python(spec, mode="json", exclude_defaults=True)
     return None
 
 
+def _unsigned(endpoint: Endpoint | None) -> Endpoint | None:
+    """Return an endpoint without what may be secret in its address."""
+    return None if endpoint is None else replace(endpoint, url=shown(endpoint.url))
+
+
 MODEL_OPTIONS: TypeAdapter[ModelSpec] = TypeAdapter(ModelSpec)
 DATA_OPTIONS: TypeAdapter[DataSpec] = TypeAdapter(DataSpec)
 
 
-def _versions() -> dict[str, str]:
+def packages() -> dict[str, str]:
+    """Return the versions of what numbers depend on, by package."""
     extras = [name for name in EXTRAS if util.find_spec(name)]
     return {name: metadata.version(name) for name in (*PACKAGES, *extras)}
 

@@ -148,8 +148,8 @@ class Execution(Frozen):
 class Provenance(Frozen):
     """How to make this result again.
 
-    `model_options` and `data_options` hold what was typed, by the names of the fields of `ModelSpec`
-    and `DataSpec`, defaults left out; None for a model in memory, and for the model's own data.
+    `model_options` and `data_options` hold what was typed, by the fields of `ModelSpec` and
+    `DataSpec`, defaults left out; None for a model in memory, and for the model's own data.
     """
 
     command: str
@@ -208,7 +208,7 @@ def read_result(path: str | Path) -> Result:
     ResultError
         If the file is missing, is not a result, or has a version this auditkit cannot read.
     """
-    file = _result_file(path)
+    file = result_file(path)
     try:
         raw = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -259,7 +259,8 @@ def _umask() -> int:
     return mask
 
 
-def _result_file(path: str | Path) -> Path:
+def result_file(path: str | Path) -> Path:
+    """Return the file that a result's file or folder means."""
     path = Path(path)
     return path / "result.json" if path.is_dir() else path
 
@@ -272,7 +273,7 @@ def read_execution(path: str | Path) -> Execution:
     ResultError
         If the file holds neither.
     """
-    file = _result_file(path)
+    file = result_file(path)
     try:
         raw = json.loads(file.read_text(encoding="utf-8"))
         if "provenance" in raw:

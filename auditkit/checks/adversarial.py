@@ -19,6 +19,8 @@ from auditkit.types import Bools, Floats, Ints
 
 MOST_BYTES = 16 * 2**20  # of one check and parameter, before compression
 
+BEHIND = ("robust_accuracy", "attack_success_rate")  # metrics that stored inputs stand behind
+
 Measure: TypeAlias = Literal["linf", "l2", "l1", "words"]
 """What a budget counts: a norm of the change in units of the input range, or changed words."""
 
