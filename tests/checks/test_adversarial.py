@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from auditkit.checks.adversarial import Adversarial, merged
 from auditkit.randomness import keys_of
@@ -63,23 +61,44 @@ def test_what_does_not_fit_is_left_out_by_the_hash_of_the_id() -> None:
         np.testing.assert_array_equal(row, points[ids.index(one)].numpy())
 
 
-@given(lengths=st.lists(st.integers(0, 40), max_size=30), parts=st.integers(1, 5))
-@settings(deadline=None, max_examples=100)
-def test_the_choice_does_not_depend_on_the_shards(lengths: list[int], parts: int) -> None:
+@pytest.mark.parametrize("parts", [1, 2, 3, 5])
+@pytest.mark.parametrize("n", [0, 1, 30])
+def test_the_choice_does_not_depend_on_the_shards(n: int, parts: int) -> None:
     """Cut anywhere and merged in any grouping, the same stay, also where sizes differ."""
     most = 100
-    whole = texts(lengths).bounded(most)
-    size = max(1, -(-len(lengths) // parts))
-    shards = [
-        texts(lengths[i : i + size], start=i).bounded(most)
-        for i in range(0, max(1, len(lengths)), size)
-    ]
-    (at_once,) = merged(shards)
-    assert same(at_once.bounded(most), whole)
-    (running,) = merged(shards[:1])
-    for one in shards[1:]:
-        (running,) = merged([running.bounded(most), one])
-    assert same(running.bounded(most), whole)
+    for seed in range(20):
+        lengths = np.random.default_rng(seed).integers(0, 40, n).tolist()
+        whole = texts(lengths).bounded(most)
+        size = max(1, -(-n // parts))
+        shards = [
+            texts(lengths[i : i + size], start=i).bounded(most) for i in range(0, max(1, n), size)
+        ]
+        (at_once,) = merged(shards)
+        assert same(at_once.bounded(most), whole)
+        (running,) = merged(shards[:1])
+        for one in shards[1:]:
+            (running,) = merged([running.bounded(most), one])
+        assert same(running.bounded(most), whole)
+
+
+def test_nothing_behind_what_a_shard_left_out_comes_back() -> None:
+    """Large, large | small: the second one does not fit, so the third may not take its place."""
+    first, second, third = sorted("abc", key=lambda one: keys_of(0, "adversarial", [one])[0])
+
+    def group(*sizes: tuple[str, int]) -> Adversarial:
+        return Adversarial.among(
+            [name for name, _ in sizes],
+            ["x" * size for _, size in sizes],
+            np.ones(len(sizes)),
+            parameter="changes",
+            measure="words",
+            most=1,
+        ).bounded(100)
+
+    (both,) = merged([group((first, 60), (second, 50)), group((third, 20))])
+    assert same(both.bounded(100), group((first, 60), (second, 50), (third, 20)))
+    assert both.ids == (first,)
+    assert both.found == 3
 
 
 def test_parameters_stay_apart() -> None:
