@@ -7,11 +7,11 @@ import os
 import signal
 import traceback
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Hashable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Protocol, Self, TypeAlias, final
+from typing import Any, Protocol, Self, TypeAlias, final
 
 import torch
 
@@ -127,8 +127,10 @@ class Shards:
         self._keep_inputs = subject.fits_in_memory
         self._module = subject.model.module
         self._kept = KeptState(subject.model.module)
+        shared: dict[Hashable, Any] = {}
         self._artifacts: list[Artifacts] = [
-            subject.shard(one.start, one.stop, seed=seed, execution=execution) for one in shards
+            subject.shard(one.start, one.stop, seed=seed, execution=execution, shared=shared)
+            for one in shards
         ]
 
     def __len__(self) -> int:

@@ -340,6 +340,37 @@ def bootstrap_mean(values: Floats, *, seed: int, level: float = LEVEL) -> Interv
     return bootstrap(lambda rows: values[rows].mean(axis=1), len(values), seed=seed, level=level)
 
 
+def median_interval(values: Floats, *, level: float = LEVEL) -> Interval | None:
+    """Return two of the values between which the median lies, or None where they are too few.
+
+    Whatever the distribution of the n independent values, the d-th smallest and the d-th largest
+    hold its median between them with probability 1 - 2 P(Binomial(n, 1/2) < d).
+
+    Parameters
+    ----------
+    values : ndarray
+        (n,) values, none of them NaN.
+    level : float
+        Two-sided confidence level in (0, 1); the coverage is at least this.
+
+    References
+    ----------
+    Conover, 1999, Practical Nonparametric Statistics, section 3.2.
+
+    Examples
+    --------
+    >>> median_interval(np.arange(9.0)), median_interval(np.arange(5.0))
+    (Interval(low=1.0, high=7.0), None)
+    """
+    n, d = len(values), 0
+    while n and 2 * binomial_p_below(d, n, 0.5) <= 1 - level:
+        d += 1
+    if d == 0:
+        return None
+    ordered = np.sort(values)
+    return Interval(float(ordered[d - 1]), float(ordered[n - d]))
+
+
 def _resampled(rng: np.random.Generator, n: int, rows: int, strata: Ints | None) -> Ints:
     if strata is None:
         return rng.integers(0, n, size=(rows, n))

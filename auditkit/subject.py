@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -61,10 +61,20 @@ class Subject:
     data: Dataset
     doubt: str | None = None  # what speaks against its preprocessing
 
-    def shard(self, start: int, stop: int, *, seed: int, execution: Execution) -> Artifacts:
+    def shard(
+        self,
+        start: int,
+        stop: int,
+        *,
+        seed: int,
+        execution: Execution,
+        shared: dict[Hashable, Any] | None = None,
+    ) -> Artifacts:
         """Return the inputs at [start, stop) with nothing computed about them yet."""
         positions = np.arange(start, stop)
-        return Artifacts(self.model, self.data, positions, seed=seed, execution=execution)
+        return Artifacts(
+            self.model, self.data, positions, seed=seed, execution=execution, shared=shared
+        )
 
     def configure(self, execution: Execution) -> None:
         """Use the layout and search precision that were chosen for this run."""

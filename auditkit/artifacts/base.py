@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable
 from typing import Any, Self, TypeVar, final
 
 import torch
@@ -27,6 +28,7 @@ class Artifact(ABC):
 
 
 A = TypeVar("A", bound=Artifact)
+T = TypeVar("T")
 
 
 @final
@@ -45,6 +47,8 @@ class Artifacts:
         The run's seed.
     execution : Execution
         Batch size, precision and layout.
+    shared : dict
+        What was found out about the whole sample, for all shards of a process; see `once`.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class Artifacts:
         *,
         seed: int = 0,
         execution: Execution | None = None,
+        shared: dict[Hashable, Any] | None = None,
     ) -> None:
         self.classifier = classifier
         self.data = data
@@ -65,6 +70,7 @@ class Artifacts:
         self.labels = torch.from_numpy(data.labels[positions].copy()).long()  # (n,)
         self._inputs: Inputs | None = None
         self._facts: dict[type[Artifact], Any] = {}
+        self._shared = {} if shared is None else shared
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -141,6 +147,23 @@ class Artifacts:
     def key(self, *purpose: object) -> int:
         """Return one 64-bit key for the whole run, the same in every shard."""
         return key_of(self.seed, *purpose)
+
+    def once(self, what: Hashable, compute: Callable[[], T]) -> T:
+        """Return a fact about the whole sample, computed by the first shard of a process that asks.
+
+        Every process computes it for itself, so it must depend on the sample, the seed and the
+        parameters alone, never on this shard.
+
+        Parameters
+        ----------
+        what : hashable
+            Names the fact and everything that it depends on besides sample and seed: a check.
+        compute : callable
+            Computes it.
+        """
+        if what not in self._shared:
+            self._shared[what] = compute()
+        return self._shared[what]
 
     def forget_inputs(self) -> None:
         """Let the inputs go; they are read again when asked for."""

@@ -15,6 +15,7 @@ from auditkit.checks.base import Check
 from auditkit.checks.bias.group_gap import GroupGap
 from auditkit.checks.calibration.calibration_error import CalibrationError
 from auditkit.checks.performance.clean_accuracy import CleanAccuracy
+from auditkit.checks.robustness.backdoor import Backdoor
 from auditkit.checks.robustness.deepfool_l2 import DeepfoolL2
 from auditkit.checks.robustness.fgsm_linf import FgsmLinf
 from auditkit.checks.robustness.pgd_linf import PgdLinf
@@ -31,6 +32,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     DeepfoolL2,
     WorstCase,
     TokenSwap,
+    Backdoor,
     Corruptions,
     Typos,
     CalibrationError,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Self
 
@@ -96,3 +97,18 @@ def test_an_input_that_is_no_image_can_be_put_in_words(subject: LinearSubject) -
         subject.artifacts.in_words(0)
     with pytest.raises(AssertionError):
         _ = table.graph_model
+
+
+def test_a_fact_about_the_whole_sample_is_computed_once_for_all_shards(
+    subject: LinearSubject,
+) -> None:
+    shared: dict[Hashable, object] = {}
+    shards = [
+        Artifacts(subject.model, subject.data, np.arange(i, i + 5), shared=shared) for i in (0, 5)
+    ]
+    found = [one.once(("sum", 1), lambda: calls.append(1) or 7) for one in shards]
+    assert found == [7, 7]
+    assert calls == [1]
+    assert shards[0].once(("sum", 2), lambda: 8) == 8, "other parameters, another fact"
+    alone = Artifacts(subject.model, subject.data, np.arange(5))
+    assert alone.once(("sum", 1), lambda: 9) == 9
