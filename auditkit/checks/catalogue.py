@@ -20,6 +20,7 @@ from auditkit.checks.robustness.deepfool_l2 import DeepfoolL2
 from auditkit.checks.robustness.fgsm_linf import FgsmLinf
 from auditkit.checks.robustness.pgd_linf import PgdLinf
 from auditkit.checks.robustness.token_swap import TokenSwap
+from auditkit.checks.robustness.universal import Universal
 from auditkit.checks.robustness.worst_case import WorstCase
 from auditkit.checks.shift.corruptions import Corruptions
 from auditkit.checks.shift.typos import Typos
@@ -32,6 +33,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     DeepfoolL2,
     WorstCase,
     TokenSwap,
+    Universal,
     Backdoor,
     Corruptions,
     Typos,

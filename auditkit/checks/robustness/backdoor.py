@@ -21,7 +21,7 @@ from auditkit.checks.base import (
     Records,
 )
 from auditkit.checks.robustness._flips import galleries
-from auditkit.checks.robustness._images import attackable_at
+from auditkit.checks.robustness._images import attackable, attackable_at
 from auditkit.data.dataset import Dataset
 from auditkit.errors import ConfigError
 from auditkit.findings import Bar, Bars, Evidence, Finding, ImageRow, Metric, Selection
@@ -176,7 +176,7 @@ class Backdoor(Check):
     ) -> np.ndarray:
         """Return which images the stamp of the next part's search sends to its class (n,)."""
         model = artifacts.image_model
-        images = attackable_at(artifacts, artifacts.positions)
+        images = attackable(artifacts)
         sent = np.zeros(len(images), dtype=bool)
         for part, one in enumerate(found):
             rows = np.flatnonzero((mine + 1) % self.searches == part)
