@@ -316,7 +316,7 @@ class _Run:
                 return _errored(check, part, seconds())
             if isinstance(part, NotApplicable):
                 return _inapplicable(check, part, seconds())
-            parts.append(part.without_inputs())
+            parts.append(part.with_inputs(()))  # they take far more room than the rest
             if self.request.keep_inputs:
                 inputs = merged([*inputs, *part.adversarial])  # bounded at once
             self.progress.stepped()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self, final
 
@@ -99,8 +100,6 @@ class Records:
         The inputs, n of them.
     examples : sequence of Example
         Rows that may be shown.
-    adversarial : sequence of Adversarial
-        Inputs that fooled the model, to be stored and replayed; one group per swept parameter.
     columns : ndarray
         One (n,) array per keyword: bool, int, float or str. NaN is undefined.
     """
@@ -110,7 +109,6 @@ class Records:
         ids: Sequence[str],
         *,
         examples: Sequence[Example] = (),
-        adversarial: Sequence[Adversarial] = (),
         **columns: NDArray[Any],
     ) -> None:
         self.ids = tuple(ids)
@@ -121,7 +119,7 @@ class Records:
                     f"column {name} has shape {column.shape} for {len(self.ids)} inputs"
                 )
         self.examples = _highest(examples)
-        self.adversarial = tuple(adversarial)
+        self.adversarial: tuple[Adversarial, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -137,9 +135,17 @@ class Records:
         """Return the rows to show, the highest score first."""
         return [one.row for one in self.examples if one.gallery == name]
 
-    def without_inputs(self) -> Records:
-        """Return the same without adversarial inputs, which take far more room."""
-        return Records(self.ids, examples=self.examples, **self.columns)
+    def with_inputs(self, adversarial: Sequence[Adversarial]) -> Self:
+        """Return the same with inputs that fooled the model, to be stored and replayed.
+
+        Parameters
+        ----------
+        adversarial : sequence of Adversarial
+            One group per swept parameter.
+        """
+        same = copy(self)
+        same.adversarial = tuple(adversarial)
+        return same
 
     @classmethod
     def merged(cls, parts: Sequence[Records]) -> Self:
@@ -148,9 +154,8 @@ class Records:
         return cls(
             [one for part in parts for one in part.ids],
             examples=[one for part in parts for one in part.examples],
-            adversarial=merged([one for part in parts for one in part.adversarial]),
             **{name: np.concatenate([part.columns[name] for part in parts]) for name in names},
-        )
+        ).with_inputs(merged([one for part in parts for one in part.adversarial]))
 
 
 def _highest(examples: Sequence[Example]) -> tuple[Example, ...]:

@@ -124,7 +124,10 @@ class DeepfoolL2(Check):
         return Records(
             artifacts.ids,
             examples=list(_examples(artifacts, distance, points)),
-            adversarial=[
+            correct=correct,
+            distance=distance,
+        ).with_inputs(
+            [
                 Adversarial.among(
                     artifacts.ids,
                     points,
@@ -133,9 +136,7 @@ class DeepfoolL2(Check):
                     measure="l2",
                     most=self.radii[-1],
                 )
-            ],
-            correct=correct,
-            distance=distance,
+            ]
         )
 
     def _nearest(self, artifacts: Artifacts, images: Tensor) -> tuple[Tensor, Floats]:

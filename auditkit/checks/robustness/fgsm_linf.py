@@ -99,11 +99,10 @@ class FgsmLinf(Check):
         return Records(
             artifacts.ids,
             examples=list(linf_examples(artifacts, smallest, flips.points, self.epsilons)),
-            adversarial=[linf_found(artifacts, smallest, flips.points, self.epsilons)],
             correct=clean.correct.numpy(),
             flip_epsilon=smallest,
             usable_gradient=gradients.usable.numpy(),
-        )
+        ).with_inputs([linf_found(artifacts, smallest, flips.points, self.epsilons)])
 
     def summarise(self, records: Records, context: Context) -> Measured | NotApplicable:
         """Count what held at every epsilon."""

@@ -145,11 +145,10 @@ class PgdLinf(Check):
         return Records(
             artifacts.ids,
             examples=list(linf_examples(artifacts, smallest, flips.points, self.epsilons)),
-            adversarial=[linf_found(artifacts, smallest, flips.points, self.epsilons)],
             correct=clean.correct.numpy(),
             flip_epsilon=smallest,
             usable_gradient=gradients.usable.numpy(),
-        )
+        ).with_inputs([linf_found(artifacts, smallest, flips.points, self.epsilons)])
 
     def summarise(self, records: Records, context: Context) -> Measured | NotApplicable:
         """Count what held at every epsilon, and what the controls say of the attack."""

@@ -126,7 +126,11 @@ class TokenSwap(Check):
         return Records(
             artifacts.ids,
             examples=list(_examples(artifacts, found, after, flips, self._budgets)),
-            adversarial=[
+            correct=correct,
+            changed_words=flips,
+            usable_gradient=np.array([one.usable_gradient for one in found]),
+        ).with_inputs(
+            [
                 Adversarial.among(
                     artifacts.ids,
                     [one.text for one in found],
@@ -135,10 +139,7 @@ class TokenSwap(Check):
                     measure="words",
                     most=self.max_changes,
                 )
-            ],
-            correct=correct,
-            changed_words=flips,
-            usable_gradient=np.array([one.usable_gradient for one in found]),
+            ]
         )
 
     @property

@@ -130,12 +130,11 @@ class Universal(Check):
         return Records(
             artifacts.ids,
             examples=list(linf_examples(artifacts, fallen, points, self.epsilons)),
-            adversarial=[linf_found(artifacts, fallen, points, self.epsilons)],
             held_out=held_out,
             correct=artifacts[Predictions].correct.numpy(),
             flip_epsilon=flips,
             noise_epsilon=noise,
-        )
+        ).with_inputs([linf_found(artifacts, fallen, points, self.epsilons)])
 
     def _searched(self, artifacts: Artifacts) -> tuple[dict[float, Tensor], Bools]:
         """Return one change per epsilon, each from where the one before ended, and the half."""

@@ -182,11 +182,10 @@ class WorstCase(Check):
         return Records(
             artifacts.ids,
             examples=examples,
-            adversarial=adversarial,
             correct=clean.correct.numpy(),
             gradients=gradients,
             **columns,
-        )
+        ).with_inputs(adversarial)
 
     def summarise(self, records: Records, context: Context) -> Measured | NotApplicable:
         """Count what held at every radius, and which attack each fallen image fell to."""
