@@ -19,6 +19,7 @@ from auditkit.checks.robustness.backdoor import Backdoor
 from auditkit.checks.robustness.deepfool_l2 import DeepfoolL2
 from auditkit.checks.robustness.fgsm_linf import FgsmLinf
 from auditkit.checks.robustness.pgd_linf import PgdLinf
+from auditkit.checks.robustness.spatial import Spatial
 from auditkit.checks.robustness.token_swap import TokenSwap
 from auditkit.checks.robustness.universal import Universal
 from auditkit.checks.robustness.worst_case import WorstCase
@@ -34,6 +35,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     WorstCase,
     TokenSwap,
     Universal,
+    Spatial,
     Backdoor,
     Corruptions,
     Typos,
