@@ -231,17 +231,18 @@ class Backdoor(Check):
         """Return the median of independent searches."""
         defined = bool(np.isfinite(values).all())
         interval = median_interval(values, level=context.level) if defined else None
-        return self.value(
+        finding = self.value(
             metric,
             float(np.median(values)),
             n=n,
             interval=interval,
-            method="none" if interval is None else "order-statistics",
+            method="order-statistics",
             swept={"class": of} if of is not None else None,
             evidence=["sizes"],
             controls=controls,
             level=context.level,
         )
+        return finding if interval else finding.model_copy(update={"interval": "none"})
 
 
 def anomaly_indices(sizes: Floats) -> Floats:

@@ -88,8 +88,8 @@ class Universal(Check):
             "noise_success_rate": Metric(
                 label="success rate of random signs",
                 definition="Share of the correctly classified held-out images whose answer is made"
-                " wrong by random signs of the same size, the same for all images. A control: what"
-                " size alone does.",
+                " wrong by random signs of the same size, the same for all images. For comparison:"
+                " what size alone does.",
                 unit="share",
                 better="lower",
             ),
@@ -201,7 +201,6 @@ class Universal(Check):
         noise = records["noise_epsilon"][held_out]
         if not (flips > 0).any():
             return NotApplicable("no held-out input is classified correctly before the attack")
-        controls = [self._noise(noise, epsilon, context) for epsilon in self.epsilons]
         held = robustness(
             self,
             flips,
@@ -211,10 +210,8 @@ class Universal(Check):
             controls=[],
             level=context.level,
         )
-        for i, finding in enumerate(held):  # two findings per epsilon, one control
-            held[i] = finding.model_copy(update={"controls": [controls[i // 2].id]})
         return Measured(
-            findings=[*held, *controls],
+            findings=[*held, *(self._noise(noise, one, context) for one in self.epsilons)],
             evidence={"curve": self._curve(flips, noise, context), **linf_galleries(records)},
             headline=at_the_middle_budget(held),
         )
