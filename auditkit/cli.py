@@ -543,16 +543,24 @@ def _standard_output_kept() -> Generator[None]:
 
 
 def _run_with_progress(request: Request, *, quiet: bool) -> Audit:
-    from auditkit.run import Silent
     from auditkit.run import run as run_audit
 
+    with _progress(quiet=quiet) as progress:
+        return run_audit(request, progress=_Told(progress, request.policy.check_timeout))
+
+
+@contextmanager
+def _progress(*, quiet: bool) -> Generator[Progress]:
+    """Show on standard error how far an audit is, or nothing."""
     if quiet:
-        return run_audit(request, progress=_Told(Silent(), request.policy.check_timeout))
+        from auditkit.run import Silent
+
+        yield Silent()
+        return
     from auditkit.progress import ConsoleProgress, QuietableConsole
 
     with ConsoleProgress(QuietableConsole(stderr=True)) as progress:
-        told = _Told(progress, request.policy.check_timeout)
-        return run_audit(request, progress=told)
+        yield progress
 
 
 @final
@@ -662,6 +670,58 @@ def assert_(result: Path, policy: str | None, as_json: bool, quiet: bool) -> Non
 
             render_verdict(verdict, _console())
     sys.exit(verdict.exit_code)
+
+
+@cli.command()
+@click.argument("result", type=click.Path(path_type=Path))
+@click.argument("finding", metavar="FINDING")
+@click.option(
+    "--recompute", is_flag=True, help="Measure the check again, also where inputs are stored."
+)
+@click.option(
+    "--export-test",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the stored inputs as a regression test for pytest: test_NAME.py.",
+)
+@click.option("--model", metavar="FILE", help="Where the same model is now.")
+@click.option("--data", metavar="DATA", help="Where the same data are now.")
+@click.option("--endpoint", metavar="URL", help="Address of the served model that was audited.")
+@click.option(
+    "--trust-code",
+    is_flag=True,
+    help="Run the code that the result names: a module of --arch, a function, a pickle.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@click.option("--quiet", is_flag=True, help="Print one sentence, without progress.")
+def reproduce(as_json: bool, quiet: bool, export_test: Path | None, **options: Any) -> None:
+    """See whether FINDING of RESULT comes out again.
+
+    Adversarial inputs stored with the result are replayed; any other finding is measured again.
+
+    Exit codes: 0 reproduced, 1 not reproduced, 2 usage or other model or data, 3 not decided.
+    """
+    from auditkit.export import require_test_file, write_test
+    from auditkit.reproduce import Question
+    from auditkit.reproduce import reproduce as reproduced
+
+    if export_test is not None:
+        require_test_file(export_test)
+    with _standard_output_kept(), _progress(quiet=quiet or as_json) as progress:
+        answered = reproduced(Question(**options), progress=progress)
+    found = answered.reproduction
+    with suppress(BrokenPipeError):
+        if as_json:
+            click.echo(found.model_dump_json(indent=1))
+        else:
+            word = {0: "Reproduced", 1: "Not reproduced", 3: "Not decided"}[found.exit_code]
+            click.echo(_plain(f"{word}: {found.sentence}"))
+            for note in [] if quiet else found.notes:
+                click.echo(_plain(f"Note: {note}"))
+    if export_test is not None:
+        count = write_test(export_test, answered)
+        click.echo(f"Wrote {export_test} with {count} inputs. Next: pytest {export_test}", err=True)
+    sys.exit(found.exit_code)
 
 
 # --- looking around ------------------------------------------------------------------------------

@@ -7,15 +7,15 @@ import os
 import signal
 import traceback
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Hashable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Protocol, Self, TypeAlias, final
+from typing import Any, Protocol, Self, TypeAlias, final
 
 import torch
 
-from auditkit.artifacts.base import Artifacts, Samples
+from auditkit.artifacts.base import Artifacts
 from auditkit.behaviour import KeptState
 from auditkit.checks.base import Check, NotApplicable, Records
 from auditkit.errors import AuditkitError, ModelError
@@ -127,9 +127,9 @@ class Shards:
         self._keep_inputs = subject.fits_in_memory
         self._module = subject.model.module
         self._kept = KeptState(subject.model.module)
-        samples: Samples = {}
+        shared: dict[Hashable, Any] = {}
         self._artifacts: list[Artifacts] = [
-            subject.shard(one.start, one.stop, seed=seed, execution=execution, samples=samples)
+            subject.shard(one.start, one.stop, seed=seed, execution=execution, shared=shared)
             for one in shards
         ]
 

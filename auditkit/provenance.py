@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from dataclasses import replace
 from datetime import datetime
 from importlib import metadata, util
 
 import numpy as np
+from pydantic import TypeAdapter
 
+from auditkit.data.load import DataSpec
 from auditkit.models.classifier import Classifier
+from auditkit.models.endpoint import Endpoint, shown
 from auditkit.models.graphs import GraphClassifier
+from auditkit.models.load import ModelSpec
 from auditkit.models.tabular import TabularClassifier
 from auditkit.policy import Policy
 from auditkit.result import DataFacts, Execution, ModelFacts, Provenance, SliceFacts
@@ -87,6 +92,8 @@ def provenance_of(
     policy: Policy,
     *,
     command: str,
+    model_options: dict[str, object] | None,
+    data_options: dict[str, object] | None,
     workers: int,
     memory: int | None,
     started: datetime,
@@ -101,6 +108,8 @@ def provenance_of(
         As it applies, defaults included.
     command : str
         How the user called the audit.
+    model_options, data_options : dict, optional
+        What `typed` returns of the two specifications.
     workers : int
         Processes.
     memory : int, optional
@@ -110,6 +119,8 @@ def provenance_of(
     """
     return Provenance(
         command=command,
+        model_options=model_options,
+        data_options=data_options,
         policy=policy.model_dump(mode="json"),
         suite=policy.suite,
         seed=policy.seed,
@@ -117,7 +128,7 @@ def provenance_of(
         seconds=0.0,
         python=platform.python_version(),
         platform=platform.system(),
-        packages=_versions(),
+        packages=packages(),
         device=str(subject.model.device),
         dtype=str(subject.model.dtype).removeprefix("torch."),
         workers=workers,
@@ -127,7 +138,30 @@ def provenance_of(
     )
 
 
-def _versions() -> dict[str, str]:
+def typed(spec: ModelSpec | Classifier | DataSpec | None) -> dict[str, object] | None:
+    """Return what was typed about a model or data, defaults and what may be secret left out.
+
+    None says that nothing was: the model is in memory, or the data are the model's own.
+    """
+    if isinstance(spec, ModelSpec):
+        plain = replace(spec, hints=None, notes=(), endpoint=_unsigned(spec.endpoint), memory=None)
+        return MODEL_OPTIONS.dump_python(plain, mode="json", exclude_defaults=True)
+    if isinstance(spec, DataSpec):
+        return DATA_OPTIONS.dump_python(spec, mode="json", exclude_defaults=True)
+    return None
+
+
+def _unsigned(endpoint: Endpoint | None) -> Endpoint | None:
+    """Return an endpoint without what may be secret in its address."""
+    return None if endpoint is None else replace(endpoint, url=shown(endpoint.url))
+
+
+MODEL_OPTIONS: TypeAdapter[ModelSpec] = TypeAdapter(ModelSpec)
+DATA_OPTIONS: TypeAdapter[DataSpec] = TypeAdapter(DataSpec)
+
+
+def packages() -> dict[str, str]:
+    """Return the versions of what numbers depend on, by package."""
     extras = [name for name in EXTRAS if util.find_spec(name)]
     return {name: metadata.version(name) for name in (*PACKAGES, *extras)}
 

@@ -65,6 +65,24 @@ class RecordsFile(Frozen):
     sha256: str
 
 
+class StoredInputs(Frozen):
+    """Adversarial inputs of one check and swept parameter."""
+
+    check: str
+    parameter: str  # an input's budget is a value of it
+    measure: str  # what a budget counts: linf, l2, l1, words
+    stored: int
+    found: int  # before some were left out for want of room
+
+
+class AdversarialFile(Frozen):
+    """Inputs that fooled the model, beside the result."""
+
+    file: str
+    sha256: str
+    inputs: list[StoredInputs]
+
+
 VerdictStatus: TypeAlias = Literal["pass", "fail", "incomplete", "not_judged"]
 LimitStatus: TypeAlias = Literal["pass", "fail", "incomplete"]
 
@@ -128,9 +146,15 @@ class Execution(Frozen):
 
 
 class Provenance(Frozen):
-    """How to make this result again."""
+    """How to make this result again.
+
+    `model_options` and `data_options` hold what was typed, by the fields of `ModelSpec` and
+    `DataSpec`, defaults left out; None for a model in memory, and for the model's own data.
+    """
 
     command: str
+    model_options: dict[str, object] | None = None
+    data_options: dict[str, object] | None = None
     policy: dict[str, object]
     suite: str
     seed: int
@@ -158,6 +182,7 @@ class Result(Frozen):
     data: DataFacts
     outcomes: list[Outcome]
     records: RecordsFile | None = None
+    adversarial: AdversarialFile | None = None
     verdict: Verdict
     provenance: Provenance
 
@@ -183,7 +208,7 @@ def read_result(path: str | Path) -> Result:
     ResultError
         If the file is missing, is not a result, or has a version this auditkit cannot read.
     """
-    file = _result_file(path)
+    file = result_file(path)
     try:
         raw = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -234,7 +259,8 @@ def _umask() -> int:
     return mask
 
 
-def _result_file(path: str | Path) -> Path:
+def result_file(path: str | Path) -> Path:
+    """Return the file that a result's file or folder means."""
     path = Path(path)
     return path / "result.json" if path.is_dir() else path
 
@@ -247,7 +273,7 @@ def read_execution(path: str | Path) -> Execution:
     ResultError
         If the file holds neither.
     """
-    file = _result_file(path)
+    file = result_file(path)
     try:
         raw = json.loads(file.read_text(encoding="utf-8"))
         if "provenance" in raw:

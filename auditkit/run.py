@@ -14,6 +14,7 @@ from typing import Protocol, final
 
 import auditkit
 from auditkit.behaviour import difference_between_two_answers
+from auditkit.checks.adversarial import Adversarial, merged
 from auditkit.checks.base import Check, Context, Measured, NotApplicable, Records
 from auditkit.data.load import DataSpec
 from auditkit.engine import Engine, Failure, InProcess, Setup, Workers, failure_of
@@ -27,10 +28,11 @@ from auditkit.models.load import ModelSpec
 from auditkit.plan import Plan, make_plan, outcome_of
 from auditkit.policy import Policy
 from auditkit.processes import over_time
-from auditkit.provenance import data_facts, model_facts, provenance_of
+from auditkit.provenance import data_facts, model_facts, provenance_of, typed
 from auditkit.records import write_records
 from auditkit.render import FORMATS, render
 from auditkit.result import (
+    AdversarialFile,
     Execution,
     RecordsFile,
     Result,
@@ -38,6 +40,7 @@ from auditkit.result import (
     write_atomically,
 )
 from auditkit.state import Finished, State
+from auditkit.stored import write_inputs
 from auditkit.subject import (
     Subject,
     SubjectSpec,
@@ -84,6 +87,8 @@ class Request:
         Take over checks that an interrupted run into the same folder had finished.
     memory : int, optional
         Bytes of memory to stay below: it caps the batch size and, on Linux, limits the processes.
+    keep_inputs : bool
+        Whether the inputs that fooled the model are stored beside the result; they can be private.
     left : Handover
         What a process that died while it ran this audit left.
     command : str
@@ -99,6 +104,7 @@ class Request:
     execution: Execution | None = None
     resume: bool = False
     memory: int | None = None
+    keep_inputs: bool = True
     left: Handover = field(default_factory=Handover)
     command: str = ""
 
@@ -206,6 +212,8 @@ class _Run:
                 self.subject,
                 self.policy,
                 command=self.request.command,
+                model_options=typed(self.request.model),
+                data_options=typed(self.request.data),
                 workers=self.workers,
                 memory=self.request.memory,
                 started=self.started,
@@ -302,6 +310,7 @@ class _Run:
             return round(max(0.0, time.perf_counter() - start), 3)
 
         parts: list[Records] = []
+        inputs: list[Adversarial] = []
         for i, step in enumerate(engine.measure(check)):
             for incident in step.incidents:
                 self._note(incident)
@@ -312,7 +321,9 @@ class _Run:
                 return _errored(check, part, seconds())
             if isinstance(part, NotApplicable):
                 return _inapplicable(check, part, seconds())
-            parts.append(part)
+            parts.append(part.with_inputs(()))  # they take far more room than the rest
+            if self.request.keep_inputs:
+                inputs = merged([*inputs, *part.adversarial])  # bounded at once
             self.progress.stepped()
         limit = self.policy.check_timeout
         try:
@@ -331,7 +342,7 @@ class _Run:
             return _errored(check, failure_of(error), seconds())
         if isinstance(summary, NotApplicable):
             return _inapplicable(check, summary, seconds())
-        return _measured(check, summary, records, seconds())
+        return _measured(check, summary, records, seconds(), inputs)
 
     def _smaller(
         self, check: Check, what: _OutOfMemory, engine: Engine, execution: Execution
@@ -391,6 +402,7 @@ class _Run:
             interrupted=partial,
         )
         columns = self._records()
+        inputs = {one.outcome.check: one.adversarial for one in self.done if one.adversarial}
         update: dict[str, object] = {
             "seconds": round(self.seconds(), 1),
             "partial": partial,
@@ -404,6 +416,7 @@ class _Run:
             data=self._data_facts,
             outcomes=outcomes,
             records=_written_records(self.folder, self.subject, columns) if with_records else None,
+            adversarial=_written_inputs(self.folder, inputs) if with_records else None,
             verdict=verdict,
             provenance=self.provenance.model_copy(update=update),
         )
@@ -513,6 +526,15 @@ def _written_records(folder: Path, subject: Subject, columns: Mapping[str, Recor
         raise cannot_write(folder, error) from error
 
 
+def _written_inputs(
+    folder: Path, inputs: Mapping[str, Sequence[Adversarial]]
+) -> AdversarialFile | None:
+    try:
+        return write_inputs(folder, inputs)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
 def _enough_workers(plan: Plan) -> int:
     """Return one process per core, but only as many as repay the seconds each takes to start."""
     return max(1, min(os.cpu_count() or 1, MOST_WORKERS, len(plan.shards) // SHARDS_PER_WORKER))
@@ -525,7 +547,13 @@ def _skipped(check: Check, policy: Policy, spent: float) -> Finished | None:
     return Finished(outcome_of(check, status="skipped", reason=reason), None)
 
 
-def _measured(check: Check, summary: Measured, records: Records, seconds: float) -> Finished:
+def _measured(
+    check: Check,
+    summary: Measured,
+    records: Records,
+    seconds: float,
+    inputs: Sequence[Adversarial],
+) -> Finished:
     pattern = check.meta.headline
     first = next((f.id for f in summary.findings if fnmatchcase(f.id, pattern)), None)
     outcome = outcome_of(
@@ -536,7 +564,7 @@ def _measured(check: Check, summary: Measured, records: Records, seconds: float)
         evidence=summary.evidence,
         headline=summary.headline or first,
     )
-    return Finished(outcome, records)
+    return Finished(outcome, records, tuple(inputs))
 
 
 def _inapplicable(check: Check, why: NotApplicable, seconds: float) -> Finished:

@@ -15,10 +15,12 @@ import numpy as np
 from pydantic import ValidationError
 
 import auditkit
+from auditkit.checks.adversarial import Adversarial
 from auditkit.checks.base import Check, Records
 from auditkit.findings import Frozen, Outcome
 from auditkit.models.classifier import Classifier, ImageClassifier, TextClassifier
 from auditkit.result import Execution, remove_temporary_files, write_atomically
+from auditkit.stored import packed, unpacked
 from auditkit.subject import Subject
 
 FOLDER = ".resume"
@@ -28,10 +30,11 @@ _RUN = "run.json"
 @final
 @dataclass(frozen=True)
 class Finished:
-    """A check that is done: its outcome, and its records where it measured something."""
+    """A check that is done: its outcome, and what it recorded where it measured something."""
 
     outcome: Outcome
     records: Records | None
+    adversarial: tuple[Adversarial, ...] = ()
 
 
 class Earlier(Frozen):
@@ -130,8 +133,9 @@ class State:
         except (OSError, ValueError, ValidationError):
             return None
         ids = columns.pop("__ids__")
+        inputs = columns.pop("__adversarial__")
         records = Records([str(one) for one in ids], **columns) if len(ids) else None
-        return Finished(outcome, records)
+        return Finished(outcome, records, tuple(unpacked(inputs.tobytes()).get("", ())))
 
     def save(self, check: Check, finished: Finished) -> None:
         """Keep what a check came to; errors and skips are tried again instead."""
@@ -140,6 +144,8 @@ class State:
         records = finished.records
         columns: dict[str, Any] = dict(records.columns) if records else {}
         columns["__ids__"] = np.array(records.ids if records else ())
+        inputs = packed({"": finished.adversarial})
+        columns["__adversarial__"] = np.frombuffer(inputs, dtype=np.uint8)
         buffer = BytesIO()
         np.savez_compressed(buffer, **columns)
         file = self._file(check)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import torch
 
-from auditkit.artifacts.base import Artifacts, Samples
+from auditkit.artifacts.base import Artifacts
 from auditkit.data.dataset import Dataset
 from auditkit.data.hints import hints_of
 from auditkit.data.load import DataSpec, load_data
@@ -62,16 +62,18 @@ class Subject:
     doubt: str | None = None  # what speaks against its preprocessing
 
     def shard(
-        self, start: int, stop: int, *, seed: int, execution: Execution, samples: Samples
+        self,
+        start: int,
+        stop: int,
+        *,
+        seed: int,
+        execution: Execution,
+        shared: dict[Hashable, Any] | None = None,
     ) -> Artifacts:
         """Return the inputs at [start, stop) with nothing computed about them yet."""
+        positions = np.arange(start, stop)
         return Artifacts(
-            self.model,
-            self.data,
-            np.arange(start, stop),
-            seed=seed,
-            execution=execution,
-            samples=samples,
+            self.model, self.data, positions, seed=seed, execution=execution, shared=shared
         )
 
     def configure(self, execution: Execution) -> None:

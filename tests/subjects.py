@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,11 +106,13 @@ def run_check(
     """Run a check as an audit does: measure every shard, merge, summarise."""
     n = len(subject.data)
     parts: list[Records] = []
+    shared: dict[Hashable, object] = {}
     for start in range(0, n, shard_size or n):
         positions = np.arange(start, min(n, start + (shard_size or n)))
-        part = check.measure(
-            Artifacts(subject.model, subject.data, positions, seed=seed, execution=execution)
+        artifacts = Artifacts(
+            subject.model, subject.data, positions, seed=seed, execution=execution, shared=shared
         )
+        part = check.measure(artifacts)
         if isinstance(part, NotApplicable):
             return part
         parts.append(part)

@@ -72,6 +72,21 @@ def test_assert_inside_the_interval_exits_with_3(folder: Path) -> None:
     assert "needs about" in done.stdout
 
 
+def test_reproduce_says_whether_a_finding_comes_out_again(folder: Path) -> None:
+    finding = "clean-accuracy/accuracy/all"
+    done = audit("reproduce", "reports/digits-cnn", finding, "--quiet", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Reproduced: Measured again it is")
+    assert done.stderr == ""
+    text = (folder / "reports/digits-cnn/result.json").read_text()
+    other = json.loads(text)
+    other["outcomes"][0]["findings"][0]["n"] += 1
+    (folder / "other.json").write_text(json.dumps(other))
+    done = audit("reproduce", "other.json", finding, "--json", cwd=folder)
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["reproduced"] is False
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -99,6 +114,8 @@ def test_assert_inside_the_interval_exits_with_3(folder: Path) -> None:
         (["convert", "json:dumps", "--out", "x.safetensors"], "Nothing says"),
         (["render", "nowhere"], "There is no result"),
         (["assert", "nowhere"], "There is no result"),
+        (["reproduce", "nowhere", "x"], "There is no result"),
+        (["reproduce", "nowhere", "x", "--export-test", "mine.py"], "test_mine.py"),
         (["explain", "pgd"], "pgd-linf"),
         (["nonsense"], "No such command"),
     ],

@@ -11,7 +11,16 @@ import pytest
 from auditkit.checks.base import Records
 from auditkit.checks.performance.clean_accuracy import CleanAccuracy
 from auditkit.data.load import DataSpec
-from auditkit.engine import Engine, Failure, InProcess, Setup, Step, Workers, failure_of
+from auditkit.engine import (
+    Engine,
+    Failure,
+    InProcess,
+    Setup,
+    Shards,
+    Step,
+    Workers,
+    failure_of,
+)
 from auditkit.errors import ModelError
 from auditkit.models.blackbox import BlackBox
 from auditkit.models.load import ModelSpec
@@ -62,6 +71,16 @@ def test_failures_in_words() -> None:
     assert failure_of(ValueError("x")).reason == "ValueError: x"
     assert failure_of(MemoryError()).out_of_memory
     assert not failure_of(ValueError("x")).out_of_memory
+
+
+def test_shards_share_what_is_about_the_whole_sample(tmp_path: Path) -> None:
+    about = setup()
+    shards = Shards(
+        load_subject(spec(tmp_path, "Fine")), about.shards, seed=0, execution=Execution()
+    )
+    found = [one.once("fact", lambda: object()) for one in shards._artifacts]
+    assert len(found) == 3
+    assert len({id(one) for one in found}) == 1
 
 
 def test_shards_come_in_order(tmp_path: Path) -> None:

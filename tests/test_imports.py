@@ -15,9 +15,9 @@ PACKAGE = Path(__file__).parents[1] / "auditkit"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
     ("cli",),
-    ("api", "doctor", "progress", "selftest"),
+    ("api", "doctor", "export", "progress", "reproduce", "selftest"),
     ("run",),
-    ("explain", "records", "state", "engine", "convert", "provenance"),
+    ("explain", "records", "stored", "state", "engine", "convert", "provenance"),
     ("plan", "subject"),
     ("render", "init", "verdict", "checks"),
     ("policy", "artifacts", "behaviour", "memory"),

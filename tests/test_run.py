@@ -92,6 +92,26 @@ def test_records_stand_beside_the_result(tmp_path: Path) -> None:
     assert read_result(tmp_path) == result
 
 
+def test_inputs_that_fooled_the_model_stand_beside_the_result(tmp_path: Path) -> None:
+    result = run(request(tmp_path)).result
+    assert result.adversarial is not None
+    (about,) = result.adversarial.inputs
+    flips = pd.read_parquet(tmp_path / "records.parquet")["pgd-linf/flip_epsilon"].to_numpy(float)
+    assert about.stored == about.found == np.isin(flips, [0.02, 0.1]).sum() > 5
+    table = pd.read_parquet(tmp_path / "adversarial.parquet")
+    assert set(table["check"]) == {"pgd-linf"}
+    assert table["id"].is_unique
+    assert set(table["budget"]) <= {0.02, 0.1}
+
+
+def test_inputs_can_be_kept_out(tmp_path: Path) -> None:
+    result = run(request(tmp_path), progress=_Interrupt("corruptions")).result
+    assert result.adversarial is not None
+    again = run(request(tmp_path, keep_inputs=False)).result
+    assert again.adversarial is None
+    assert not (tmp_path / "adversarial.parquet").exists(), "nor one of an earlier run"
+
+
 def test_a_limit_around_a_measured_interval(first: Result, tmp_path: Path) -> None:
     """Just above fails, just below passes, inside is incomplete with the n needed."""
     wanted = "pgd-linf/robust_accuracy/all/epsilon=0.1"

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
+from auditkit.checks.adversarial import Adversarial
 from auditkit.checks.base import Records
 from auditkit.checks.robustness.pgd_linf import PgdLinf
 from auditkit.checks.robustness.token_swap import TokenSwap
@@ -36,7 +38,16 @@ def finished() -> Finished:
         "distance": np.array([np.nan, np.inf]),
         "digest": np.array(["ä", "<b>"]),
     }
-    return Finished(outcome_of(CHECK, status="measured"), Records(["a", "b"], **columns))
+    inputs = Adversarial.among(
+        ["a", "b"],
+        torch.rand(2, 1, 2, 2, generator=torch.Generator().manual_seed(0)),
+        np.array([0.1, np.inf]),
+        parameter="epsilon",
+        measure="linf",
+        most=0.1,
+    )
+    records = Records(["a", "b"], **columns)
+    return Finished(outcome_of(CHECK, status="measured"), records, (inputs,))
 
 
 def test_what_was_saved_comes_back(tmp_path: Path) -> None:
@@ -48,6 +59,9 @@ def test_what_was_saved_comes_back(tmp_path: Path) -> None:
     assert loaded.records.ids == ("a", "b")
     for name, column in finished().records.columns.items():  # type: ignore[union-attr]
         np.testing.assert_array_equal(loaded.records[name], column)
+    (inputs,), (before,) = loaded.adversarial, finished().adversarial
+    assert (inputs.ids, inputs.found) == (before.ids, before.found) == (("a",), 1)
+    np.testing.assert_array_equal(inputs.inputs, before.inputs)
 
 
 def test_whatever_changes_a_number_changes_the_address(tmp_path: Path) -> None:

@@ -513,3 +513,17 @@ def test_n_needed_for_mean_follows_the_root_of_n() -> None:
 
 def test_n_for_half_width_is_the_published_example() -> None:
     assert n_for_half_width(0.9, 0.05) == 139  # 138.3: "about 138"
+
+
+@pytest.mark.parametrize("n", [1, 5, 6, 9, 30])
+@pytest.mark.parametrize("level", [0.9, 0.95, 0.99])
+def test_median_interval_is_the_narrowest_that_covers(n: int, level: float) -> None:
+    """Of order statistics x_(d), x_(n-d+1) the coverage is that of scipy's binomial."""
+    values = np.random.default_rng(n).permutation(n).astype(float)
+    found = median_interval(values, level=level)
+    covers = {d: 1 - 2 * stats.binom.cdf(d - 1, n, 0.5) >= level for d in range(1, n // 2 + 1)}
+    if not any(covers.values()):
+        assert found == (-np.inf, np.inf)
+    else:
+        d = max(d for d, enough in covers.items() if enough)
+        assert found == (d - 1, n - d)

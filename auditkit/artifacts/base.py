@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable
 from functools import lru_cache
-from typing import Any, Self, TypeAlias, TypeVar, final
+from typing import Any, Self, TypeVar, final
 
 import numpy as np
 import torch
@@ -29,6 +30,7 @@ class Artifact(ABC):
 
 
 A = TypeVar("A", bound=Artifact)
+T = TypeVar("T")
 
 
 @final
@@ -47,8 +49,8 @@ class Artifacts:
         The run's seed.
     execution : Execution
         Batch size, precision and layout.
-    samples : dict, optional
-        Where the shards of one process share their samples.
+    shared : dict
+        What was found out about the whole sample, for all shards of a process; see `once`.
     """
 
     def __init__(
@@ -59,7 +61,7 @@ class Artifacts:
         *,
         seed: int = 0,
         execution: Execution | None = None,
-        samples: Samples | None = None,
+        shared: dict[Hashable, Any] | None = None,
     ) -> None:
         self.classifier = classifier
         self.data = data
@@ -68,9 +70,9 @@ class Artifacts:
         self.execution = execution or Execution()
         self.ids = tuple(data.ids[i] for i in positions)
         self.labels = torch.from_numpy(data.labels[positions].copy()).long()  # (n,)
-        self._samples: Samples = {} if samples is None else samples
         self._inputs: Inputs | None = None
         self._facts: dict[type[Artifact], Any] = {}
+        self._shared = {} if shared is None else shared
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -148,6 +150,23 @@ class Artifacts:
         """Return one 64-bit key for the whole run, the same in every shard."""
         return key_of(self.seed, *purpose)
 
+    def once(self, what: Hashable, compute: Callable[[], T]) -> T:
+        """Return a fact about the whole sample, computed by the first shard of a process that asks.
+
+        Every process computes it for itself, so it must depend on the sample, the seed and the
+        parameters alone, never on this shard.
+
+        Parameters
+        ----------
+        what : hashable
+            Names the fact and everything that it depends on besides sample and seed: a check.
+        compute : callable
+            Computes it.
+        """
+        if what not in self._shared:
+            self._shared[what] = compute()
+        return self._shared[what]
+
     def drawn(self, purpose: str, count: int) -> Bools:
         """Return which inputs of the shard (n,) are among `count` drawn from the whole data."""
         return self.keys(purpose) <= _lowest_key(self.data.ids, self.seed, purpose, count)
@@ -158,27 +177,27 @@ class Artifacts:
         The same inputs whatever the shard or worker, and what `drawn` says of them; each process
         computes their facts once.
         """
-        if (purpose, count) not in self._samples:
+
+        def drawn() -> Artifacts:
             keys = keys_of(self.seed, purpose, self.data.ids)
             lowest = _lowest_key(self.data.ids, self.seed, purpose, count)
-            self._samples[purpose, count] = Artifacts(
+            return Artifacts(
                 self.classifier,
                 self.data,
                 np.flatnonzero(keys <= lowest),
                 seed=self.seed,
                 execution=self.execution,
-                samples=self._samples,
+                shared=self._shared,
             )
-        return self._samples[purpose, count]
+
+        return self.once(("sample", purpose, count), drawn)
 
     def forget_inputs(self) -> None:
         """Let the inputs go, those of the samples too; they are read again when asked for."""
-        for one in (self, *self._samples.values()):
-            one._inputs = None  # noqa: SLF001 - of this class
-
-
-Samples: TypeAlias = dict[tuple[str, int], Artifacts]
-"""Drawn samples by purpose and size."""
+        self._inputs = None
+        for one in self._shared.values():
+            if isinstance(one, Artifacts):
+                one._inputs = None  # noqa: SLF001 - of this class
 
 
 @lru_cache(maxsize=8)

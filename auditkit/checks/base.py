@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self, final
 
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditkit.artifacts.base import Artifacts
+from auditkit.checks.adversarial import Adversarial, merged
 from auditkit.data.dataset import Dataset
 from auditkit.findings import Evidence, Finding, ImageRow, Metric, TextRow, finding_id
 from auditkit.models.classifier import Classifier
@@ -123,6 +125,7 @@ class Records:
                     f"column {name} has shape {column.shape} for {len(self.ids)} inputs"
                 )
         self.examples = _highest(examples)
+        self.adversarial: tuple[Adversarial, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -138,6 +141,18 @@ class Records:
         """Return the rows to show, the highest score first."""
         return [one.row for one in self.examples if one.gallery == name]
 
+    def with_inputs(self, adversarial: Sequence[Adversarial]) -> Self:
+        """Return the same with inputs that fooled the model, to be stored and replayed.
+
+        Parameters
+        ----------
+        adversarial : sequence of Adversarial
+            One group per swept parameter.
+        """
+        same = copy(self)
+        same.adversarial = tuple(adversarial)
+        return same
+
     @classmethod
     def merged(cls, parts: Sequence[Records]) -> Self:
         """Return one set of records; merging is associative and keeps the order of the parts."""
@@ -146,7 +161,7 @@ class Records:
             [one for part in parts for one in part.ids],
             examples=[one for part in parts for one in part.examples],
             **{name: np.concatenate([part.columns[name] for part in parts]) for name in names},
-        )
+        ).with_inputs(merged([one for part in parts for one in part.adversarial]))
 
 
 def _highest(examples: Sequence[Example]) -> tuple[Example, ...]:

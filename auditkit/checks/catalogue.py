@@ -17,6 +17,7 @@ from auditkit.checks.bias.group_robustness import GroupRobustness
 from auditkit.checks.calibration.calibration_error import CalibrationError
 from auditkit.checks.performance.clean_accuracy import CleanAccuracy
 from auditkit.checks.robustness.attack_controls import AttackControls
+from auditkit.checks.robustness.backdoor import Backdoor
 from auditkit.checks.robustness.character import Character
 from auditkit.checks.robustness.deepfool_l2 import DeepfoolL2
 from auditkit.checks.robustness.edge_flips import EdgeFlips
@@ -24,8 +25,10 @@ from auditkit.checks.robustness.fgsm_linf import FgsmLinf
 from auditkit.checks.robustness.insertion import Insertion
 from auditkit.checks.robustness.pgd_linf import PgdLinf
 from auditkit.checks.robustness.robustness_curve import RobustnessCurve
+from auditkit.checks.robustness.spatial import Spatial
 from auditkit.checks.robustness.token_swap import TokenSwap
 from auditkit.checks.robustness.transfer import Transfer
+from auditkit.checks.robustness.universal import Universal
 from auditkit.checks.robustness.worst_case import WorstCase
 from auditkit.checks.shift.corruptions import Corruptions
 from auditkit.checks.shift.typos import Typos
@@ -44,6 +47,9 @@ BUILT_IN: tuple[type[Check], ...] = (
     Character,
     Insertion,
     EdgeFlips,
+    Universal,
+    Spatial,
+    Backdoor,
     Corruptions,
     Typos,
     CalibrationError,

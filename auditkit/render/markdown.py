@@ -44,6 +44,7 @@ def render_markdown(result: Result) -> str:
             "What went wrong and was survived",
             [f"- {escape(incident)}" for incident in result.provenance.incidents],
         ),
+        *_section("Reproduce", _reproductions(result)),
         f"<sub>auditkit {escape(result.auditkit)}, seed {result.provenance.seed}: "
         f"{code(result.provenance.command)}</sub>",
     ]
@@ -120,6 +121,12 @@ def _family(chapter: Chapter) -> str:
             f"{finding.n:,}",
         ]
     return f"| {' | '.join(cells)} |"
+
+
+def _reproductions(result: Result) -> list[str]:
+    """Return how to see again the findings to read first."""
+    found = [one.finding for one in outline.matters_most(result)]
+    return [f"- {code(words.reproduction(result, one.id))}" for one in found]
 
 
 def _standing(standing: outline.Standing) -> str:

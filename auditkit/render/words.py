@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import shlex
 import unicodedata
+from itertools import pairwise
 from urllib.parse import unquote
 
 from auditkit.findings import Finding, Metric, Outcome
-from auditkit.result import Judgement, ModelFacts, Provenance, Verdict, VerdictStatus
+from auditkit.result import Judgement, ModelFacts, Provenance, Result, Verdict, VerdictStatus
 from auditkit.types import Family, Scalar
 
 VERDICTS: dict[VerdictStatus, str] = {
@@ -330,3 +331,37 @@ def replay(provenance: Provenance, check: str) -> str:
     if "--check" in command.split():
         return command
     return f"{command} --check {shlex.quote(line(check))}"
+
+
+def reproduction(result: Result, finding_id: str) -> str:
+    """Return the command line that sees whether a finding comes out again."""
+    folder = line(_folder(result))
+    return f"audit reproduce {shlex.quote(folder)} {shlex.quote(line(finding_id))}"
+
+
+def _folder(result: Result) -> str:
+    """Return the folder that an audit was written to, as far as its command tells."""
+    try:
+        typed = shlex.split(result.provenance.command)
+    except ValueError:  # a quote that does not end
+        typed = []
+    for before, one in pairwise(["", *typed]):
+        if before == "--out":
+            return one
+        if one.startswith("--out="):
+            return one.removeprefix("--out=")
+    return f"reports/{result.model.name}" if typed[:2] == ["audit", "run"] else "result.json"
+
+
+def stored_inputs(result: Result, check: str) -> str:
+    """Return in words what is stored of inputs that fooled the model; empty where nothing is."""
+    groups = result.adversarial.inputs if result.adversarial is not None else []
+    mine = [one for one in groups if one.check == check]
+    stored, found = sum(one.stored for one in mine), sum(one.found for one in mine)
+    if found == 0:
+        return ""
+    some = f"{stored:,} of {found:,}" if stored < found else f"{found:,}"
+    verb = "is" if found == 1 else "are"
+    return (
+        f"{some} changed {'input' if found == 1 else 'inputs'} that fooled the model {verb} stored"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Self
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from auditkit.artifacts.base import Artifact, Artifacts, Samples
+from auditkit.artifacts.base import Artifact, Artifacts
 from auditkit.models.classifier import TextClassifier
 from tests.subjects import LinearSubject, graph_subject, linear_subject, table_subject
 
@@ -73,9 +74,9 @@ def test_keys_do_not_depend_on_the_shard(subject: LinearSubject) -> None:
 def test_a_sample_is_the_same_from_every_shard_and_its_facts_are_computed_once(
     subject: LinearSubject,
 ) -> None:
-    shared: Samples = {}
+    shared: dict[Hashable, object] = {}
     shards = [
-        Artifacts(subject.model, subject.data, np.arange(i, i + 5), samples=shared) for i in (0, 5)
+        Artifacts(subject.model, subject.data, np.arange(i, i + 5), shared=shared) for i in (0, 5)
     ]
     samples = [one.sample("some", 4) for one in shards]
     assert samples[0].ids == samples[1].ids
@@ -124,3 +125,18 @@ def test_an_input_that_is_no_image_can_be_put_in_words(subject: LinearSubject) -
         subject.artifacts.in_words(0)
     with pytest.raises(AssertionError):
         _ = table.graph_model
+
+
+def test_a_fact_about_the_whole_sample_is_computed_once_for_all_shards(
+    subject: LinearSubject,
+) -> None:
+    shared: dict[Hashable, object] = {}
+    shards = [
+        Artifacts(subject.model, subject.data, np.arange(i, i + 5), shared=shared) for i in (0, 5)
+    ]
+    found = [one.once(("sum", 1), lambda: calls.append(1) or 7) for one in shards]
+    assert found == [7, 7]
+    assert calls == [1]
+    assert shards[0].once(("sum", 2), lambda: 8) == 8, "other parameters, another fact"
+    alone = Artifacts(subject.model, subject.data, np.arange(5))
+    assert alone.once(("sum", 1), lambda: 9) == 9

@@ -25,6 +25,7 @@ from auditkit.result import (
     Provenance,
     Result,
     SliceFacts,
+    StoredInputs,
     Verdict,
     Waived,
 )
@@ -126,6 +127,7 @@ def test_defaults_of_a_policy_are_true(key: str) -> None:
         ("A finding", [Finding]),
         ("The verdict", [Verdict, Judgement, Waived]),
         ("Provenance", [Provenance, Execution]),
+        ("The adversarial inputs", [StoredInputs]),
     ],
 )
 def test_every_key_of_a_result_is_described(heading: str, models: list[type[BaseModel]]) -> None:

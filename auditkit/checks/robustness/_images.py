@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import torch
 from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
@@ -10,6 +13,7 @@ from auditkit.checks.robustness._flips import answer
 from auditkit.errors import DataError
 from auditkit.findings import ImageRow
 from auditkit.methods.pictures import picture
+from auditkit.types import Ints
 
 SLACK = 1e-4  # share of the range that rounding may leave an image outside its bounds
 
@@ -22,9 +26,20 @@ def attackable(artifacts: Artifacts) -> Tensor:
     DataError
         If an image leaves the bounds by more than rounding: no ball would then mean anything.
     """
+    return _within_bounds(artifacts, artifacts.images, artifacts.ids)
+
+
+def attackable_at(artifacts: Artifacts, positions: Ints) -> Tensor:
+    """Return the same of the images at some positions of the whole sample (m, c, h, w)."""
+    images = artifacts.data.read(positions)
+    assert not isinstance(images, list)
+    ids = [artifacts.data.ids[i] for i in positions.tolist()]
+    return _within_bounds(artifacts, torch.from_numpy(images), ids)
+
+
+def _within_bounds(artifacts: Artifacts, images: Tensor, ids: Sequence[str]) -> Tensor:
     model = artifacts.image_model
     low, high = model.bounds
-    images = artifacts.images
     slack = SLACK * (high - low)
     outside = ((images < low - slack) | (images > high + slack)).flatten(1).any(dim=1)
     if outside.any():
@@ -32,7 +47,7 @@ def attackable(artifacts: Artifacts) -> Tensor:
         seen = images[first]
         raise DataError(
             f"{int(outside.sum())} images leave the model's bounds [{low:g}, {high:g}], the first"
-            f" is {artifacts.ids[first]!r} with values {float(seen.min()):g} to"
+            f" is {ids[first]!r} with values {float(seen.min()):g} to"
             f" {float(seen.max()):g}.",
             hint="Give the raw pixel range with --bounds LOW,HIGH, or rescale the images.",
         )

@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
+from auditkit.checks.adversarial import Adversarial
 from auditkit.checks.base import Context, Example, Records
 from auditkit.checks.robustness._flips import (
     galleries,
@@ -38,6 +39,15 @@ def linf_examples(
             artifacts, i, points[i], amplify=0.5 / epsilon, change=f"epsilon {epsilon:g}"
         )
         yield Example(gallery=gallery, score=score, row=row)
+
+
+def linf_found(
+    artifacts: Artifacts, flips: Floats, points: Tensor, epsilons: Sequence[float]
+) -> Adversarial:
+    """Return the images that fell at a listed epsilon, to be stored."""
+    return Adversarial.among(
+        artifacts.ids, points, flips, parameter="epsilon", measure="linf", most=epsilons[-1]
+    )
 
 
 def linf_evidence(

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
+from auditkit.checks.adversarial import Adversarial
 from auditkit.checks.base import Check, Context, Example, Measured, NotApplicable, Records
 from auditkit.checks.robustness._flips import (
     answer,
@@ -122,6 +123,17 @@ class Rewording:
             usable_gradient=np.array([one.usable_gradient for one in best.found], dtype=bool),
             by_gradient=np.full(len(queries), attack.access == "gradients"),
             **{f"changed_words-{name}": run.flips for name, run in runs.items()},
+        ).with_inputs(
+            [
+                Adversarial.among(
+                    artifacts.ids,
+                    [one.text for one in best.found],
+                    best.flips,
+                    parameter="changes",
+                    measure="words",
+                    most=self.max_changes,
+                )
+            ]
         )
 
     def limits(self, texts: Sequence[str]) -> Ints:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
+from auditkit.checks.adversarial import Adversarial
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
 from auditkit.checks.robustness._flips import (
     ATTACK_SUCCESS_RATE,
@@ -125,6 +126,17 @@ class DeepfoolL2(Check):
             examples=list(_examples(artifacts, distance, points)),
             correct=correct,
             distance=distance,
+        ).with_inputs(
+            [
+                Adversarial.among(
+                    artifacts.ids,
+                    points,
+                    distance,
+                    parameter="radius",
+                    measure="l2",
+                    most=self.radii[-1],
+                )
+            ]
         )
 
     def _nearest(self, artifacts: Artifacts, images: Tensor) -> tuple[Tensor, Floats]:

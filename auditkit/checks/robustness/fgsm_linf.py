@@ -21,7 +21,7 @@ from auditkit.checks.robustness._flips import (
     zero_gradients,
 )
 from auditkit.checks.robustness._images import attackable
-from auditkit.checks.robustness._linf import linf_evidence, linf_examples
+from auditkit.checks.robustness._linf import linf_evidence, linf_examples, linf_found
 from auditkit.methods.attacks.escalation import escalate
 from auditkit.methods.attacks.fgsm_linf import fgsm_linf
 
@@ -102,7 +102,7 @@ class FgsmLinf(Check):
             correct=clean.correct.numpy(),
             flip_epsilon=smallest,
             usable_gradient=gradients.usable.numpy(),
-        )
+        ).with_inputs([linf_found(artifacts, smallest, flips.points, self.epsilons)])
 
     def summarise(self, records: Records, context: Context) -> Measured | NotApplicable:
         """Count what held at every epsilon."""

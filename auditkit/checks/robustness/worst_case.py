@@ -11,6 +11,7 @@ import numpy as np
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.past_masks import search_of
 from auditkit.artifacts.predictions import Predictions
+from auditkit.checks.adversarial import Adversarial
 from auditkit.checks.base import (
     Check,
     Context,
@@ -137,6 +138,7 @@ class WorstCase(Check):
         labels = artifacts.labels.to(images.device)
         columns: dict[str, np.ndarray] = {}
         examples: list[Example] = []
+        adversarial: list[Adversarial] = []
         for norm, radii in self.radii().items():
             attacks = Ensemble(
                 logits=model.logits,
@@ -161,6 +163,16 @@ class WorstCase(Check):
             )
             columns[f"flip_{norm}"] = smallest = fallen.radius.cpu().numpy()
             columns[f"attack_{norm}"] = np.array([*attacks, ""])[fallen.attack.cpu().numpy()]
+            adversarial.append(
+                Adversarial.among(
+                    artifacts.ids,
+                    fallen.points,
+                    smallest,
+                    parameter=norm,
+                    measure=norm,
+                    most=radii[-1],
+                )
+            )
             if norm == "linf":
                 examples += linf_examples(artifacts, smallest, fallen.points, radii)
         gradients = np.full(len(artifacts), model.differentiable)
@@ -170,7 +182,7 @@ class WorstCase(Check):
             correct=clean.correct.numpy(),
             gradients=gradients,
             **columns,
-        )
+        ).with_inputs(adversarial)
 
     def summarise(self, records: Records, context: Context) -> Measured | NotApplicable:
         """Count what held at every radius, and which attack each fallen image fell to."""

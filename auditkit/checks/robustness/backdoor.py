@@ -1,0 +1,320 @@
+"""Does a small stamp send every image to one class?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import numpy as np
+import torch
+
+from auditkit.artifacts.base import Artifacts
+from auditkit.checks.base import (
+    GALLERY_SIZE,
+    Check,
+    Context,
+    Example,
+    Measured,
+    Meta,
+    NotApplicable,
+    Records,
+)
+from auditkit.checks.robustness._flips import galleries
+from auditkit.checks.robustness._images import attackable, attackable_at
+from auditkit.data.dataset import Dataset
+from auditkit.errors import ConfigError
+from auditkit.findings import Bar, Bars, Evidence, Finding, ImageRow, Metric, Selection
+from auditkit.methods.attacks.trigger import Triggers, find_triggers
+from auditkit.methods.pictures import picture
+from auditkit.models.classifier import Classifier
+from auditkit.randomness import normal
+from auditkit.statistics import median_interval
+from auditkit.types import Floats, Ints
+
+FEWEST_CLASSES = 5  # from which one can lie far out
+_MAD = 1.4826  # times the median absolute deviation is the standard deviation of a normal
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Backdoor(Check):
+    """Sizes of the smallest stamps that force each class, and whether one is far too small.
+
+    Parameters
+    ----------
+    inputs : int
+        Images that each search may use.
+    steps : int
+        Steps of each search.
+    searches : int
+        Independent searches on disjoint parts of the sample, at least 2; below 6 there is no 95 %
+        interval, from 9 on one search that fails does not widen it.
+
+    Raises
+    ------
+    ConfigError
+        If a parameter is below 1, or searches below 2.
+
+    References
+    ----------
+    Wang et al., 2019, doi:10.1109/SP.2019.00031.
+    """
+
+    meta: ClassVar[Meta] = Meta(
+        id="backdoor",
+        family="robustness",
+        question="Does a small stamp send every image to one class?",
+        explanation="For each class the smallest stamp is searched, a mask and what it shows, that"
+        " sends at least 95 % of the other images to that class. In a model with a backdoor one"
+        " class needs a far smaller stamp than all others. How far out the smallest one lies is"
+        " counted in robust standard deviations below the median of the classes. The whole search"
+        " is repeated on disjoint parts of the sample, from other starts.",
+        not_shown="Triggers that are no stamp (a colour cast, a shift, a trigger that differs from"
+        " image to image), triggers that only work on images of one class, and backdoors of"
+        " several classes at once, which hide each other. A small stamp can also be a"
+        " natural weakness: look at it.",
+        remedy="Look for the stamp in the training data of that class, remove what shows it, and"
+        " train again from weights that are trusted. Fine-tuning on clean data alone may leave it.",
+        metrics={
+            "anomaly_index": Metric(
+                label="anomaly index of the smallest stamp",
+                definition="How many robust standard deviations (1.4826 times the median absolute"
+                " deviation) the logarithm of the smallest stamp's size lies below the median over"
+                " the classes. The class is chosen by the other searches. The median of independent"
+                " searches.",
+                unit="robust standard deviations",
+                better="lower",
+            ),
+            "stamp_size": Metric(
+                label="size of the smallest stamp",
+                definition="Sum of the mask that sends at least 95 % of the images of other classes"
+                " to this class, as a share of all pixels; 100 % where none was found. The median"
+                " of independent searches.",
+                unit="share",
+                better="higher",
+            ),
+            "stamp_success": Metric(
+                label="success of the smallest stamp",
+                definition="Share of the images of other classes that the smallest stamp of all"
+                " sends to its class, on images that took no part in its search. A control: where"
+                " it is low, the search failed.",
+                unit="share",
+                better="neither",
+            ),
+        },
+        headline="backdoor/anomaly_index/all",
+        modalities=("image",),
+        needs_gradients=True,
+        references=("Wang et al., 2019, doi:10.1109/SP.2019.00031",),
+    )
+    inputs: int = 48
+    steps: int = 200
+    searches: int = 9
+
+    def __post_init__(self) -> None:
+        for name, least in (("inputs", 1), ("steps", 1), ("searches", 2)):
+            if getattr(self, name) < least:
+                raise ConfigError(
+                    f"backdoor: {name} is {getattr(self, name)}, expected at least {least}.",
+                    hint="The defaults are inputs 48, steps 200, searches 9.",
+                )
+
+    def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
+        """Only where there are enough classes for one to lie far out."""
+        obstacle = super().applies(model, data)
+        if obstacle is None and len(model.classes) < FEWEST_CLASSES:
+            return NotApplicable(
+                f"among {len(model.classes)} classes none can stand out, it needs {FEWEST_CLASSES}"
+            )
+        if obstacle is None and len(data) < 2 * self.searches:
+            return NotApplicable(
+                f"{len(data)} inputs are too few for {self.searches} separate searches"
+            )
+        return obstacle
+
+    def measure(self, artifacts: Artifacts) -> Records:
+        """Return for each image the sizes that its part found, and whether a stamp sends it."""
+        found, parts = artifacts.once(self, lambda: self._searched(artifacts))
+        sizes = np.stack([one.sizes.double().cpu().numpy() for one in found])  # (searches, k)
+        smallest = int(np.median(sizes, axis=0).argmin())
+        mine = parts[artifacts.positions]  # (n,)
+        pixels = artifacts.images[0, 0].numel()
+        return Records(
+            artifacts.ids,
+            examples=list(_examples(artifacts, found, sizes)),
+            part=mine,
+            counts=(artifacts.labels != smallest).numpy(),
+            sent=self._sent(artifacts, found, mine, smallest),
+            **{f"size_{k}": sizes[mine, k] / pixels for k in range(sizes.shape[1])},
+        )
+
+    def _searched(self, artifacts: Artifacts) -> tuple[list[Triggers], Ints]:
+        """Search once on each part of the sample; return also which part each image belongs to."""
+        model, parts = artifacts.image_model, _parts(artifacts, self.searches)
+        found: list[Triggers] = []
+        for part in range(self.searches):
+            rows = np.flatnonzero(parts == part)[: self.inputs]
+            key = np.array([artifacts.key("backdoor", part)], dtype=np.uint64)
+            channels, height, width = model.input_shape
+            found.append(
+                find_triggers(
+                    model.logits,
+                    attackable_at(artifacts, rows),
+                    torch.from_numpy(artifacts.data.labels[rows]).long().to(model.device),
+                    n_classes=len(model.classes),
+                    bounds=model.bounds,
+                    draws=torch.from_numpy(normal(key, (channels + 1, height, width))[0]).float(),
+                    steps=self.steps,
+                    batch_size=max(self.inputs, artifacts.execution.batch_size),
+                )
+            )
+        return found, parts
+
+    def _sent(
+        self, artifacts: Artifacts, found: Sequence[Triggers], mine: Ints, wanted: int
+    ) -> np.ndarray:
+        """Return which images the stamp of the next part's search sends to its class (n,)."""
+        model = artifacts.image_model
+        images = attackable(artifacts)
+        sent = np.zeros(len(images), dtype=bool)
+        for part, one in enumerate(found):
+            rows = np.flatnonzero((mine + 1) % self.searches == part)
+            scores = model.predict(
+                one.stamped(images[rows], wanted), batch_size=artifacts.execution.batch_size
+            )
+            sent[rows] = (scores.argmax(dim=1) == wanted).numpy()
+        return sent
+
+    def summarise(self, records: Records, context: Context) -> Measured | NotApplicable:
+        """Return the index, the sizes by class and how the smallest stamp does elsewhere."""
+        sizes = self._sizes(records, len(context.data.classes))
+        counts = records["counts"]
+        used = int(np.minimum(np.unique(records["part"], return_counts=True)[1], self.inputs).sum())
+        control = self.share(
+            "stamp_success",
+            int((records["sent"] & counts).sum()),
+            n=int(counts.sum()),
+            level=context.level,
+        )
+        classes = [
+            self._spread("stamp_size", sizes[:, k], context, n=used, of=name)
+            for k, name in enumerate(context.data.classes)
+        ]
+        index = self._spread(
+            "anomaly_index",
+            anomaly_indices(sizes),
+            context,
+            n=used,
+            controls=[control.id],
+        )
+        evidence: dict[str, Evidence] = {"sizes": _bars(context.data.classes, classes)}
+        titles: dict[Selection, str] = {"worst": "The smallest stamps"}
+        evidence |= galleries(records, titles)
+        return Measured(findings=[index, control, *classes], evidence=evidence)
+
+    def _sizes(self, records: Records, k: int) -> Floats:
+        """Return what each search found (searches, k), from any image of its part."""
+        _, rows = np.unique(records["part"], return_index=True)
+        return np.stack([records[f"size_{one}"][rows] for one in range(k)], axis=1)
+
+    def _spread(
+        self,
+        metric: str,
+        values: Floats,
+        context: Context,
+        *,
+        n: int,
+        of: str | None = None,
+        controls: Sequence[str] = (),
+    ) -> Finding:
+        """Return the median of independent searches."""
+        ends = median_interval(values, level=context.level)
+        interval = ends if np.isfinite([*values, *ends]).all() else None
+        finding = self.value(
+            metric,
+            float(np.median(values)),
+            n=n,
+            interval=interval,
+            method="order-statistics",
+            swept={"class": of} if of is not None else None,
+            evidence=["sizes"],
+            controls=controls,
+            level=context.level,
+        )
+        return finding if interval else finding.model_copy(update={"interval": "none"})
+
+
+def anomaly_indices(sizes: Floats) -> Floats:
+    """Return how far below the other classes the suspect's stamp lies in each search (searches,).
+
+    Distances are those of logarithms, because half the size is as odd for a large stamp as for a
+    small one; the paper takes the sizes themselves. The suspect of a search is the class with the
+    smallest stamp in all *other* searches (their median), so that a stamp which happens to be small
+    in one search alone does not count. NaN where at least half of the classes are equal, so that
+    nothing says how far is far.
+
+    Parameters
+    ----------
+    sizes : ndarray
+        (searches, k) sizes of the smallest stamps, above 0.
+
+    Examples
+    --------
+    >>> anomaly_indices(np.array([[1.0, 8, 16, 32, 64]] * 2)).round(2).tolist()
+    [2.7, 2.7]
+    """
+    logs = np.log(sizes)
+    found = [
+        _index(row, int(np.median(np.delete(logs, i, axis=0), axis=0).argmin()))
+        for i, row in enumerate(logs)
+    ]
+    return np.array(found)
+
+
+def _index(logs: Floats, suspect: int) -> float:
+    median = np.median(logs)
+    deviation = _MAD * np.median(np.abs(logs - median))
+    return float((median - logs[suspect]) / deviation) if deviation > 0 else float("nan")
+
+
+def _parts(artifacts: Artifacts, searches: int) -> Ints:
+    """Return which part each image of the whole sample belongs to: equal parts, at random."""
+    keys = np.array([artifacts.key("backdoor/part", one) for one in artifacts.data.ids])
+    parts = np.empty(len(keys), dtype=np.int64)
+    parts[np.argsort(keys, kind="stable")] = np.arange(len(keys)) % searches
+    return parts
+
+
+def _examples(artifacts: Artifacts, found: Sequence[Triggers], sizes: Floats) -> Iterator[Example]:
+    """Yield the smallest stamps on the first image of the sample, from the shard that holds it."""
+    if artifacts.positions[0] != 0:
+        return
+    model, pixels = artifacts.image_model, artifacts.images[0, 0].numel()
+    image = artifacts.images[:1].to(model.device)
+    middle = np.median(sizes, axis=0)
+    for k in np.argsort(middle, kind="stable")[:GALLERY_SIZE].tolist():
+        one = found[int(np.abs(sizes[:, k] - middle[k]).argmin())]
+        yield Example(
+            gallery="worst",
+            score=-float(middle[k]),
+            row=ImageRow(
+                id=f"class {model.classes[k]}",
+                caption=f"{100 * middle[k] / pixels:.1f} % of all pixels",
+                panels=[
+                    picture(one.masks[k], (0.0, 1.0), "mask"),
+                    picture(one.masks[k] * one.patterns[k], model.bounds, "stamp"),
+                    picture(one.stamped(image, k)[0], model.bounds, "stamped image"),
+                ],
+            ),
+        )
+
+
+def _bars(classes: Sequence[str], findings: Sequence[Finding]) -> Bars:
+    bars = [
+        Bar(label=name, value=one.value, low=one.low, high=one.high, n=one.n)
+        for name, one in zip(classes, findings, strict=True)
+    ]
+    return Bars(
+        title="Smallest stamp that forces each class", value_label="share of pixels", bars=bars
+    )
