@@ -15,9 +15,11 @@ from auditkit.checks.base import Check
 from auditkit.checks.bias.group_gap import GroupGap
 from auditkit.checks.calibration.calibration_error import CalibrationError
 from auditkit.checks.performance.clean_accuracy import CleanAccuracy
+from auditkit.checks.robustness.certified import Certified
 from auditkit.checks.robustness.deepfool_l2 import DeepfoolL2
 from auditkit.checks.robustness.fgsm_linf import FgsmLinf
 from auditkit.checks.robustness.pgd_linf import PgdLinf
+from auditkit.checks.robustness.smoothing import Smoothing
 from auditkit.checks.robustness.token_swap import TokenSwap
 from auditkit.checks.robustness.worst_case import WorstCase
 from auditkit.checks.shift.corruptions import Corruptions
@@ -30,6 +32,8 @@ BUILT_IN: tuple[type[Check], ...] = (
     FgsmLinf,
     DeepfoolL2,
     WorstCase,
+    Certified,
+    Smoothing,
     TokenSwap,
     Corruptions,
     Typos,

@@ -1,0 +1,290 @@
+"""What a classifier computes, as a list of single operations on tensors."""
+
+from __future__ import annotations
+
+import operator
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias, final
+
+import torch
+from torch import Tensor, fx
+from torch.func import functionalize
+from torch.fx.experimental.proxy_tensor import make_fx
+
+Logits: TypeAlias = Callable[[Tensor], Tensor]
+Argument: TypeAlias = Any  # what torch.fx stores: numbers, lists of them, tensors, steps
+
+_FIRST_OF_SEVERAL = {  # their other outputs are for training
+    "aten.native_batch_norm.default",
+    "aten._native_batch_norm_legit.default",
+    "aten._native_batch_norm_legit_no_training.default",
+    "aten.cudnn_batch_norm.default",
+    "aten.native_layer_norm.default",
+    "aten.native_group_norm.default",
+    "aten.max_pool2d_with_indices.default",
+}
+
+
+class UnsupportedError(Exception):
+    """Bounds of this model cannot be computed; the message says why, as half a sentence."""
+
+
+@final
+@dataclass(frozen=True)
+class Variable:
+    """An argument that depends on the input: the step of this number."""
+
+    step: int
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One operation.
+
+    Parameters
+    ----------
+    name : str
+        Of the operator, such as "aten.convolution.default"; "input" for the input itself.
+    arguments, keywords : tuple, dict
+        Numbers, lists, constant tensors, and a `Variable` for what depends on the input.
+    parents : tuple of int
+        Steps it reads, in the order in which its arguments name them.
+    reads : tuple of tuple of int
+        Their shapes.
+    shape : tuple of int
+        Of its output, with the batch.
+    dtype : torch.dtype
+        In which the model computes it.
+    batch_first : bool
+        Whether input i of the batch reaches row i alone.
+    """
+
+    name: str
+    target: Callable[..., Any]
+    arguments: tuple[Argument, ...]
+    keywords: dict[str, Argument]
+    parents: tuple[int, ...]
+    reads: tuple[tuple[int, ...], ...]
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    batch_first: bool
+    pick: int | None = None  # which of several outputs
+
+    def __call__(self, values: Sequence[Tensor]) -> Tensor:
+        """Return the output in float64 for other values of what it reads."""
+        given = dict(zip(self.parents, values, strict=True))
+
+        def filled(one: Argument) -> Argument:
+            if isinstance(one, Variable):
+                return given[one.step]
+            if isinstance(one, Tensor) and one.is_floating_point():
+                return one.double()
+            if isinstance(one, list | tuple):
+                return type(one)(filled(each) for each in one)  # pyright: ignore
+            return one
+
+        keywords = {name: filled(one) for name, one in self.keywords.items()}
+        output = self.target(*map(filled, self.arguments), **keywords)
+        if self.name in _FIRST_OF_SEVERAL:
+            return output[0]
+        return output if self.pick is None else output[self.pick]
+
+
+@final
+@dataclass(frozen=True)
+class Program:
+    """All that a classifier computes for one input; views in the network may depend on that."""
+
+    steps: tuple[Step, ...]  # the first is the input
+    output: int  # the step of the logits (1, k)
+
+
+def trace(logits: Logits, shape: tuple[int, ...], *, device: torch.device) -> Program:
+    """Return what a classifier computes for one input of some shape.
+
+    Parameters
+    ----------
+    logits : callable
+        Maps inputs (n, *shape) to logits (n, k).
+    shape : tuple of int
+        Of one input.
+    device : torch.device
+        Where the model computes.
+
+    Raises
+    ------
+    UnsupportedError
+        If it cannot be written as a fixed list of operations, or not for each input alone.
+    """
+    one, two = (torch.zeros(n, *shape, device=device) for n in (1, 2))
+    module, pair = _traced(logits, one), _traced(logits, two)
+    _check_same(logits, module, one)
+    if [str(node.target) for node in module.graph.nodes] != [
+        str(node.target) for node in pair.graph.nodes
+    ]:
+        raise UnsupportedError("its operations depend on how many inputs there are")
+    marks = zip(module.graph.nodes, _marked(pair, two), strict=True)
+    return _Writer(module, dict(marks)).program()
+
+
+def _traced(logits: Logits, example: Tensor) -> fx.GraphModule:
+    fast_path = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # attention in single operations
+    try:
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # Fake tensors hold no numbers, so that none can become part of the list by accident.
+            tracer = make_fx(
+                functionalize(lambda x: logits(x)),  # noqa: PLW0108
+                tracing_mode="fake",
+                _allow_non_fake_inputs=True,
+            )
+            module = tracer(example)
+            module.graph.eliminate_dead_code()
+            return module
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UnsupportedError(
+            f"its computation cannot be written down as a fixed list of operations ({reason[:120]})"
+        ) from error
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast_path)
+
+
+def _check_same(logits: Logits, module: fx.GraphModule, example: Tensor) -> None:
+    """Make sure that the list gives what the model gives, on inputs it was not made from."""
+    rng = torch.Generator().manual_seed(0)
+    inputs = torch.rand(example.shape, generator=rng).to(example)
+    with torch.no_grad():
+        expected, found = logits(inputs), module(inputs)
+    if not torch.allclose(expected, found, rtol=1e-4, atol=1e-5, equal_nan=True):
+        raise UnsupportedError("its operations, written down, do not give what the model gives")
+
+
+@final
+class _Writer:
+    """Turns a traced module into steps; what does not depend on the input becomes a constant."""
+
+    def __init__(self, module: fx.GraphModule, marks: dict[fx.Node, bool]) -> None:
+        self.module, self.marks = module, marks
+        self.steps: list[Step] = []
+        self.numbers: dict[fx.Node, int] = {}
+        self.constants: dict[fx.Node, object] = {}
+        self.several: dict[fx.Node, tuple[Step, ...]] = {}
+
+    def program(self) -> Program:
+        """Return all steps."""
+        for node in self.module.graph.nodes:
+            if node.op == "placeholder":
+                self._append(node, name="input", target=_same, parents=())
+            elif node.op == "get_attr":
+                self.constants[node] = operator.attrgetter(str(node.target))(self.module)
+            elif node.op == "call_function":
+                self._write(node)
+            else:
+                (last,) = node.args
+                if last not in self.numbers:
+                    raise UnsupportedError("its logits do not depend on the input")
+                output = self.numbers[last]
+                if not self.steps[output].batch_first:
+                    raise UnsupportedError(
+                        "its answer to an input depends on the others of its batch"
+                    )
+                return Program(tuple(self.steps), output)
+        raise AssertionError("a traced module ends with its output")
+
+    def _write(self, node: fx.Node) -> None:
+        if node.target is operator.getitem:
+            self._pick(node)
+            return
+        if not any(one in self.numbers or one in self.several for one in node.all_input_nodes):
+            if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
+                raise UnsupportedError(f"it draws random numbers ({node.target})")
+            known = fx.node.map_arg((node.args, node.kwargs), lambda one: self.constants[one])
+            self.constants[node] = node.target(*known[0], **known[1])  # pyright: ignore
+            return
+        name = str(node.target)
+        if isinstance(node.meta["val"], Tensor) or name in _FIRST_OF_SEVERAL:
+            self._append(node, name=name, target=node.target, parents=None)
+        else:
+            self.several[node] = ()
+
+    def _pick(self, node: fx.Node) -> None:
+        whole, index = node.args
+        assert isinstance(whole, fx.Node)
+        assert isinstance(index, int)
+        if whole in self.constants:
+            self.constants[node] = self.constants[whole][index]  # pyright: ignore
+        elif whole in self.numbers:
+            if index:
+                raise UnsupportedError(f"it uses output {index} of the operator {whole.target}")
+            self.numbers[node] = self.numbers[whole]
+        else:
+            name = str(whole.target)
+            self._append(node, name=name, target=whole.target, parents=None, pick=index)
+
+    def _append(
+        self,
+        node: fx.Node,
+        *,
+        name: str,
+        target: Any,
+        parents: tuple[int, ...] | None,
+        pick: int | None = None,
+    ) -> None:
+        source = node if pick is None else node.args[0]
+        assert isinstance(source, fx.Node)
+        value = node.meta["val"]
+        value = value if isinstance(value, Tensor) else value[0]
+        arguments, keywords = fx.node.map_arg((source.args, source.kwargs), self._argument)
+        read = dict.fromkeys(
+            self.numbers[one] for one in source.all_input_nodes if one in self.numbers
+        )
+        parents = tuple(read) if parents is None else parents
+        self.numbers[node] = len(self.steps)
+        step = Step(
+            name=name,
+            target=target,
+            arguments=tuple(arguments),
+            keywords=dict(keywords),
+            parents=parents,
+            reads=tuple(self.steps[one].shape for one in parents),
+            shape=tuple(value.shape),
+            dtype=value.dtype,
+            batch_first=self.marks[node],
+            pick=pick,
+        )
+        self.steps.append(step)
+
+    def _argument(self, node: fx.Node) -> Any:
+        return Variable(self.numbers[node]) if node in self.numbers else self.constants[node]
+
+
+def _same(x: Tensor) -> Tensor:
+    return x
+
+
+def _marked(module: fx.GraphModule, example: Tensor) -> list[bool]:
+    """Return for every node whether the first of two inputs reaches the first row alone.
+
+    The first input is not a number; where that shows, the input has arrived.
+    """
+    marks = dict.fromkeys(module.graph.nodes, False)
+
+    class Watch(fx.Interpreter):
+        def run_node(self, n: fx.Node) -> Any:
+            found = super().run_node(n)
+            value = found[0] if isinstance(found, list | tuple) and found else found
+            if isinstance(value, Tensor) and value.is_floating_point():
+                rows = value.ndim > 0 and len(value) == len(example)
+                marks[n] = rows and not bool(value[1:].isnan().any())
+            return found
+
+    inputs = example.clone()
+    inputs[0] = torch.nan
+    with torch.no_grad():
+        Watch(module).run(inputs)
+    return list(marks.values())
