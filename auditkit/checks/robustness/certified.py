@@ -32,7 +32,7 @@ from auditkit.methods.certification.balls import Norm
 from auditkit.methods.certification.certificate import BOUNDS, Certificate, Certifier
 from auditkit.methods.certification.tracing import UnsupportedError
 from auditkit.models.classifier import Classifier, ImageClassifier
-from auditkit.types import Floats, Scalar, Strings
+from auditkit.types import Bools, Floats, Scalar, Strings
 
 
 @final
@@ -149,7 +149,7 @@ class Certified(Check):
         rows = torch.from_numpy(np.flatnonzero(chosen))
         certifier = _certifier(artifacts.image_model, self.effort)
         images, correct = attackable(artifacts)[rows], artifacts[Predictions].correct[rows]
-        columns: dict[str, np.ndarray] = {}
+        columns: dict[str, Floats | Strings] = {}
         for norm, radii in self.radii().items():
             proofs = _proofs(artifacts, certifier, rows, images, norm, radii)
             columns[f"certified_{norm}"] = _spread(chosen, [one.radius for one in proofs])
@@ -159,6 +159,7 @@ class Certified(Check):
             columns[f"flip_{norm}"] = _spread(chosen, fallen)
         return Records(
             artifacts.ids,
+            examples=(),
             drawn=chosen,
             needed=np.full(len(artifacts), certifier.needed),
             symbols=np.full(len(artifacts), certifier.symbols),
@@ -217,7 +218,7 @@ def _certifier(model: ImageClassifier, effort: float) -> Certifier:
     )
 
 
-def _spread(chosen: np.ndarray, values: Sequence[float]) -> Floats:
+def _spread(chosen: Bools, values: Sequence[float] | Floats) -> Floats:
     column = np.full(len(chosen), np.nan)
     column[chosen] = values
     return column

@@ -25,6 +25,7 @@ from auditkit.checks.robustness._images import attackable
 from auditkit.errors import ConfigError
 from auditkit.findings import Evidence, Finding, Metric, Note
 from auditkit.methods.certification.smoothing import Smoothed
+from auditkit.types import Bools, Floats
 
 _ALWAYS = np.inf  # no attack found anything
 
@@ -146,7 +147,7 @@ class Smoothing(Check):
         """Return radius and answer of each drawn image, and where it falls; the others are NaN."""
         chosen = drawn(artifacts, "smoothing", self.max_inputs)
         images = attackable(artifacts)
-        columns: dict[str, np.ndarray] = {}
+        columns: dict[str, Floats | Bools] = {}
         for sigma in self.sigmas:
             classifier = self._smoothed(artifacts, sigma)
             for name in ("certified", "flip"):
@@ -162,7 +163,7 @@ class Smoothing(Check):
                 columns[f"abstained_{sigma!r}"][i] = found.answer < 0
                 columns[f"flip_{sigma!r}"][i] = self._flip(artifacts, classifier, image, label, key)
         attacked = np.full(len(artifacts), artifacts.classifier.differentiable)
-        return Records(artifacts.ids, drawn=chosen, attacked=attacked, **columns)
+        return Records(artifacts.ids, examples=(), drawn=chosen, attacked=attacked, **columns)
 
     def _smoothed(self, artifacts: Artifacts, sigma: float) -> Smoothed:
         model = artifacts.image_model
@@ -248,14 +249,14 @@ class Smoothing(Check):
         )
 
     def _contradicted(
-        self, proved: np.ndarray, flips: np.ndarray, sigma: float, context: Context
+        self, proved: Floats, flips: Floats, sigma: float, context: Context
     ) -> Finding:
         return contradicted(self, proved, flips, swept={"sigma": sigma}, level=context.level)
 
     def _plain(
         self,
         records: Records,
-        proved: np.ndarray,
+        proved: Floats,
         sigma: float,
         evidence: Sequence[str],
         context: Context,

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from auditkit.methods.certification.box import Interval
 from auditkit.methods.certification.operations import Elementwise, Lines
-from auditkit.methods.certification.rounding import OWN, unit_of
+from auditkit.methods.certification.rounding import OWN
 from auditkit.methods.certification.tracing import Step
 
 Function = Callable[[Tensor], Tensor]
@@ -39,9 +39,9 @@ class Activation(Elementwise):
         if self.per_output == self.per_input == 0:
             return torch.zeros((), dtype=torch.float64, device=box.low.device)
         exact = self.interval(boxes)
-        unit = unit_of(self.step.dtype)
+        unit = self.step.unit
         size = self.per_output * exact.size + self.per_input * box.size
-        return unit * size + torch.finfo(self.step.dtype).tiny
+        return unit * size + self.step.tiny
 
     @abstractmethod
     def slopes(self, box: Interval) -> Iterable[Tensor]:
@@ -215,10 +215,17 @@ class Rounding(Activation):
         yield torch.zeros_like(box.low)
 
     def differences(self, box: Interval, slopes: Sequence[Tensor]) -> list[Interval]:
-        """Return half a step to both sides of the identity, and the ends for a constant."""
-        one, _ = slopes
-        half = 0.5 * one * (1 + OWN * (1 + box.size))
-        return [Interval(-half, half), self.interval([box])]
+        """Return half a step to both sides of what is left of the identity, or both ends."""
+        found: list[Interval] = []
+        for slope in slopes:
+            ends = (1 - slope) * box.low, (1 - slope) * box.high
+            half = 0.5 + 4 * OWN * (1 + slope.abs()) * (1 + box.size)
+            left = Interval(torch.minimum(*ends) - half, torch.maximum(*ends) + half)
+            both = self.interval([box])
+            level = slope == 0
+            low, high = torch.where(level, both.low, left.low), both.high.where(level, left.high)
+            found.append(Interval(low, high))
+        return found
 
     def interval(self, boxes: Sequence[Interval]) -> Interval:
         """Round both ends."""

@@ -35,6 +35,15 @@ def reshaped(step: Step) -> Operation:
     )
 
 
+def kept(step: Step) -> Operation:
+    """Return rules for the same numbers; that a gradient ends here is none of a bound's business."""
+
+    def function(x: Tensor) -> Tensor:
+        return x
+
+    return Affine(step, function, gain=function, terms=0, positive=True, mixes=False)
+
+
 def copied(step: Step) -> Operation:
     """Return rules for the same numbers, perhaps in another precision."""
     if not step.dtype.is_floating_point:

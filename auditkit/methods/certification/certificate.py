@@ -23,6 +23,7 @@ INTERVAL, CROWN, ZONOTOPE, REFINED = "intervals", "lines", "symbols", "lines-thr
 BOUNDS = (INTERVAL, CROWN, ZONOTOPE, REFINED)
 NUMBERS = 24_000_000  # float64 numbers of one set of forms: 192 MB
 _MOST = 8192  # symbols; more gain little
+_HOPELESS = 3.0  # clean margins below zero, from where the last bound hardly ever comes back
 
 
 @final
@@ -73,6 +74,7 @@ class Certifier:
         effort: float,
     ) -> None:
         program = trace(logits, shape, device=device)
+        self.logits = logits
         self.operations, self.output = operations(program), program.output
         self.steps, self.bounds, self.effort = program.steps, bounds, effort
 
@@ -117,6 +119,7 @@ class Certifier:
         against[:, label] += 1  # row j: the label's logit minus that of j
         found = torch.full((k,), -torch.inf, dtype=torch.float64, device=one.device)
         found[label] = torch.inf
+        clean = self._clean_margin(one, label)
         name = INTERVAL
         for name, boxes in self._bounds(inputs):
             lower = lower_bounds(
@@ -128,9 +131,15 @@ class Certifier:
                 relaxed=name != INTERVAL,
             )[:, 0]
             found = torch.maximum(found, lower)
-            if (found > 0).all():
+            if (found > 0).all() or (name == ZONOTOPE and (found < -_HOPELESS * clean).any()):
                 break
         return Proven(found, name)
+
+    def _clean_margin(self, one: Tensor, label: int) -> float:
+        logits = self.logits(one)[0]
+        others = logits.clone()
+        others[label] = -torch.inf
+        return max(0.0, float(logits[label] - others.amax()))
 
     def _bounds(self, inputs: Inputs) -> Iterator[tuple[str, list[Interval]]]:
         """Yield names and intervals of every step, each tighter than the one before."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from auditkit.methods.certification.box import Interval
-from auditkit.methods.certification.rounding import OWN, product_error
+from auditkit.methods.certification.rounding import OWN
 from auditkit.methods.certification.tracing import Step
 
 Function = Callable[..., Tensor]
@@ -144,16 +144,16 @@ class Affine(Operation):
         if self.terms == 0:
             return torch.zeros((), dtype=torch.float64, device=boxes[0].low.device)
         size = self.gain(*(one.size for one in boxes)) + self.offset
-        return product_error(self.terms, size, self.step.dtype)
+        return self.step.product_error(self.terms, size)
 
     def pull(self, weights: Tensor, boxes: Sequence[Interval]) -> Pulled:
         """Return the transposed operation's output."""
         zeros = tuple(torch.zeros_like(one.low) for one in boxes)
         if self._start is None:
             self._start = self.function(*zeros)
-        _, transposed = torch.func.vjp(self.function, *zeros)
-        (*back,) = torch.vmap(transposed)(weights)
-        return Pulled(tuple(back), per_input(weights * self._start))
+        transposed = torch.func.vjp(self.function, *zeros)[1]
+        back: tuple[Tensor, ...] = torch.vmap(transposed)(weights)
+        return Pulled(back, per_input(weights * self._start))
 
 
 @final

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from auditkit.methods.certification.box import Interval, point
 from auditkit.methods.certification.operations import Operation
-from auditkit.methods.certification.rounding import OWN, gamma, product_error, unit_of
+from auditkit.methods.certification.rounding import OWN, gamma
 from auditkit.methods.certification.tracing import Step, Variable
 
 
@@ -48,7 +48,7 @@ class Product(_Pair):
 
     def error(self, boxes: Sequence[Interval]) -> Tensor:
         """Return the rounding of one product."""
-        return product_error(1, self.interval(boxes).size, self.step.dtype)
+        return self.step.product_error(1, self.interval(boxes).size)
 
 
 @final
@@ -65,7 +65,7 @@ class Quotient(_Pair):
 
     def error(self, boxes: Sequence[Interval]) -> Tensor:
         """Return the rounding of one quotient."""
-        return product_error(1, self.interval(boxes).size, self.step.dtype)
+        return self.step.product_error(1, self.interval(boxes).size)
 
 
 @final
@@ -88,7 +88,7 @@ class MatrixProduct(_Pair):
     def error(self, boxes: Sequence[Interval]) -> Tensor:
         """Return the rounding of sums of products."""
         a, b = self.operands(boxes)
-        return product_error(a.low.shape[-1], a.size @ b.size, self.step.dtype)
+        return self.step.product_error(a.low.shape[-1], a.size @ b.size)
 
 
 class _Positive(Operation):
@@ -101,7 +101,7 @@ class _Positive(Operation):
         """Return the relative error of shares: of exponents, which are differences, and a sum."""
         terms = box.low.shape[self._axis()]
         spread = box.high.amax(dim=self._axis(), keepdim=True) - box.low
-        unit = unit_of(self.step.dtype)
+        unit = self.step.unit
         return (gamma(terms + 32, unit) + 4 * unit * spread.clamp(max=200.0)).clamp(max=1.0)
 
     def _log_shares(self, box: Interval) -> Interval:
@@ -140,7 +140,7 @@ class Softmax(_Positive):
     def error(self, boxes: Sequence[Interval]) -> Tensor:
         """Return the rounding of exponents, sum and quotient."""
         (box,) = boxes
-        tiny = torch.finfo(self.step.dtype).tiny
+        tiny = self.step.tiny
         return self._relative(box) * self.interval(boxes).high + 4 * tiny
 
 
@@ -157,7 +157,7 @@ class LogSoftmax(_Positive):
     def error(self, boxes: Sequence[Interval]) -> Tensor:
         """Return the rounding of the differences and of the logarithm."""
         (box,) = boxes
-        unit = unit_of(self.step.dtype)
+        unit = self.step.unit
         return self._relative(box) + 16 * unit * (1 + self.interval(boxes).size + box.size)
 
 
@@ -183,7 +183,7 @@ class _Normalised(Operation):
         (box,) = boxes
         _, _, epsilon = self._parts()
         ratio, size = self._ratio(box), self._grouped(box.size)
-        n, unit = size.shape[-1], unit_of(self.step.dtype)
+        n, unit = size.shape[-1], self.step.unit
         shift = 2 * gamma(n, unit) * size.amax(dim=-1, keepdim=True)  # of mean and deviations
         deviation, spread = self._deviation(box)
         least = (spread.low + epsilon).sqrt()
@@ -291,4 +291,4 @@ class Rising(Operation):
     def error(self, boxes: Sequence[Interval]) -> Tensor:
         """Return a few last digits."""
         size = self.interval(boxes).size
-        return self.last * unit_of(self.step.dtype) * size + torch.finfo(self.step.dtype).tiny
+        return self.last * self.step.unit * size + self.step.tiny

@@ -76,10 +76,10 @@ def _linear_so_far(operations: Sequence[Operation | None], number: int) -> bool:
     """Say whether only sums of products lie before, of which at most one mixes numbers."""
     mixing = 0
     while (operation := operations[number]) is not None:
-        if not operation.affine or len(operation.step.parents) > 1:
+        if not operation.affine or len(operation.step.parents) != 1:
             return False
         mixing += operation.mixes
-        (number,) = operation.step.parents
+        number = operation.step.parents[-1]
     return mixing <= 1
 
 

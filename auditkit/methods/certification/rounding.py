@@ -9,13 +9,15 @@ OWN = 2.0**-50  # of the bounds' own float64 arithmetic, per term: 8 times its u
 _SAFETY = 2.0  # for products that add in an order, or by a transform, that nobody wrote down
 
 
-def unit_of(dtype: torch.dtype) -> float:
+def unit_of(dtype: torch.dtype, device: torch.device) -> float:
     """Return the unit roundoff of a model's numbers, and that of the bounds' own beside it.
 
-    On a GPU float32 products may be computed from 11 bits (TF32).
+    A GPU may be allowed to compute float32 products from 11 bits (TF32).
     """
-    coarse = torch.cuda.is_available() and dtype == torch.float32
-    return (2.0**-11 if coarse else torch.finfo(dtype).eps / 2) + OWN
+    exact = torch.finfo(dtype).eps / 2
+    tf32 = torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32
+    coarse = device.type != "cpu" and (tf32 or device.type != "cuda")
+    return (max(exact, 2.0**-11) if coarse else exact) + OWN
 
 
 def gamma(terms: int, unit: float) -> float:
@@ -36,7 +38,18 @@ def gamma(terms: int, unit: float) -> float:
     return _SAFETY * n / (1 - n) if n < 0.5 else torch.inf
 
 
-def product_error(terms: int, size: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return a bound on the error of sums of products whose absolute values sum to `size`."""
-    least = (terms + 1) * torch.finfo(dtype).tiny  # what is too small may become zero
-    return gamma(terms, unit_of(dtype)) * size + least
+def product_error(terms: int, size: Tensor, *, unit: float, tiny: float) -> Tensor:
+    """Return a bound on the error of sums of products.
+
+    Parameters
+    ----------
+    terms : int
+        Products per sum.
+    size : Tensor
+        Sums of their absolute values.
+    unit : float
+        Unit roundoff.
+    tiny : float
+        What may become zero.
+    """
+    return gamma(terms, unit) * size + (terms + 1) * tiny

@@ -26,7 +26,7 @@ def _selected(step: Step) -> Operation:
 
 
 _MOVED = (
-    "alias.default", "detach.default", "clone.default", "contiguous.default", "permute.default",
+    "clone.default", "contiguous.default", "permute.default",
     "transpose.int", "t.default", "squeeze.default", "squeeze.dim", "squeeze.dims",
     "unsqueeze.default", "expand.default", "repeat.default", "slice.Tensor", "select.int",
     "narrow.default", "flip.default", "roll.default", "cat.default", "stack.default",
@@ -38,6 +38,7 @@ _MOVED = (
 _RULES: dict[str, Callable[[Step], Operation]] = {
     **dict.fromkeys(_MOVED, affine.moved),
     **dict.fromkeys(("view.default", "_unsafe_view.default", "reshape.default"), affine.reshaped),
+    **dict.fromkeys(("alias.default", "detach.default"), affine.kept),
     "_to_copy.default": affine.copied,
     "where.self": _selected,
     "convolution.default": affine.convolution,

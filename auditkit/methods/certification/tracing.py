@@ -12,6 +12,9 @@ import torch
 from torch import Tensor, fx
 from torch.func import functionalize
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.fx.node import map_arg
+
+from auditkit.methods.certification.rounding import product_error, unit_of
 
 Logits: TypeAlias = Callable[[Tensor], Tensor]
 Argument: TypeAlias = Any  # what torch.fx stores: numbers, lists of them, tensors, steps
@@ -56,8 +59,8 @@ class Step:
         Their shapes.
     shape : tuple of int
         Of its output, with the batch.
-    dtype : torch.dtype
-        In which the model computes it.
+    dtype, device : torch.dtype, torch.device
+        In which and where the model computes it.
     batch_first : bool
         Whether input i of the batch reaches row i alone.
     """
@@ -70,8 +73,23 @@ class Step:
     reads: tuple[tuple[int, ...], ...]
     shape: tuple[int, ...]
     dtype: torch.dtype
+    device: torch.device
     batch_first: bool
     pick: int | None = None  # which of several outputs
+
+    @property
+    def unit(self) -> float:
+        """The unit roundoff of its numbers."""
+        return unit_of(self.dtype, self.device)
+
+    @property
+    def tiny(self) -> float:
+        """What its numbers may round to zero."""
+        return torch.finfo(self.dtype).tiny
+
+    def product_error(self, terms: int, size: Tensor) -> Tensor:
+        """Return a bound on the rounding of sums of products whose absolute values sum to size."""
+        return product_error(terms, size, unit=self.unit, tiny=self.tiny)
 
     def __call__(self, values: Sequence[Tensor]) -> Tensor:
         """Return the output in float64 for other values of what it reads."""
@@ -121,13 +139,14 @@ def trace(logits: Logits, shape: tuple[int, ...], *, device: torch.device) -> Pr
     """
     one, two = (torch.zeros(n, *shape, device=device) for n in (1, 2))
     module, pair = _traced(logits, one), _traced(logits, two)
-    _check_same(logits, module, one)
     if [str(node.target) for node in module.graph.nodes] != [
         str(node.target) for node in pair.graph.nodes
     ]:
         raise UnsupportedError("its operations depend on how many inputs there are")
     marks = zip(module.graph.nodes, _marked(pair, two), strict=True)
-    return _Writer(module, dict(marks)).program()
+    program = _Writer(module, dict(marks)).program()
+    _check_same(logits, module, one)
+    return program
 
 
 def _traced(logits: Logits, example: Tensor) -> fx.GraphModule:
@@ -203,8 +222,8 @@ class _Writer:
         if not any(one in self.numbers or one in self.several for one in node.all_input_nodes):
             if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
                 raise UnsupportedError(f"it draws random numbers ({node.target})")
-            known = fx.node.map_arg((node.args, node.kwargs), lambda one: self.constants[one])
-            self.constants[node] = node.target(*known[0], **known[1])  # pyright: ignore
+            arguments, keywords = self._filled(node)
+            self.constants[node] = node.target(*arguments, **keywords)  # pyright: ignore
             return
         name = str(node.target)
         if isinstance(node.meta["val"], Tensor) or name in _FIRST_OF_SEVERAL:
@@ -239,7 +258,7 @@ class _Writer:
         assert isinstance(source, fx.Node)
         value = node.meta["val"]
         value = value if isinstance(value, Tensor) else value[0]
-        arguments, keywords = fx.node.map_arg((source.args, source.kwargs), self._argument)
+        arguments, keywords = self._filled(source)
         read = dict.fromkeys(
             self.numbers[one] for one in source.all_input_nodes if one in self.numbers
         )
@@ -254,13 +273,24 @@ class _Writer:
             reads=tuple(self.steps[one].shape for one in parents),
             shape=tuple(value.shape),
             dtype=value.dtype,
+            device=value.device,
             batch_first=self.marks[node],
             pick=pick,
         )
         self.steps.append(step)
 
-    def _argument(self, node: fx.Node) -> Any:
-        return Variable(self.numbers[node]) if node in self.numbers else self.constants[node]
+    def _filled(self, node: fx.Node) -> tuple[tuple[Argument, ...], dict[str, Argument]]:
+        """Return the arguments of a node, with constants and variables in their places."""
+
+        def found(one: fx.Node) -> Any:
+            if one in self.numbers:
+                return Variable(self.numbers[one])
+            if one in self.constants:
+                return self.constants[one]
+            raise UnsupportedError(f"it passes on all outputs of the operator {one.target}")
+
+        arguments, keywords = map_arg((node.args, node.kwargs), found)  # pyright: ignore
+        return tuple(arguments), dict(keywords)  # pyright: ignore
 
 
 def _same(x: Tensor) -> Tensor:
