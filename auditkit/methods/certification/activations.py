@@ -199,7 +199,7 @@ class Smooth(Activation):
         if self.least is not None:
             bottom = self.function(torch.full_like(low, self.least)) - 1e-12
             low = torch.where((box.low < self.least) & (box.high > self.least), bottom, low)
-        own = 16 * OWN * low.abs().maximum(high.abs())
+        own = 16 * OWN * (low.abs().maximum(high.abs()) + box.size)
         return Interval(low - own, high + own)
 
 

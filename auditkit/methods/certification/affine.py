@@ -36,7 +36,7 @@ def reshaped(step: Step) -> Operation:
 
 
 def kept(step: Step) -> Operation:
-    """Return rules for the same numbers; that a gradient ends here is none of a bound's business."""
+    """Return rules for the same numbers: what ends a gradient does not end a bound."""
 
     def function(x: Tensor) -> Tensor:
         return x

@@ -13,6 +13,7 @@ from torch import Tensor, fx
 from torch.func import functionalize
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.node import map_arg
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from auditkit.methods.certification.rounding import product_error, unit_of
 
@@ -153,15 +154,12 @@ def _traced(logits: Logits, example: Tensor) -> fx.GraphModule:
     fast_path = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)  # attention in single operations
     try:
-        with torch.no_grad(), warnings.catch_warnings():
+        with torch.no_grad(), warnings.catch_warnings(), sdpa_kernel(SDPBackend.MATH):
             warnings.simplefilter("ignore")
-            # Fake tensors hold no numbers, so that none can become part of the list by accident.
-            tracer = make_fx(
-                functionalize(lambda x: logits(x)),  # noqa: PLW0108
-                tracing_mode="fake",
-                _allow_non_fake_inputs=True,
-            )
-            module = tracer(example)
+            written = _written(lambda x: logits(x), example)  # noqa: PLW0108
+            # Operations in place become others; only now, for while the model's own code ran they
+            # would have hidden that it took numbers out.
+            module = _written(functionalize(written), example)
             module.graph.eliminate_dead_code()
             return module
     except Exception as error:
@@ -171,6 +169,11 @@ def _traced(logits: Logits, example: Tensor) -> fx.GraphModule:
         ) from error
     finally:
         torch.backends.mha.set_fastpath_enabled(fast_path)
+
+
+def _written(function: Logits, example: Tensor) -> fx.GraphModule:
+    """Return what a function computes; fake tensors hold no numbers that could slip in."""
+    return make_fx(function, tracing_mode="fake", _allow_non_fake_inputs=True)(example)
 
 
 def _check_same(logits: Logits, module: fx.GraphModule, example: Tensor) -> None:
@@ -219,9 +222,9 @@ class _Writer:
         if node.target is operator.getitem:
             self._pick(node)
             return
+        if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
+            raise UnsupportedError(f"it draws random numbers ({node.target})")
         if not any(one in self.numbers or one in self.several for one in node.all_input_nodes):
-            if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
-                raise UnsupportedError(f"it draws random numbers ({node.target})")
             arguments, keywords = self._filled(node)
             self.constants[node] = node.target(*arguments, **keywords)  # pyright: ignore
             return
@@ -308,7 +311,7 @@ def _marked(module: fx.GraphModule, example: Tensor) -> list[bool]:
         def run_node(self, n: fx.Node) -> Any:
             found = super().run_node(n)
             value = found[0] if isinstance(found, list | tuple) and found else found
-            if isinstance(value, Tensor) and value.is_floating_point():
+            if isinstance(value, Tensor):
                 rows = value.ndim > 0 and len(value) == len(example)
                 marks[n] = rows and not bool(value[1:].isnan().any())
             return found
