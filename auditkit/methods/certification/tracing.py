@@ -31,6 +31,16 @@ _FIRST_OF_SEVERAL = {  # their other outputs are for training
 }
 
 
+_OF_THE_SHAPE = {  # constants, although they are asked of a variable
+    "aten.zeros_like.default",
+    "aten.ones_like.default",
+    "aten.full_like.default",
+    "aten.new_zeros.default",
+    "aten.new_ones.default",
+    "aten.new_full.default",
+}
+
+
 class UnsupportedError(Exception):
     """Bounds of this model cannot be computed; the message says why, as half a sentence."""
 
@@ -224,6 +234,10 @@ class _Writer:
             return
         if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
             raise UnsupportedError(f"it draws random numbers ({node.target})")
+        if str(node.target) in _OF_THE_SHAPE:
+            arguments, keywords = map_arg((node.args, node.kwargs), self._shaped)  # pyright: ignore
+            self.constants[node] = node.target(*arguments, **keywords)  # pyright: ignore
+            return
         if not any(one in self.numbers or one in self.several for one in node.all_input_nodes):
             arguments, keywords = self._filled(node)
             self.constants[node] = node.target(*arguments, **keywords)  # pyright: ignore
@@ -281,6 +295,13 @@ class _Writer:
             pick=pick,
         )
         self.steps.append(step)
+
+    def _shaped(self, node: fx.Node) -> Any:
+        """Return a constant, or zeros in place of a variable."""
+        if node not in self.numbers:
+            return self.constants[node]
+        step = self.steps[self.numbers[node]]
+        return torch.zeros(step.shape, dtype=step.dtype, device=step.device)
 
     def _filled(self, node: fx.Node) -> tuple[tuple[Argument, ...], dict[str, Argument]]:
         """Return the arguments of a node, with constants and variables in their places."""
