@@ -129,7 +129,7 @@ class Certifier:
                 against[:, None],
                 start=self.output,
                 relaxed=name != INTERVAL,
-            )[:, 0]
+            )
             found = torch.maximum(found, lower)
             if (found > 0).all() or (name == ZONOTOPE and (found < -_HOPELESS * clean).any()):
                 break

@@ -24,7 +24,7 @@ class Pulled:
     """A lower bound on a combination of outputs, as one on combinations of what was read."""
 
     weights: tuple[Tensor, ...]  # per parent (s, *shape)
-    constant: Tensor  # (s, n), without rounding
+    constant: Tensor  # (s,), without rounding
 
 
 class Operation(ABC):
@@ -83,9 +83,9 @@ class Operation(ABC):
         return (self.error(boxes) + 4 * OWN * own.size) * (1 + 1e-6)
 
 
-def per_input(values: Tensor) -> Tensor:
-    """Return sums (s, n) of values (s, n, ...)."""
-    return values if values.ndim == 2 else values.flatten(2).sum(dim=2)
+def total(values: Tensor) -> Tensor:
+    """Return sums (s,) of values (s, ...)."""
+    return values.flatten(1).sum(dim=1)
 
 
 @final
@@ -153,7 +153,7 @@ class Affine(Operation):
             self._start = self.function(*zeros)
         transposed = torch.func.vjp(self.function, *zeros)[1]
         back: tuple[Tensor, ...] = torch.vmap(transposed)(weights)
-        return Pulled(back, per_input(weights * self._start))
+        return Pulled(back, total(weights * self._start))
 
 
 @final
@@ -191,7 +191,7 @@ class Elementwise(Operation):
         high = lines.high_start + own * lines.high_start.abs()
         unknown = torch.where(known, 0.0, torch.inf)
         starts = up * (low - unknown) + down * (high + unknown)
-        return Pulled((slopes,), per_input(starts.nan_to_num(nan=0.0, neginf=-torch.inf)))
+        return Pulled((slopes,), total(starts.nan_to_num(nan=0.0, neginf=-torch.inf)))
 
     def slack(self, boxes: Sequence[Interval], own: Interval) -> Tensor:
         """Count the products of slopes and inputs, too."""

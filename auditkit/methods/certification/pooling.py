@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from auditkit.methods.certification.box import Interval
-from auditkit.methods.certification.operations import Operation, Pulled, per_input
+from auditkit.methods.certification.operations import Operation, Pulled, total
 from auditkit.methods.certification.tracing import Step
 
 
@@ -58,7 +58,7 @@ class MaxPool(Operation):
         back.scatter_add_(3, where.expand(len(weights), *where.shape), passed)
         most = torch.where(certain, 0.0, high.amax(dim=2))
         most = (most + 1e-9 * most.abs()).clamp(-1e300, 1e300)
-        return Pulled((back.view(-1, n, c, h, w),), per_input(down * most))
+        return Pulled((back.view(-1, n, c, h, w),), total(down * most))
 
     def _windows(self, x: Tensor) -> Tensor:
         """Return the numbers of every window: (n, c, k, o) of (n, c, h, w)."""

@@ -35,10 +35,9 @@ def refined_bounds(
     boxes : sequence of Interval
         From interval bound propagation.
     inputs : Inputs
-        The balls around n inputs.
+        The ball around one input.
     effort : float
-        Multiplications that one step may cost per input; an input for which a step would cost more
-        keeps its interval there.
+        Multiplications that one step may cost; one that would cost more keeps its interval.
     """
     found: list[Interval] = []
     for number, operation in enumerate(operations):
@@ -48,21 +47,18 @@ def refined_bounds(
         read = [found[parent] for parent in operation.step.parents]
         here = operation.bounded(read).within(boxes[number])
         wanted = _wanted(operations, number, here)
-        if wanted is not None:
-            cost = 2 * _cost(operations, number)
-            wanted &= (wanted.flatten(1).sum(dim=1) * cost <= effort).view(
-                -1, *[1] * (wanted.ndim - 1)
-            )
-            if wanted.any():
+        if wanted is not None and wanted.any():
+            cost = 2 * _cost(operations, number) * int(wanted.sum())
+            if cost <= effort:
                 here = _tightened(operations, [*found, here], inputs, wanted)
         found.append(here)
     return found
 
 
 def _wanted(operations: Sequence[Operation | None], number: int, box: Interval) -> Tensor | None:
-    """Return which numbers of a step (n, ...) a line depends on; None where there is none."""
+    """Return which numbers of a step a line depends on; None where there is none."""
     operation = operations[number]
-    if operation is None or not operation.step.batch_first or _linear_so_far(operations, number):
+    if operation is None or _linear_so_far(operations, number):
         return None
     wanted: Tensor | None = None
     for reader in operations:
@@ -103,25 +99,17 @@ def _tightened(
     inputs: Inputs,
     wanted: Tensor,
 ) -> Interval:
-    """Return the last box with linear bounds of the wanted numbers (n, ...)."""
+    """Return the last box with linear bounds of the wanted numbers."""
     number = len(boxes) - 1
-    flat = wanted.flatten(1)
-    n, size = flat.shape
-    counts = flat.sum(dim=1)
-    order = flat.to(torch.int8).argsort(dim=1, descending=True, stable=True)  # wanted ones first
-    low, high = boxes[-1].low.flatten(1).clone(), boxes[-1].high.flatten(1).clone()
+    (chosen,) = torch.where(wanted.flatten())
+    low, high = boxes[-1].low.flatten().clone(), boxes[-1].high.flatten().clone()
     largest = max(math.prod(one.low.shape) for one in boxes)
-    piece = max(1, NUMBERS // (2 * largest))
-    for first in range(0, int(counts.max()), piece):
-        chosen = order[:, first : min(first + piece, int(counts.max()))]  # (n, s)
-        used = torch.arange(first, first + chosen.shape[1], device=counts.device) < counts[:, None]
-        ones = torch.zeros(chosen.shape[1], n, size, dtype=torch.float64, device=low.device)
-        ones.scatter_(2, chosen.T[:, :, None], used.T[:, :, None].double())
+    for some in chosen.split(max(1, NUMBERS // (2 * largest))):
+        ones = torch.zeros(len(some), len(low), dtype=low.dtype, device=low.device)
+        ones[torch.arange(len(some)), some] = 1.0
         both = torch.cat([ones, -ones]).view(-1, *boxes[-1].low.shape)
-        ends = lower_bounds(operations, boxes, inputs, both, start=number)  # (2 s, n)
-        below, above = ends[: len(ones)].T, -ends[len(ones) :].T
-        below, above = below.where(used, -torch.inf), above.where(used, torch.inf)
-        low.scatter_(1, chosen, torch.maximum(low.gather(1, chosen), below))
-        high.scatter_(1, chosen, torch.minimum(high.gather(1, chosen), above))
+        ends = lower_bounds(operations, boxes, inputs, both, start=number)
+        low[some] = torch.maximum(low[some], ends[: len(some)])
+        high[some] = torch.minimum(high[some], -ends[len(some) :])
     shape = boxes[-1].low.shape
     return Interval(low.view(shape), torch.maximum(low, high).view(shape))

@@ -17,6 +17,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from auditkit.methods.certification.rounding import product_error, unit_of
 
+_TRIED = 3  # inputs on which the list is held against the model
+
 Logits: TypeAlias = Callable[[Tensor], Tensor]
 Argument: TypeAlias = Any  # what torch.fx stores: numbers, lists of them, tensors, steps
 
@@ -72,8 +74,8 @@ class Step:
         Of its output, with the batch.
     dtype, device : torch.dtype, torch.device
         In which and where the model computes it.
-    batch_first : bool
-        Whether input i of the batch reaches row i alone.
+    pick : int, optional
+        Which of several outputs.
     """
 
     name: str
@@ -85,8 +87,7 @@ class Step:
     shape: tuple[int, ...]
     dtype: torch.dtype
     device: torch.device
-    batch_first: bool
-    pick: int | None = None  # which of several outputs
+    pick: int | None = None
 
     @property
     def unit(self) -> float:
@@ -148,15 +149,13 @@ def trace(logits: Logits, shape: tuple[int, ...], *, device: torch.device) -> Pr
     UnsupportedError
         If it cannot be written as a fixed list of operations, or not for each input alone.
     """
-    one, two = (torch.zeros(n, *shape, device=device) for n in (1, 2))
-    module, pair = _traced(logits, one), _traced(logits, two)
-    if [str(node.target) for node in module.graph.nodes] != [
-        str(node.target) for node in pair.graph.nodes
-    ]:
-        raise UnsupportedError("its operations depend on how many inputs there are")
-    marks = zip(module.graph.nodes, _marked(pair, two), strict=True)
-    program = _Writer(module, dict(marks)).program()
-    _check_same(logits, module, one)
+    module = _traced(logits, torch.zeros(1, *shape, device=device))
+    program = _Writer(module).program()
+    rng = torch.Generator().manual_seed(0)
+    inputs = torch.rand(_TRIED, *shape, generator=rng).to(device)
+    with torch.no_grad():
+        _check_alone(logits, inputs)
+        _check_same(logits, module, inputs)
     return program
 
 
@@ -186,12 +185,20 @@ def _written(function: Logits, example: Tensor) -> fx.GraphModule:
     return make_fx(function, tracing_mode="fake", _allow_non_fake_inputs=True)(example)
 
 
-def _check_same(logits: Logits, module: fx.GraphModule, example: Tensor) -> None:
+def _check_alone(logits: Logits, inputs: Tensor) -> None:
+    """Make sure that no input has a say in the answer to another.
+
+    The first input is not a number; wherever that shows, it has arrived.
+    """
+    broken = inputs.clone()
+    broken[0] = torch.nan
+    if bool(logits(broken)[1:].isnan().any()):
+        raise UnsupportedError("its answer to an input depends on the others of its batch")
+
+
+def _check_same(logits: Logits, module: fx.GraphModule, inputs: Tensor) -> None:
     """Make sure that the list gives what the model gives, on inputs it was not made from."""
-    rng = torch.Generator().manual_seed(0)
-    inputs = torch.rand(example.shape, generator=rng).to(example)
-    with torch.no_grad():
-        expected, found = logits(inputs), module(inputs)
+    expected, found = logits(inputs), torch.cat([module(one[None]) for one in inputs])
     if not torch.allclose(expected, found, rtol=1e-4, atol=1e-5, equal_nan=True):
         raise UnsupportedError("its operations, written down, do not give what the model gives")
 
@@ -200,8 +207,8 @@ def _check_same(logits: Logits, module: fx.GraphModule, example: Tensor) -> None
 class _Writer:
     """Turns a traced module into steps; what does not depend on the input becomes a constant."""
 
-    def __init__(self, module: fx.GraphModule, marks: dict[fx.Node, bool]) -> None:
-        self.module, self.marks = module, marks
+    def __init__(self, module: fx.GraphModule) -> None:
+        self.module = module
         self.steps: list[Step] = []
         self.numbers: dict[fx.Node, int] = {}
         self.constants: dict[fx.Node, object] = {}
@@ -220,12 +227,7 @@ class _Writer:
                 (last,) = node.args
                 if last not in self.numbers:
                     raise UnsupportedError("its logits do not depend on the input")
-                output = self.numbers[last]
-                if not self.steps[output].batch_first:
-                    raise UnsupportedError(
-                        "its answer to an input depends on the others of its batch"
-                    )
-                return Program(tuple(self.steps), output)
+                return Program(tuple(self.steps), self.numbers[last])
         raise AssertionError("a traced module ends with its output")
 
     def _write(self, node: fx.Node) -> None:
@@ -291,7 +293,6 @@ class _Writer:
             shape=tuple(value.shape),
             dtype=value.dtype,
             device=value.device,
-            batch_first=self.marks[node],
             pick=pick,
         )
         self.steps.append(step)
@@ -319,26 +320,3 @@ class _Writer:
 
 def _same(x: Tensor) -> Tensor:
     return x
-
-
-def _marked(module: fx.GraphModule, example: Tensor) -> list[bool]:
-    """Return for every node whether the first of two inputs reaches the first row alone.
-
-    The first input is not a number; where that shows, the input has arrived.
-    """
-    marks = dict.fromkeys(module.graph.nodes, False)
-
-    class Watch(fx.Interpreter):
-        def run_node(self, n: fx.Node) -> Any:
-            found = super().run_node(n)
-            value = found[0] if isinstance(found, list | tuple) and found else found
-            if isinstance(value, Tensor):
-                rows = value.ndim > 0 and len(value) == len(example)
-                marks[n] = rows and not bool(value[1:].isnan().any())
-            return found
-
-    inputs = example.clone()
-    inputs[0] = torch.nan
-    with torch.no_grad():
-        Watch(module).run(inputs)
-    return list(marks.values())

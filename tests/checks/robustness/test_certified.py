@@ -82,7 +82,7 @@ def test_a_proof_that_an_attack_refutes_shows_in_the_control(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def loose(*_: object, **__: object) -> torch.Tensor:
-        return torch.ones(10, 1, dtype=torch.float64)
+        return torch.ones(10, dtype=torch.float64)
 
     monkeypatch.setattr(certificate, "lower_bounds", loose)
     found = values(measured(Certified(linf=(0.1, 0.3), max_inputs=12), trained_digits()))

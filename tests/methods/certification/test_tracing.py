@@ -80,7 +80,7 @@ def test_preprocessing_is_traced_and_weights_become_constants() -> None:
         (lambda x: rows(x) - rows(x).mean(dim=0), "others of its batch"),
         (lambda x: rows(nn.functional.batch_norm(x, None, None, training=True)), "others of its"),
         (lambda x: torch.zeros(len(x), 3), "do not depend"),
-        (lambda x: rows(x) if len(x) == 1 else rows(x * 2), "how many inputs"),
+        (lambda x: rows(x) if len(x) == 1 else rows(x * 2), "do not give what the model gives"),
         (lambda x: rows(x.long()), "whole ones"),
         (lambda x: rows(x).sort(dim=1).values, "aten.sort"),
         (lambda x: rows(x * 3).view(torch.int32).float(), "aten.view.dtype"),
