@@ -19,6 +19,7 @@ from auditkit.checks.performance.clean_accuracy import CleanAccuracy
 from auditkit.checks.robustness.attack_controls import AttackControls
 from auditkit.checks.robustness.backdoor import Backdoor
 from auditkit.checks.robustness.character import Character
+from auditkit.checks.robustness.certified import Certified
 from auditkit.checks.robustness.deepfool_l2 import DeepfoolL2
 from auditkit.checks.robustness.edge_flips import EdgeFlips
 from auditkit.checks.robustness.fgsm_linf import FgsmLinf
@@ -26,6 +27,7 @@ from auditkit.checks.robustness.insertion import Insertion
 from auditkit.checks.robustness.pgd_linf import PgdLinf
 from auditkit.checks.robustness.robustness_curve import RobustnessCurve
 from auditkit.checks.robustness.spatial import Spatial
+from auditkit.checks.robustness.smoothing import Smoothing
 from auditkit.checks.robustness.token_swap import TokenSwap
 from auditkit.checks.robustness.transfer import Transfer
 from auditkit.checks.robustness.universal import Universal
@@ -43,6 +45,8 @@ BUILT_IN: tuple[type[Check], ...] = (
     WorstCase,
     Transfer,
     RobustnessCurve,
+    Certified,
+    Smoothing,
     TokenSwap,
     Character,
     Insertion,
