@@ -27,22 +27,19 @@ from auditkit.methods.certification.crown import lower_bounds
 from tests.methods.certification.nets import CLASSES, NETS, SHAPE, certifier, made, points
 
 
-def linear(seed: int, *, k: int = 3, d: int = 12) -> nn.Sequential:
-    return made(lambda: nn.Sequential(nn.Flatten(), nn.Linear(d, k)), seed)  # type: ignore[return-value]
-
-
 @pytest.mark.parametrize(("norm", "dual"), [("linf", 1), ("l2", 2)])
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_a_linear_model_is_proved_exactly_as_far_as_it_holds(
     norm: Norm, dual: int, seed: int
 ) -> None:
     """The nearest wrong answer lies at the smallest margin / ||w_label - w_other||_dual."""
-    network = linear(seed)
-    network[1].bias[0] += 10.0  # a margin that is large beside what rounding takes off
-    weight = network[1].weight.double()
+    layer = nn.Linear(12, 3)
+    network = made(lambda: nn.Sequential(nn.Flatten(), layer), seed)
+    layer.bias[0] += 10.0  # a margin that is large beside what rounding takes off
+    weight = layer.weight.double()
     rng = torch.Generator().manual_seed(seed)
     one = 0.5 + 0.1 * torch.rand(1, 3, 2, 2, generator=rng)
-    scores = network[1].weight.double() @ one.double().flatten() + network[1].bias.double()
+    scores = weight @ one.double().flatten() + layer.bias.double()
     label = int(scores.argmax())
     others = [j for j in range(3) if j != label]
     assert label == 0
@@ -80,6 +77,8 @@ def known(name: str) -> tuple[nn.Module, Certifier]:
 def smallest_margin(network: nn.Sequential, one: torch.Tensor, label: int, epsilon: float) -> float:
     """The exact minimum over a box of a network with one ReLU layer: one program per pattern."""
     first, last = network[1], network[3]
+    assert isinstance(first, nn.Linear)
+    assert isinstance(last, nn.Linear)
     w1, b1 = first.weight.double().numpy(), first.bias.double().numpy()
     w2, b2 = last.weight.double().numpy(), last.bias.double().numpy()
     x = one.double().flatten().numpy()
