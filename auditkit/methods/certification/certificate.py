@@ -21,7 +21,7 @@ from auditkit.methods.certification.zonotope import zonotope_bounds
 
 INTERVAL, CROWN, ZONOTOPE, REFINED = "intervals", "lines", "symbols", "lines-throughout"
 BOUNDS = (INTERVAL, CROWN, ZONOTOPE, REFINED)
-NUMBERS = 24_000_000  # float64 numbers of one set of forms: 192 MB
+NUMBERS = 12_000_000  # float64 numbers of one set of forms: 96 MB
 _MOST = 8192  # symbols; more gain little
 _HOPELESS = 3.0  # clean margins below zero, from where the last bound hardly ever comes back
 

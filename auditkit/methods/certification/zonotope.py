@@ -123,7 +123,10 @@ def _combined(
     count = max(len(one.weights) for one in read)
     together = [_filled(one.weights, count) for one in read]
     start = operation.function(*(torch.zeros_like(one.centre) for one in read))
-    weights = torch.vmap(lambda *one: operation.function(*one) - start)(*together)
+    constant = bool(start.any())
+    weights = torch.vmap(
+        lambda *one: operation.function(*one) - start if constant else operation.function(*one)
+    )(*together)
     rest = operation.gain(*(one.rest for one in read)).expand_as(start)
     if operation.terms:
         sizes = [one.centre.abs() + one.reach() for one in read]

@@ -79,6 +79,7 @@ NETS: dict[str, Callable[[], nn.Module]] = {
     ),
     "transposed": lambda: Layers(torch.relu, stem=nn.ConvTranspose2d(2, 3, 3, stride=2)),
     "residual": lambda: Layers(residual),
+    "difference": lambda: Layers(lambda x: x.sigmoid() - x.flip(2).relu()),
     "dense": lambda: Layers(dense),
     "gate": lambda: Layers(gate),
     "layer-norm": lambda: Layers(lambda x: functional.layer_norm(x, (6,))),
