@@ -98,7 +98,7 @@ def main() -> None:
     assert ended_well(forked(lambda: audit(disturbed, resume=True)))
     assert numbers(disturbed) == numbers(folder / "whole")
     left = {one.name for one in disturbed.iterdir()}
-    assert left == {"result.json", "records.parquet"}, left
+    assert left == {"result.json", "records.parquet", "adversarial.parquet"}, left
     sys.stdout.write(f"{killed} killed, {rendered} rendered\n")
 
 

@@ -65,7 +65,9 @@ def test_a_class_of_a_script_is_found_under_the_name_of_the_script(
         pass
 
     Local.__module__, Local.__qualname__ = "__main__", "Local"
-    monkeypatch.setattr(sys.modules["__main__"], "__file__", "/somewhere/train_net.py")
+    monkeypatch.setattr(
+        sys.modules["__main__"], "__file__", "/somewhere/train_net.py", raising=False
+    )
     assert describe(Local()) == Factory(name="train_net:Local")
 
 
