@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from auditkit.errors import ModelError
 from auditkit.models.blackbox import BlackBox
+from auditkit.models.folding import folded
 from auditkit.models.texts.special import special_ids
 from auditkit.result import Execution
 from auditkit.types import Bools, Ints, Modality
@@ -203,6 +204,7 @@ class ImageClassifier(Classifier):
         self.identity = identity or Identity(name="model", architecture=type(module).__name__)
         self._search_dtype = torch.float32
         self._memory_format = torch.contiguous_format
+        self._searched = self.module
 
     def configure(self, execution: Execution) -> None:
         """Use the layout and search precision that were chosen for this run."""
@@ -210,6 +212,16 @@ class ImageClassifier(Classifier):
         self._memory_format = torch.channels_last if layout else torch.contiguous_format
         self.module.to(memory_format=self._memory_format)  # pyright: ignore[reportCallIssue]
         self._search_dtype = getattr(torch, execution.search_dtype)
+        self._searched = self.module
+        if self._search_dtype != torch.float32:
+            self._searched = folded(self.module, self._probe) or self.module
+            self._searched.to(memory_format=self._memory_format)  # pyright: ignore[reportCallIssue]
+
+    def _probe(self) -> Tensor:
+        """Return a few inputs of the network, always the same."""
+        low, high = self.bounds
+        noise = torch.rand(3, *self.input_shape, generator=torch.Generator().manual_seed(0))
+        return self._prepared(low + (high - low) * noise)
 
     def logits(self, inputs: Inputs) -> Tensor:
         """Return logits (n, k) of raw images (n, c, h, w) within `bounds`."""
@@ -218,6 +230,10 @@ class ImageClassifier(Classifier):
 
     def outputs(self, inputs: Tensor) -> Tensor:
         """Return what the network itself gives for raw images (n, c, h, w)."""
+        return self.module(self._prepared(inputs))
+
+    def _prepared(self, inputs: Tensor) -> Tensor:
+        """Return raw images (n, c, h, w) as the network reads them."""
         images = inputs.to(self.device, self.dtype)
         if self.mean is not None:
             images = images - _per_channel(self.mean, images)
@@ -228,14 +244,15 @@ class ImageClassifier(Classifier):
         images = images.contiguous(memory_format=self._memory_format)
         if self.layout.startswith("nhwc"):
             images = images.permute(0, 2, 3, 1)
-        return self.module(images)
+        return images
 
     def search_logits(self, inputs: Tensor) -> Tensor:
         """Return logits for *searching*: possibly in lower precision, never used to judge."""
         if self._search_dtype == torch.float32:
             return self.logits(inputs)
+        assert isinstance(inputs, Tensor)
         with torch.autocast(self.device.type, self._search_dtype):
-            return self.logits(inputs)
+            return self.as_logits(self._searched(self._prepared(inputs)), len(inputs))
 
 
 @runtime_checkable

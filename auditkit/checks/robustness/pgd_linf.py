@@ -61,12 +61,13 @@ class PgdLinf(Check):
 
     meta: ClassVar[Meta] = Meta(
         id="pgd-linf",
+        version=2,
         family="robustness",
         question="Do predictions survive small worst-case pixel changes?",
         explanation="Every pixel of an image may change by at most epsilon, a share of the pixel"
         " range. An attacker who knows the model looks for the change that turns a right answer"
         " into a wrong one: first one full step along the sign of the gradient, then projected"
-        " gradient descent from a random point of the ball. An image that falls at one epsilon"
+        " gradient descent from a random point of the ball, with long steps first. An image that falls at one epsilon"
         " counts as fallen at every larger one. Two controls test the attack itself: gradients"
         " must not be zero, and with pixels free to take any value nothing may hold. So do those of"
         " attack-controls.",

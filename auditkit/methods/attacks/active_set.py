@@ -11,8 +11,8 @@ from torch import Tensor
 from auditkit.methods.attacks.losses import Loss, log_odds_against
 from auditkit.models.classifier import Logits
 
-Advance: TypeAlias = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""Maps points (m, ...), their loss gradients (m, ...) and their rows (m,) to the next points."""
+Advance: TypeAlias = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+"""Maps points (m, ...), loss gradients (m, ...), rows (m,) and steps taken (m,) to next points."""
 
 
 CLEARLY = 1e-5
@@ -107,13 +107,16 @@ def first_successes(
     *,
     steps: int,
     advance: Advance,
+    settled: int = 0,
     search: Logits | None = None,
     batch_size: int = 128,
 ) -> Tensor:
     """Return each input's first misclassified point, or the last of its path.
 
     Only inputs that still hold cost anything: batches are packed anew at every step, and a path
-    that comes back to a point it has visited is over, because it would only go round again.
+    that comes back to a point it has visited is over, because it would only go round again. What a
+    cheaper search takes for a success waits until a batch of them is full, and goes on from where
+    it stood if the model does not agree.
 
     Parameters
     ----------
@@ -126,8 +129,10 @@ def first_successes(
     steps : int
         How often a point may move.
     advance : callable
-        Gives the next points of some rows, within what the attacker may do; a function of the
-        point and its gradient alone, without memory.
+        Gives the next points of some rows, within what the attacker may do; after the first
+        `settled` steps a function of the point and its gradient alone, without memory.
+    settled : int
+        Number of first steps that differ from the later ones.
     search : callable, optional
         The model in a cheaper precision, used for gradients and to propose candidates.
     batch_size : int
@@ -137,34 +142,51 @@ def first_successes(
     ----------
     Cycles of sign-gradient attacks: arXiv:2503.19347.
     """
-    points = points.clone()
-    visited = torch.zeros(len(points), steps, dtype=torch.int64, device=points.device)
+    points, onward = points.clone(), points.clone()  # onward: where a candidate goes if it holds
+    taken = torch.zeros_like(labels)
+    visited = torch.zeros(len(points), max(0, steps - settled)).to(labels)  # 0: nowhere yet
     active = torch.arange(len(points), device=points.device)
-    for step in range(steps):
-        visited[active, step] = marks = _fingerprints(points[active])
-        active = active[(visited[active, :step] != marks[:, None]).all(dim=1)]
-        if len(active) == 0:
-            break
-        held: list[Tensor] = []
-        for batch in active.split(batch_size):
+    waiting = active[:0]
+    while len(active) > 0 or len(waiting) > 0:
+        active = _unvisited(active[taken[active] < steps], points, taken - settled, visited)
+        held, proposed = [active[:0]], [waiting]
+        for batch in active.split(batch_size) if len(active) > 0 else ():
             slopes = scores_and_gradients(search or logits, points[batch], labels[batch])
             holds = ~misclassified(slopes.scores, labels[batch], margin=CLEARLY)
-            if search is not None:
-                holds[~holds] = ~judged(logits, points[batch[~holds]], labels[batch[~holds]])
-            rows = batch[holds]
-            points[rows] = advance(points[rows], slopes.gradients[holds], rows)
-            held.append(rows)
-        active = torch.cat(held)
+            moves = holds if search is None else torch.ones_like(holds)
+            rows = batch[moves]
+            onward[rows] = advance(points[rows], slopes.gradients[moves], rows, taken[rows])
+            held.append(batch[holds])
+            proposed.append(batch[~holds])
+        active, waiting = torch.cat(held), torch.cat(proposed)
+        if search is None:
+            waiting = waiting[:0]
+        elif len(waiting) >= batch_size or len(active) == 0:
+            denied = waiting[~judged(logits, points[waiting], labels[waiting])]
+            active, waiting = torch.cat([active, denied]), waiting[:0]
+        points[active] = onward[active]
+        taken[active] += 1
     return points
 
 
+def _unvisited(rows: Tensor, points: Tensor, column: Tensor, visited: Tensor) -> Tensor:
+    """Return the rows that are at a new point, which is written down; below 0 nothing counts."""
+    new = torch.ones_like(rows, dtype=torch.bool)
+    settled = column[rows] >= 0
+    seen = rows[settled]
+    marks = _fingerprints(points[seen])
+    new[settled] = (visited[seen] != marks[:, None]).all(dim=1)
+    visited[seen, column[seen]] = marks
+    return rows[new]
+
+
 def _fingerprints(points: Tensor) -> Tensor:
-    """Return a 64-bit number per point (n,) that two different points share by accident only."""
+    """Return an odd 64-bit number per point (n,), which two points share by accident only."""
     integer = {2: torch.int16, 4: torch.int32, 8: torch.int64}[points.element_size()]
     bits = points.flatten(1).contiguous().view(integer).long()  # (n, d)
     rng = torch.Generator().manual_seed(bits.shape[1])
     factors = torch.randint(-(2**62), 2**62, (bits.shape[1],), generator=rng)
-    return (bits * (2 * factors + 1).to(bits.device)).sum(dim=1)  # wraps around at 2**64
+    return (bits * (2 * factors + 1).to(bits.device)).sum(dim=1) | 1  # wraps around at 2**64
 
 
 def _batches(points: Tensor, batch_size: int) -> list[slice]:

@@ -9,6 +9,8 @@ from auditkit.methods.attacks.active_set import first_successes
 from auditkit.methods.attacks.ball import linf_ball
 from auditkit.models.classifier import Logits
 
+_FIRST, _THEN = (2.0, 1.0, 1.0, 0.5, 0.5), 0.25  # steps in radii
+
 
 def pgd_linf(
     logits: Logits,
@@ -24,8 +26,9 @@ def pgd_linf(
 ) -> Tensor:
     """Return points of the ball: the first that is misclassified, or the last that was reached.
 
-    The step is epsilon / 4 whatever the number of steps, so that more steps continue the same path
-    and never lose a success.
+    The first steps cross the ball, 2, 1, 1, 1/2 and 1/2 epsilon long, because most inputs fall at
+    its corners; all others are epsilon / 4. Sizes do not depend on the number of steps, so that
+    more steps continue the same path and never lose a success.
 
     Parameters
     ----------
@@ -54,9 +57,11 @@ def pgd_linf(
     """
     box = linf_ball(inputs, epsilon=epsilon, bounds=bounds)
 
-    def advance(points: Tensor, gradients: Tensor, rows: Tensor) -> Tensor:
-        signs = torch.nan_to_num(gradients).sign()
-        return box.clamp(points + (epsilon / 4) * signs, rows)
+    sizes = epsilon * torch.tensor([*_FIRST, _THEN], dtype=inputs.dtype, device=inputs.device)
+
+    def advance(points: Tensor, gradients: Tensor, rows: Tensor, taken: Tensor) -> Tensor:
+        size = sizes[taken.clamp_max(len(_FIRST))].view(-1, *[1] * (points.ndim - 1))
+        return box.clamp(points + size * torch.nan_to_num(gradients).sign(), rows)
 
     return first_successes(
         logits,
@@ -64,6 +69,7 @@ def pgd_linf(
         labels,
         steps=steps,
         advance=advance,
+        settled=len(_FIRST),
         search=search,
         batch_size=batch_size,
     )

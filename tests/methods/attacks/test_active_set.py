@@ -44,7 +44,7 @@ def test_only_inputs_that_hold_cost_anything_and_the_first_success_is_kept() -> 
     visits: list[int] = []
     start, labels = torch.tensor([[0.5], [2.5], [9.0]]), torch.tensor([0, 0, 0])
     found = first_successes(
-        walker(visits), start, labels, steps=5, advance=lambda x, g, rows: x + g.sign()
+        walker(visits), start, labels, steps=5, advance=lambda x, g, rows, taken: x + g.sign()
     )
     assert found[:, 0].tolist() == [3.5, 3.5, 9.0]
     assert visits == [3, 2, 1, 1]
@@ -54,7 +54,7 @@ def test_a_path_that_goes_in_circles_ends() -> None:
     visits: list[int] = []
     start, labels = torch.tensor([[0.0], [1.0]]), torch.tensor([0, 0])
     found = first_successes(
-        walker(visits), start, labels, steps=50, advance=lambda x, g, rows: 1.0 - x
+        walker(visits), start, labels, steps=50, advance=lambda x, g, rows, taken: 1.0 - x
     )
     assert sum(visits) == 4  # two points each, then both are back where they were
     assert set(found[:, 0].tolist()) == {0.0, 1.0}
@@ -68,8 +68,36 @@ def test_a_cheap_search_proposes_and_the_model_decides() -> None:
         torch.zeros(1, 1),
         torch.tensor([0]),
         steps=5,
-        advance=lambda x, g, rows: x + g.sign(),
+        advance=lambda x, g, rows, taken: x + g.sign(),
         search=walker([], threshold=1.0),
     )
     assert found.item() >= 3
     assert true_visits == [1, 1, 1]  # asked only where the search proposes: at 1, 2 and 3
+
+
+def test_what_the_model_denies_goes_on_and_loses_no_step() -> None:
+    """A search that proposes at every point ends where the search with the model alone does."""
+    start, labels = torch.tensor([[0.0], [-4.0], [2.0], [9.0]]), torch.tensor([0, 0, 0, 0])
+    options = {"steps": 5, "advance": lambda x, g, rows, taken: x + g.sign()}
+    alone = first_successes(walker([]), start, labels, **options)
+    eager = walker([], threshold=-100.0)
+    for size in (1, 3, 128):
+        both = first_successes(walker([]), start, labels, search=eager, batch_size=size, **options)
+        assert torch.equal(both, alone)
+    assert alone[:, 0].tolist() == [4.0, 1.0, 4.0, 9.0]
+
+
+def test_a_point_passed_while_steps_still_change_ends_no_path() -> None:
+    """Back at 0 after two special steps: the same place, but another step follows."""
+    visits: list[int] = []
+    sizes = torch.tensor([1.0, -1.0, 5.0])
+    found = first_successes(
+        walker(visits),
+        torch.tensor([[0.0]]),
+        torch.tensor([0]),
+        steps=4,
+        settled=2,
+        advance=lambda x, g, rows, taken: x + sizes[taken.clamp_max(2)][:, None],
+    )
+    assert found.item() == 5.0
+    assert sum(visits) == 4
