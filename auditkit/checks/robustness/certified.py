@@ -303,14 +303,16 @@ def _effort_note(records: Records, effort: float) -> Note:
     text = (
         "Intervals: every layer's numbers alone. Lines: linear bounds from the logits back to the"
         " pixels, with intervals inside. Symbols: the same, with a forward pass inside that"
-        f" remembers how numbers depend on each other ({symbols} of their sources at most)."
-        " Lines-throughout: linear bounds of every number inside."
+        " remembers how numbers depend on each other. Lines-throughout: linear bounds of the"
+        " numbers inside, too, as far as the effort reaches."
     )
-    if symbols == 0:
+    if symbols:
+        text += f" There were {symbols} symbols at most."
+    elif np.isfinite(needed):
         text += (
             f" Symbols were left out: this network needs an effort of {needed:.1e} for them, and"
             f" {effort:.1e} was allowed."
-            if np.isfinite(needed)
-            else " Symbols were left out: this network would need too much memory for them."
         )
+    else:
+        text += " Symbols were left out: this network would need too much memory for them."
     return Note(title="Which bounds were used", text=text)

@@ -37,9 +37,11 @@ def refined_bounds(
     inputs : Inputs
         The ball around one input.
     effort : float
-        Multiplications that one step may cost; one that would cost more keeps its interval.
+        Multiplications that all of it may cost; a step that would cost more than is left keeps its
+        interval.
     """
     found: list[Interval] = []
+    left = effort
     for number, operation in enumerate(operations):
         if operation is None:
             found.append(boxes[number])
@@ -49,7 +51,8 @@ def refined_bounds(
         wanted = _wanted(operations, number, here)
         if wanted is not None and wanted.any():
             cost = 2 * _cost(operations, number) * int(wanted.sum())
-            if cost <= effort:
+            if cost <= left:
+                left -= cost
                 here = _tightened(operations, [*found, here], inputs, wanted)
         found.append(here)
     return found

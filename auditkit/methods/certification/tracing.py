@@ -153,9 +153,16 @@ def trace(logits: Logits, shape: tuple[int, ...], *, device: torch.device) -> Pr
     program = _Writer(module).program()
     rng = torch.Generator().manual_seed(0)
     inputs = torch.rand(_TRIED, *shape, generator=rng).to(device)
-    with torch.no_grad():
-        _check_alone(logits, inputs)
-        _check_same(logits, module, inputs)
+    try:
+        with torch.no_grad():
+            _check_alone(logits, inputs)
+            _check_same(logits, module, inputs)
+    except UnsupportedError:
+        raise
+    except Exception as error:
+        raise UnsupportedError(
+            f"it fails on inputs made up to try it ({type(error).__name__})"
+        ) from error
     return program
 
 

@@ -119,7 +119,7 @@ def test_two_layers_against_every_activation_pattern(seed: int, epsilon: float) 
     epsilon=st.sampled_from([1e-4, 0.01, 0.1, 0.4]),
     norm=st.sampled_from(["linf", "l2"]),
 )
-@settings(deadline=None, max_examples=3)
+@settings(deadline=None, max_examples=2)
 @pytest.mark.parametrize("name", sorted(NETS))
 def test_no_point_of_the_ball_leaves_any_bound(
     name: str, seed: int, epsilon: float, norm: Norm
@@ -156,7 +156,7 @@ def test_no_point_of_the_ball_leaves_any_bound(
 def test_rounding_of_the_model_is_part_of_the_bounds(name: str, scale: float) -> None:
     """At radius 0 only rounding is left: float32 logits, in batches of any size, must be inside."""
     network, prover = known(name)
-    ones = scale * torch.rand(3, *SHAPE, generator=torch.Generator().manual_seed(5))
+    ones = scale * torch.rand(2, *SHAPE, generator=torch.Generator().manual_seed(5))
     together = network(ones.repeat(17, 1, 1, 1)).double()
     for i in range(len(ones)):
         inputs = Inputs.around(ones[i : i + 1], epsilon=0.0, norm="linf", bounds=(0.0, scale))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor
 
 from auditkit.methods.certification.tracing import UnsupportedError, Variable, trace
 from auditkit.models.classifier import ImageClassifier
@@ -26,6 +27,13 @@ class Function(nn.Module):
 
 def rows(x: Tensor) -> Tensor:
     return x.flatten(1)[:, :3]
+
+
+def picky(x: Tensor) -> Tensor:
+    """A network that answers zeros and nothing else, as far as anybody can see."""
+    if type(x) is Tensor and not isinstance(x, FakeTensor) and bool(x.isnan().any()):
+        raise ValueError("not a number")
+    return rows(x)
 
 
 def test_steps_give_the_same_as_the_network() -> None:
@@ -82,6 +90,7 @@ def test_preprocessing_is_traced_and_weights_become_constants() -> None:
         (lambda x: torch.zeros(len(x), 3), "do not depend"),
         (lambda x: rows(x) if len(x) == 1 else rows(x * 2), "do not give what the model gives"),
         (lambda x: rows(x.long()), "whole ones"),
+        (lambda x: picky(x), "fails on inputs made up"),
         (lambda x: rows(x).sort(dim=1).values, "aten.sort"),
         (lambda x: rows(x * 3).view(torch.int32).float(), "aten.view.dtype"),
     ],
