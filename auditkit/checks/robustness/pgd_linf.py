@@ -67,10 +67,10 @@ class PgdLinf(Check):
         explanation="Every pixel of an image may change by at most epsilon, a share of the pixel"
         " range. An attacker who knows the model looks for the change that turns a right answer"
         " into a wrong one: first one full step along the sign of the gradient, then projected"
-        " gradient descent from a random point of the ball, with long steps first. An image that falls at one epsilon"
-        " counts as fallen at every larger one. Two controls test the attack itself: gradients"
-        " must not be zero, and with pixels free to take any value nothing may hold. So do those of"
-        " attack-controls.",
+        " gradient descent from a random point of the ball, with long steps first. An image that"
+        " falls at one epsilon counts as fallen at every larger one. Two controls test the attack"
+        " itself: gradients must not be zero, and with pixels free to take any value nothing may"
+        " hold. So do those of attack-controls.",
         not_shown="An upper bound: images that held may still fall to a stronger attack, above all"
         " where a control fails. Nothing is said about larger, non-uniform or physical changes.",
         remedy="Train on adversarial examples (PGD training, TRADES), or narrow what an attacker"

@@ -55,7 +55,7 @@ class RobustnessCurve(Check):
     max_inputs : int
         Images that are attacked, drawn at random from all of them, at least 2.
     rounds : int
-        Of the search along gradients: 20 steps, then 40, then 80 and so on.
+        Of the search along gradients, 40 steps each.
     queries : int
         Answers per image and norm for the attack that sees nothing else, 0 for none.
     foolbox : tuple of str

@@ -54,7 +54,7 @@ class WorstCase(Check):
         Radii in each norm, increasing, in units of the input range (for Linf: shares of it). An
         empty tuple leaves the norm out; at least one norm must be there.
     queries : int
-        Random squares per image and radius.
+        Random squares per image and radius; up to four times as many where they still gain much.
 
     Raises
     ------
@@ -71,14 +71,14 @@ class WorstCase(Check):
         version=2,
         family="robustness",
         question="How accurate is it under the best attack that can be mounted?",
-        explanation="Four attacks are tried one after the other, each on the images that all"
+        explanation="Several attacks are tried one after the other, each on the images that all"
         " earlier ones left: ascent that chooses its own step sizes on two losses, then towards"
-        " each of nine other classes, of which the three most promising are followed further, and"
-        " random squares, which see scores alone. Where the model hides its gradients by"
-        " rounding, by a softmax at its end or by preprocessing without gradients, they are got"
-        " around. The largest radius comes first; what no attack changed there counts as holding at"
-        " the smaller ones. Every success is judged by the model in its own precision, on an image"
-        " within its bounds.",
+        " each of nine other classes, of which the three most promising are followed further; in"
+        " L2 and L1 a search for the smallest change; and random squares, which see scores alone."
+        " Where the model hides its gradients by rounding, by a softmax at its end or by"
+        " preprocessing without gradients, they are got around. The largest radius comes first;"
+        " what no attack changed there counts as holding at the smaller ones. Every success is"
+        " judged by the model in its own precision, on an image within its bounds.",
         not_shown="An upper bound: an attack made for this very model may still find more. Where"
         " random squares succeed after all gradients failed, gradients mislead, and the true"
         " number is likely to be lower.",
@@ -212,7 +212,7 @@ class WorstCase(Check):
                 radii,
                 flips,
                 records[f"attack_{norm}"],
-                names=names_of(gradients=gradients),
+                names=names_of(norm, gradients=gradients),
             )
             held += robustness(
                 self,

@@ -13,6 +13,7 @@ from torch import Tensor
 from auditkit.methods.attacks.apgd import apgd
 from auditkit.methods.attacks.ball import BALLS, Ball, LinfBall, Norm, column
 from auditkit.methods.attacks.losses import Loss, log_odds_against, logits_ratio
+from auditkit.methods.attacks.minimum_norm import minimum_norm
 from auditkit.methods.attacks.narrowing import Attack
 from auditkit.methods.attacks.square import square_linf
 from auditkit.methods.attacks.square_sum import square_sum
@@ -22,13 +23,16 @@ from auditkit.randomness import uniform
 from auditkit.types import Keys
 
 LOG_ODDS, RATIO, TARGETED, SQUARE = "apgd-log-odds", "apgd-ratio", "apgd-targeted", "square"
+MINIMUM = "minimum-norm"  # in L2 and L1 it finds what ascent within a radius misses
 STEPS = 36  # of an ascent with one loss
+_ROUNDS = 4  # of the search for small changes
 
 
-def names_of(*, gradients: bool) -> tuple[str, ...]:
+def names_of(norm: Norm, *, gradients: bool) -> tuple[str, ...]:
     """Return the names of the attacks that are tried, in their order."""
-    white = (LOG_ODDS, RATIO, TARGETED) if gradients else ()
-    return (*white, SQUARE)
+    if not gradients:
+        return (SQUARE,)
+    return (LOG_ODDS, RATIO, TARGETED, *(() if norm == "linf" else (MINIMUM,)), SQUARE)
 
 
 @final
@@ -81,9 +85,10 @@ class Ensemble:
             LOG_ODDS: partial(self._ascent, LOG_ODDS, log_odds_against),
             RATIO: partial(self._ascent, RATIO, logits_ratio),
             TARGETED: self._targeted,
+            MINIMUM: self._smallest,
             SQUARE: self._squares,
         }
-        return {name: known[name] for name in names_of(gradients=self.gradients)}
+        return {name: known[name] for name in names_of(self.norm, gradients=self.gradients)}
 
     def _ball(self, rows: Tensor, radius: float) -> Ball:
         epsilon = radius * (self.bounds[1] - self.bounds[0])
@@ -118,6 +123,21 @@ class Ensemble:
             search=self.search,
             batch_size=self.batch_size,
         )
+
+    def _smallest(self, rows: Tensor, radius: float, _known: Tensor) -> Tensor:
+        ball, inputs = self._ball(rows, radius), self.images[rows]
+        found = minimum_norm(
+            self.logits,
+            inputs,
+            self.labels[rows],
+            norm=self.norm,
+            bounds=self.bounds,
+            rounds=_ROUNDS,
+            search=self.search,
+            batch_size=self.batch_size,
+        )
+        within = column(found.distances <= ball.epsilon, inputs)
+        return torch.where(within, found.points, inputs)
 
     def _squares(self, rows: Tensor, radius: float, _known: Tensor) -> Tensor:
         ball = self._ball(rows, radius)

@@ -23,7 +23,7 @@ from auditkit.models.classifier import Logits
 
 _STRIDE: dict[Measure, float] = {"linf": 1.0, "l2": 1.0, "l1": 0.5, "l0": 1.0}  # first step
 _LAST_STRIDE = 0.01  # share of it that the last step keeps
-_GAMMA: dict[Measure, float] = {"linf": 0.05, "l2": 0.05, "l1": 0.05, "l0": 0.3}
+_GAMMA: dict[Measure, float] = {"linf": 0.05, "l2": 0.1, "l1": 0.05, "l0": 0.3}
 _LAST_GAMMA = 0.001  # share by which the radius changes at last
 _GROWTH: dict[Measure, float] = {"linf": 1.05, "l2": 1.05, "l1": 1.05, "l0": 1.5}  # until found
 _TINY = 1e-12
@@ -35,6 +35,7 @@ def fmn(
     rows: Tensor,
     *,
     steps: int,
+    anew: bool = False,
     search: Logits | None = None,
     batch_size: int = 128,
 ) -> None:
@@ -56,6 +57,9 @@ def fmn(
         (m,) which inputs take part.
     steps : int
         Gradient steps per input.
+    anew : bool
+        Whether it starts at the inputs, with the radii known, instead of at the nearest points: the
+        way out then leads elsewhere.
     search : callable, optional
         The model in a cheaper precision, used for gradients and to propose candidates.
     batch_size : int
@@ -66,7 +70,7 @@ def fmn(
     Pintor et al., 2021, arXiv:2102.12827, algorithm 1; the loss and the steps in shares of the
     radius are ours.
     """
-    walk = _Walk(nearest)
+    walk = _Walk(nearest, anew=anew)
     for mark in _marks(steps):
         for batch in rows.split(batch_size):
             points, labels = walk.points[batch], nearest.labels[batch]
@@ -98,10 +102,10 @@ def _marks(steps: int) -> Iterator[_Mark]:
 class _Walk:
     """Where n points are, and how far from their inputs they may go."""
 
-    def __init__(self, nearest: Nearest) -> None:
+    def __init__(self, nearest: Nearest, *, anew: bool) -> None:
         self.nearest = nearest
         self.norm: Measure = nearest.norm
-        self.points = nearest.points.clone()
+        self.points = (nearest.inputs if anew else nearest.points).clone()
         self.radii = nearest.distances.clone()  # inf before anything is found
         self.width = nearest.bounds[1] - nearest.bounds[0]
         everything = torch.full_like(nearest.inputs[:1], self.width)

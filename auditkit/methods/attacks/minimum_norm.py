@@ -11,9 +11,9 @@ from auditkit.methods.attacks.hyperplane import Measure
 from auditkit.methods.attacks.nearest import Nearest
 from auditkit.models.classifier import Logits
 
-FIRST_ROUND = 20  # steps; every further round has twice as many as the one before
-_LINEARISED = 5  # steps of the second attack, after the first round
-_SETTLED = 1e-3  # a smaller share won in a round is the last
+STEPS = 40  # of the fast attack in each round
+_LINEARISED = 5  # steps of the other one
+_SETTLED = 1e-3  # a smaller share won by starting anew ends an input's search
 
 
 def minimum_norm(
@@ -29,10 +29,11 @@ def minimum_norm(
 ) -> Nearest:
     """Return the nearest misclassified points found; where none was, the input at infinity.
 
-    Rounds of 20, 40, 80, ... steps of a fast minimum-norm attack, each followed by a few steps
-    across linearised boundaries, which get the last per cent. A round starts from the best points
-    so far and knows nothing else, so that more rounds never give a larger distance. An input that
-    a round brought less than a thousandth nearer is settled, and costs nothing any more.
+    Rounds of 40 steps of a fast minimum-norm attack, each followed by a few steps across
+    linearised boundaries, which get the last per cent. Every other round starts at the inputs
+    again, since the way out may lead elsewhere. A round starts from the best points so far and
+    knows nothing else, so that more rounds never give a larger distance. An input that a new start
+    brought less than a thousandth nearer is settled, and costs nothing any more.
 
     Parameters
     ----------
@@ -66,12 +67,13 @@ def minimum_norm(
     """
     nearest = Nearest(inputs, labels, norm=norm, bounds=bounds)
     rows = torch.arange(len(inputs), device=inputs.device)
+    before = nearest.distances.clone()
     for i in range(rounds):
-        before = nearest.distances[rows]
-        for attack, steps in ((fmn, FIRST_ROUND), (fab, _LINEARISED)):
-            attack(logits, nearest, rows, steps=steps * 2**i, search=search, batch_size=batch_size)
-        after = nearest.distances[rows]
-        rows = rows[~(after >= (1 - _SETTLED) * before) | after.isinf()]
-        if len(rows) == 0:
-            break
+        anew = i % 2 == 1
+        fmn(logits, nearest, rows, steps=STEPS, anew=anew, search=search, batch_size=batch_size)
+        fab(logits, nearest, rows, steps=_LINEARISED, search=search, batch_size=batch_size)
+        if anew:
+            won = nearest.distances[rows] < (1 - _SETTLED) * before[rows]
+            rows = rows[won | ~nearest.found[rows]]
+        before = nearest.distances.clone()
     return nearest

@@ -30,6 +30,7 @@ from auditkit.types import Keys
 
 MINIMUM, RAYS, SURFREE = "minimum-norm", "rays", "surfree"
 LOG_ODDS, RATIO, MOMENTUM, SQUARE = "apgd-log-odds", "apgd-ratio", "momentum", "square"
+_BEYOND = (1.0, 1.001, 1.01)  # some attacks of foolbox end on the boundary itself
 STEPS = 36  # of an ascent within a fixed radius
 
 
@@ -170,8 +171,12 @@ class SmallestChange:
             batch_size=self.batch_size,
         )
         nearest = Nearest(self.images, self.labels, norm=self.norm, bounds=self.bounds)
-        (rows,) = torch.where(judged(self.logits, points, self.labels, batch_size=self.batch_size))
-        nearest.offer(rows, points[rows])
+        for beyond in _BEYOND:
+            tried = (self.images + beyond * (points - self.images)).clamp(*self.bounds)
+            fooled = judged(self.logits, tried, self.labels, batch_size=self.batch_size)
+            (rows,) = torch.where(fooled & ~nearest.found)
+            nearest.offer(rows, tried[rows])
+        (rows,) = torch.where(nearest.found)
         nearest.shorten(self.logits, rows, batch_size=self.batch_size)
         return nearest.points
 

@@ -18,6 +18,8 @@ from auditkit.types import Keys
 Propose: TypeAlias = Callable[[Tensor, Tensor, int], Tensor]
 """Maps points (m, ...), their rows (m,) and the number of a query to the points to try."""
 
+LONGER = 4  # times the granted queries, where they still promise something
+_FIRST_MARK = 125  # queries; every further mark is twice as many
 _FIRST_SHARE = 0.8  # of the pixels that the first squares cover
 _HALVED_AT = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)  # shares of the usual 10,000
 _USUAL = 10_000
@@ -51,7 +53,7 @@ def square_linf(
     keys : ndarray
         (n,) one key per image, for its random squares.
     queries : int
-        Forward passes per image, at least 1.
+        Forward passes per image, at least 1; up to four times as many where they still gain much.
     search : callable, optional
         The model in a cheaper precision; what it takes for a success is judged again.
     batch_size : int
@@ -89,12 +91,24 @@ def random_search(
     """Return the points (n, ...) that came nearest to another label, or have another one.
 
     A proposal is taken where the margin got no better for the label; inputs that have fallen cost
-    nothing any more. The first query is spent on the start.
+    nothing any more. The first query is spent on the start. After the granted queries an input goes
+    on as long as another gain like that of the second half of its queries would make it fall, but
+    for at most four times as many. Halves are counted from fixed marks (125, 250, 500, ...), so
+    that more granted queries never end an input's search sooner.
     """
     points = start.clone()
     lowest = torch.full((len(start),), -torch.inf, device=start.device)
-    active = torch.arange(len(start), device=start.device)
-    for query in range(queries):
+    before = lowest.clone()  # at the last mark
+    promising = torch.zeros(len(start), dtype=torch.bool, device=start.device)
+    active, mark = torch.arange(len(start), device=start.device), _FIRST_MARK
+    for query in range(LONGER * queries):
+        if query == mark:
+            promising = before.isfinite() & (lowest + (lowest - before) > 0)
+            before, mark = lowest.clone(), 2 * mark
+        if query >= queries:
+            active = active[promising[active]]
+        if len(active) == 0:
+            break
         tried = points[active]
         if query:
             tried = propose(tried, active, query)
@@ -106,8 +120,6 @@ def random_search(
         points[active[better]] = tried[better]
         lowest[active[better]] = margins[better]
         active = active[~fooled]
-        if len(active) == 0:
-            break
     return points
 
 

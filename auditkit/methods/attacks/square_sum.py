@@ -47,7 +47,7 @@ def square_sum(
     keys : ndarray
         (n,) one key per image, for its random squares.
     queries : int
-        Forward passes per image, at least 1.
+        Forward passes per image, at least 1; up to four times as many where they still gain much.
     search : callable, optional
         The model in a cheaper precision; what it takes for a success is judged again.
     batch_size : int

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from auditkit.methods.attacks.active_set import judged
 from auditkit.methods.attacks.ball import BALLS, Norm
-from auditkit.methods.attacks.ensemble import SQUARE, Ensemble
+from auditkit.methods.attacks.ensemble import MINIMUM, SQUARE, Ensemble
 from auditkit.methods.attacks.narrowing import narrow
 from auditkit.models.classifier import ImageClassifier
 from auditkit.randomness import keys_of
@@ -86,7 +86,8 @@ def test_models_without_gradients_meet_squares_alone() -> None:
     subject = trained_digits()
     assert list(ensemble_of(subject, gradients=False).attacks()) == [SQUARE]
     assert list(ensemble_of(subject, "l2", gradients=False).attacks()) == [SQUARE]
-    assert SQUARE in ensemble_of(subject, "l1").attacks()
+    assert list(ensemble_of(subject, "l1").attacks())[-2:] == [MINIMUM, SQUARE]
+    assert MINIMUM not in ensemble_of(subject).attacks()
 
 
 def test_a_known_point_is_where_ascent_starts() -> None:

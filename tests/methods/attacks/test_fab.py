@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from auditkit.methods.attacks.active_set import judged
-from auditkit.methods.attacks.fab import fab
+from auditkit.methods.attacks.fab import _nearest_plane, fab
 from auditkit.methods.attacks.hyperplane import MEASURES, Measure, size_of
 from auditkit.methods.attacks.nearest import Nearest
 from tests.methods.attacks.subjects import trained_digits
@@ -27,6 +27,14 @@ def test_of_several_boundaries_the_nearest_is_crossed(norm: Measure) -> None:
         fab(four_classes, nearest, rows, steps=1, classes=classes)
         wanted = 1.0 if norm == "l0" else expected
         assert float(nearest.distances) == pytest.approx(wanted, abs=1e-4)
+
+
+def test_the_nearest_of_the_likeliest_planes_is_taken() -> None:
+    inputs, labels = torch.zeros(1, 2), torch.tensor([0])
+    for classes, normal, offset in ((1, [0.25, 0.0], -0.2), (3, [0.0, 1.0], -0.3)):
+        plane = _nearest_plane(four_classes, inputs, labels, "l2", classes)
+        assert plane.normals[0].tolist() == normal
+        assert float(plane.offsets) == pytest.approx(offset, abs=1e-4)
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])

@@ -11,7 +11,13 @@ from torch import Tensor
 
 from auditkit.errors import ConfigError, MissingExtraError
 from auditkit.methods.attacks.active_set import judged
-from auditkit.methods.attacks.foolbox_adapter import ATTACKS, deepfool_l2, find_attack, run_foolbox
+from auditkit.methods.attacks.foolbox_adapter import (
+    ATTACKS,
+    _own_random_state,
+    deepfool_l2,
+    find_attack,
+    run_foolbox,
+)
 from auditkit.randomness import keys_of
 from tests.methods.attacks.subjects import trained_digits
 from tests.subjects import linear_subject
@@ -101,16 +107,25 @@ def attacked(name: str, rows: list[int]) -> tuple[Tensor, Tensor]:
     "name", [pytest.param(one, marks=pytest.mark.slow if one in DEAR else ()) for one in HERE]
 )
 def test_every_attack_works_draws_from_its_keys_and_treats_inputs_apart(name: str) -> None:
-    before, drawn = (
-        torch.random.get_rng_state(),
-        np.random.get_state(legacy=False)["state"]["key"].copy(),  # noqa: NPY002
-    )
     points, fooled = attacked(name, [0, 1, 2, 3, 4, 5])
     assert fooled.float().mean() >= 0.5
-    alone, _ = attacked(name, [4, 2])
+    with torch.random.fork_rng(devices=[]):
+        torch.rand(3)  # what others draw does not matter
+        alone, _ = attacked(name, [4, 2])
     assert torch.allclose(alone, points[[4, 2]], atol=1e-4)
-    assert torch.equal(torch.random.get_rng_state(), before)
-    assert np.array_equal(np.random.get_state(legacy=False)["state"]["key"], drawn)  # noqa: NPY002
+
+
+def test_the_global_random_states_are_as_before() -> None:
+    def states() -> tuple[list[int], list[int]]:
+        numpy = np.random.get_state(legacy=False)["state"]["key"]  # noqa: NPY002
+        return torch.random.get_rng_state().tolist(), numpy.tolist()
+
+    before = states()
+    attacked("noise", [0, 1])
+    attacked("salt-and-pepper", [0, 1])
+    with _own_random_state(3, torch.device("cpu")):
+        np.random.random()  # noqa: NPY002
+    assert states() == before
 
 
 def test_unknown_names_and_missing_packages_are_told() -> None:

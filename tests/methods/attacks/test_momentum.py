@@ -53,8 +53,34 @@ def test_momentum_carries_over_a_ridge() -> None:
 
     ball = BALLS["linf"](torch.full((1, 2), 0.5), epsilon=0.4, bounds=(0.0, 1.0))
     momentum(ridge, torch.tensor([0]), ball=ball, steps=6)
+    stride = STEP * 0.4
     assert [float(one[0, 0]) for one in seen] == pytest.approx(
-        [0.5 + STEP * 0.4 * i for i in range(6)], abs=1e-5
+        [0.5 + stride * i for i in range(6)], abs=1e-5
+    )
+    # Scaled gradients of the second number: +, -, -, +, +, -; their sums: +, 0, -, 0, +, 0.
+    ups = [0, 1, 1, 0, 0, 1]
+    assert [float(one[0, 1]) for one in seen] == pytest.approx(
+        [0.5 + stride * up for up in ups], abs=1e-5
     )
     blind = momentum(lambda x: torch.zeros(len(x), 2), torch.tensor([0]), ball=ball, steps=3)
     assert torch.equal(blind, ball.inputs)
+
+
+def test_a_search_that_lies_stops_nothing() -> None:
+    """The cheap model says that everything is misclassified, and has the right gradients."""
+    subject = trained_digits()
+    images, labels = subject.artifacts.images[:40], subject.artifacts.labels[:40]
+    model = subject.model.logits
+    ball = BALLS["linf"](images, epsilon=0.08, bounds=(0.0, 1.0))
+    plain = judged(model, momentum(model, labels, ball=ball, steps=12), labels)
+
+    def liar(points: Tensor) -> Tensor:
+        scores = model(points)
+        return scores - 100 * torch.nn.functional.one_hot(scores.argmax(1), 10)
+
+    lied = momentum(model, labels, ball=ball, steps=12, search=liar)
+    assert judged(model, lied, labels).sum() > 0
+    assert plain.sum() > 0
+    assert not torch.equal(lied, images)
+    held = ~judged(model, lied, labels)
+    assert (ball.distance(lied)[held] > 0.01).all()  # whoever holds went on to the end

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 
 from auditkit.methods.attacks import smallest
 from auditkit.methods.attacks.active_set import judged
+from auditkit.methods.attacks.ball import Ball
 from auditkit.methods.attacks.hyperplane import MEASURES, Measure
 from auditkit.methods.attacks.smallest import Smallest, SmallestChange
 from auditkit.models.classifier import Logits
@@ -76,6 +79,21 @@ def test_what_a_fixed_radius_finds_counts_as_found_at_the_radius(
     for distance, attack in zip(expected, result.attacks, strict=True):
         assert (attack == "") == (distance == torch.inf)
     assert not judged(search.logits, result.points, search.labels)[result.distances.isinf()].any()
+
+
+def test_what_holds_at_a_radius_is_left_alone_at_smaller_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[int, float]] = []
+
+    def vain(self: SmallestChange, rows: torch.Tensor, ball: Ball) -> torch.Tensor:
+        asked.append((len(rows), ball.epsilon))
+        return self.images[rows]
+
+    monkeypatch.setattr(SmallestChange, "_minimal", lambda _: {})
+    monkeypatch.setattr(SmallestChange, "_within", lambda self: {"vain": partial(vain, self)})
+    assert found(trained_digits(), "l2", radii=(0.1, 0.2, 0.4))[1].distances.isinf().all()
+    assert asked == [(N, 0.4)]
 
 
 def test_without_gradients_scores_and_answers_are_used_and_foolbox_where_it_can() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
@@ -50,6 +51,26 @@ def test_more_queries_never_lose_a_success() -> None:
     for fewer, more in pairwise(found):
         assert not (more & ~fewer).any()
     assert found[-1].sum() < found[0].sum()
+
+
+def test_only_who_gains_enough_gets_more_queries_than_were_granted() -> None:
+    """The margin of class 1 rises with every question, to 0 after 350, 1,400 or never."""
+    asked = torch.zeros(3)
+    pace = torch.tensor([350.0, 1400.0, 1e9])
+
+    def model(images: Tensor) -> Tensor:
+        rows = images[:, 0, 0, 0].sub(0.5).mul(10).round().long()  # 0, 1 or 2, whatever is tried
+        asked[rows] += 1
+        lead = asked[rows] / pace[rows] - 1
+        return torch.stack([torch.zeros_like(lead), lead], dim=1)
+
+    images = (0.5 + 0.1 * torch.arange(3.0)).view(3, 1, 1, 1).expand(3, 1, 4, 4)
+    ball = LinfBall(images, epsilon=0.01, bounds=(0.0, 1.0))
+    keys, labels = np.arange(3, dtype=np.uint64), torch.zeros(3, dtype=torch.int64)
+    for queries, expected in ((260, [351, 260, 260]), (1000, [351, 1401, 1000]), (100, [100] * 3)):
+        asked.zero_()
+        square_linf(model, labels, ball=ball, keys=keys, queries=queries)
+        assert asked.tolist() == pytest.approx(expected, abs=2)
 
 
 def test_an_image_has_its_own_squares_whatever_stands_beside_it() -> None:
