@@ -340,6 +340,10 @@ def _error_rates(policy: Policy, limits: int) -> str:
     )
 
 
+def _limits(judgements: Sequence[Judgement]) -> str:
+    return f"{len(judgements)} limit{'s' if len(judgements) != 1 else ''}"
+
+
 def _verdict(
     status: VerdictStatus,
     open_: Sequence[Judgement],
@@ -353,14 +357,15 @@ def _verdict(
     fails = sum(one.status == "fail" for one in bad)
     match status:
         case "pass":
-            sentence = f"Pass: all {len(passed)} limits are met."
+            met = "the one limit is" if len(passed) == 1 else f"all {len(passed)} limits are"
+            sentence = f"Pass: {met} met."
         case "fail":
             sentence = (
-                f"Fail: {fails} of {len(judgements)} limits {'is' if fails == 1 else 'are'} missed."
+                f"Fail: {fails} of {_limits(judgements)} {'is' if fails == 1 else 'are'} missed."
             )
         case "incomplete":
             sentence = (
-                f"Incomplete: {len(bad)} of {len(open_)} limits"
+                f"Incomplete: {len(bad)} of {_limits(open_)}"
                 f" {'is' if len(bad) == 1 else 'are'} not decided."
             )
         case "not_judged":

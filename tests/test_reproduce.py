@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -39,11 +40,11 @@ from tests.subjects import Subject
 
 EPSILON = "pgd-linf/robust_accuracy/all/epsilon=0.05"
 UNBOUNDED = "pgd-linf/unbounded_robust_accuracy/all"
-CHECKS = ("pgd-linf", "fgsm-linf", "deepfool-l2", "worst-case", "clean-accuracy")
+CHECKS = ("pgd-linf", "fgsm-linf", "robustness-curve", "worst-case", "clean-accuracy")
 PARAMETERS = {
     "pgd-linf": {"epsilons": [0.005, 0.05], "steps": 3},
     "fgsm-linf": {"epsilons": [0.05]},
-    "deepfool-l2": {"radii": [0.2, 1.0]},
+    "robustness-curve": {"linf": [], "l2": [0.2, 1.0], "queries": 0},
     "worst-case": {"linf": [0.05], "l2": [0.3], "l1": [2.0], "queries": 20},
 }
 
@@ -262,7 +263,7 @@ def test_a_check_that_fails_now_decides_nothing(
 
 def test_another_version_of_the_check_is_refused(folder: Path) -> None:
     file = folder / "result.json"
-    file.write_text(file.read_text().replace('"version": 1', '"version": 7'))
+    file.write_text(re.sub(r'"version": \d', '"version": 7', file.read_text()))
     with pytest.raises(ResultError, match="was of version 7 then"):
         answer(folder, UNBOUNDED)
 

@@ -226,3 +226,15 @@ def test_bootstrap_intervals_decide_like_exact_ones() -> None:
         assert verdict([outcome(finding)], limits=[at_least(bound)]).status == status
     (judgement,) = verdict([outcome(finding)], limits=[at_least(0.55)]).decided_by
     assert judgement.needs_n == 1600  # the upper half-width .2 must shrink to .05: 16 times n
+
+
+def test_the_sentence_counts_limits_in_plain_words() -> None:
+    two = [at_least(0.5), at_least(0.6)]
+    good = [outcome(share(95, 100))]
+    assert verdict(good, limits=two[:1]).sentence == "Pass: the one limit is met."
+    assert verdict(good, limits=two).sentence == "Pass: all 2 limits are met."
+    bad = [outcome(share(5, 100))]
+    assert verdict(bad, limits=two[:1]).sentence == "Fail: 1 of 1 limit is missed."
+    assert verdict(bad, limits=two).sentence == "Fail: 2 of 2 limits are missed."
+    open_ = [outcome(undefined())]
+    assert verdict(open_, limits=two[:1]).sentence == "Incomplete: 1 of 1 limit is not decided."

@@ -20,7 +20,6 @@ from auditkit.checks.robustness.attack_controls import AttackControls
 from auditkit.checks.robustness.backdoor import Backdoor
 from auditkit.checks.robustness.certified import Certified
 from auditkit.checks.robustness.character import Character
-from auditkit.checks.robustness.deepfool_l2 import DeepfoolL2
 from auditkit.checks.robustness.edge_flips import EdgeFlips
 from auditkit.checks.robustness.fgsm_linf import FgsmLinf
 from auditkit.checks.robustness.insertion import Insertion
@@ -41,7 +40,6 @@ BUILT_IN: tuple[type[Check], ...] = (
     AttackControls,
     PgdLinf,
     FgsmLinf,
-    DeepfoolL2,
     WorstCase,
     Transfer,
     RobustnessCurve,

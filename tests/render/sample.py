@@ -562,10 +562,10 @@ def missing() -> list[Outcome]:
     """One check each that errored, was skipped and does not apply."""
     return [
         Outcome(
-            check="deepfool-l2",
+            check="robustness-curve",
             version=1,
             family="robustness",
-            question="How far is the nearest decision boundary?",
+            question="How small a change is enough to make it wrong?",
             status="errored",
             reason="RuntimeError: CUDA error: an illegal memory access was encountered\n"
             "  while running 40 steps on shard 3 of 4",

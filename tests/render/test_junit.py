@@ -30,7 +30,7 @@ def test_each_limit_is_a_case_and_only_a_met_one_passes() -> None:
         "fgsm-linf is required [fgsm-linf]": ("failure", "incomplete"),
         "gap <= 0.15 [group-gap/gap/brightness]": ("failure", "incomplete"),
         "ece <= 0.03 [calibration-error/ece/all]": ("skipped", None),
-        "deepfool-l2 runs": ("skipped", None),
+        "robustness-curve runs": ("skipped", None),
         "fgsm-linf runs": ("skipped", None),
         "token-swap runs": ("skipped", None),
     }
@@ -40,12 +40,15 @@ def test_a_check_that_errored_is_an_error_only_where_a_limit_needs_it() -> None:
     """An optional check that errored leaves verdict and exit code alone, and so CI too."""
     plain = image_result()
     needed = Judgement(
-        limit="deepfool-l2 is required", finding="deepfool-l2", status="incomplete", reason="-"
+        limit="robustness-curve is required",
+        finding="robustness-curve",
+        status="incomplete",
+        reason="-",
     )
     decided = [*plain.verdict.decided_by, needed]
     verdict = plain.verdict.model_copy(update={"decided_by": decided})
     found = cases(plain.model_copy(update={"verdict": verdict}))
-    assert outcome(found["deepfool-l2 runs"]) == ("error", "errored")
+    assert outcome(found["robustness-curve runs"]) == ("error", "errored")
 
 
 def test_the_counts_are_those_of_the_cases() -> None:

@@ -27,7 +27,7 @@ def test_the_worst_family_and_the_worst_check_come_first() -> None:
 def test_a_required_check_that_was_skipped_is_incomplete_not_skipped() -> None:
     readings = {one.outcome.check: one for one in outline.readings(image_result())}
     assert readings["fgsm-linf"].standing == "incomplete"
-    assert readings["deepfool-l2"].standing == "errored"
+    assert readings["robustness-curve"].standing == "errored"
     assert not readings["fgsm-linf"].has_run
 
 
@@ -90,4 +90,4 @@ def test_a_pass_was_decided_by_the_limits_that_were_met() -> None:
 
 def test_what_gave_no_number_is_listed_errored_first() -> None:
     untested = [one.outcome.check for one in outline.untested(image_result())]
-    assert untested == ["deepfool-l2", "fgsm-linf", "token-swap"]
+    assert untested == ["robustness-curve", "fgsm-linf", "token-swap"]

@@ -22,7 +22,6 @@ import torch
 from torch import Tensor, nn
 
 from auditkit.errors import ConfigError, MissingExtraError, near_miss
-from auditkit.methods.attacks.active_set import judged
 from auditkit.methods.attacks.hyperplane import Measure
 from auditkit.models.classifier import Logits
 from auditkit.types import Keys
@@ -193,56 +192,6 @@ def _moved(attack: FoolboxAttack, module: _Guarded, inputs: Tensor, labels: Tens
     except (_NoMoreAnswersError, ValueError, AssertionError):
         return inputs  # it found no point to start from, or none at all
     return module.points(torch.where(torch.isfinite(found), found, module.shares(inputs)))
-
-
-def deepfool_l2(
-    logits: Logits,
-    inputs: Tensor,
-    labels: Tensor,
-    *,
-    steps: int,
-    bounds: tuple[float, float],
-    candidates: int = 10,
-    batch_size: int = 128,
-) -> Tensor:
-    """Return points just across the nearest decision boundary that DeepFool finds.
-
-    A point may still have the right label: DeepFool can fail. Judge before use.
-
-    Parameters
-    ----------
-    logits : callable
-        The model in its own precision.
-    inputs : Tensor
-        (n, ...) clean inputs, all classified correctly, within the bounds.
-    labels : Tensor
-        (n,) int64.
-    steps : int
-        Linearisations per input.
-    bounds : (low, high)
-        Range of an input value.
-    candidates : int
-        Most likely classes that are considered, at least 2.
-    batch_size : int
-        Points per forward pass.
-
-    References
-    ----------
-    Moosavi-Dezfooli et al., 2016, arXiv:1511.04599, algorithm 2.
-    """
-    module = _Guarded(logits, bounds)
-    model, kind = _model(module, inputs.device), _foolbox_attacks().L2DeepFoolAttack
-    points = inputs.clone()
-    # An input that resists keeps its whole batch running: most fall early, so the rest start again.
-    for limit in (min(10, steps), steps):
-        held = ~judged(logits, points, labels, batch_size=batch_size)
-        for rows in held.nonzero()[:, 0].split(batch_size):
-            if len(rows) == 0:
-                continue
-            attack = kind(steps=limit, candidates=candidates)
-            moved = attack.run(model, module.shares(inputs[rows]), labels[rows])
-            points[rows] = module.points(torch.nan_to_num(moved))
-    return points
 
 
 def _foolbox_attacks() -> Any:

@@ -14,13 +14,20 @@ from auditkit.methods.attacks.active_set import judged
 from auditkit.methods.attacks.foolbox_adapter import (
     ATTACKS,
     _own_random_state,
-    deepfool_l2,
     find_attack,
     run_foolbox,
 )
+from auditkit.models.classifier import Logits
 from auditkit.randomness import keys_of
 from tests.methods.attacks.subjects import trained_digits
 from tests.subjects import linear_subject
+
+
+def deepfool_l2(
+    logits: Logits, inputs: Tensor, labels: Tensor, *, bounds: tuple[float, float]
+) -> Tensor:
+    keys = keys_of(0, "deepfool-l2", [str(i) for i in range(len(inputs))])
+    return run_foolbox("deepfool-l2", logits, inputs, labels, bounds=bounds, keys=keys)
 
 
 @pytest.mark.parametrize("bounds", [(-9.0, 9.0), (-90.0, 165.0)])
@@ -29,7 +36,7 @@ def test_distance_on_a_linear_model(bounds: tuple[float, float]) -> None:
     subject = linear_subject(1)
     right = subject.margins > 0
     images, labels = subject.artifacts.images[right], subject.artifacts.labels[right]
-    points = deepfool_l2(subject.model.logits, images, labels, steps=50, bounds=bounds)
+    points = deepfool_l2(subject.model.logits, images, labels, bounds=bounds)
     assert judged(subject.model.logits, points, labels).all()
     expected = subject.margins[right] / subject.weight.norm() + 1e-4 * (bounds[1] - bounds[0])
     found = (points - images).flatten(1).norm(dim=1)
@@ -45,7 +52,7 @@ def test_what_comes_back_is_within_the_bounds() -> None:
     def logits(points: Tensor) -> Tensor:
         return subject.model.logits(10 * points)
 
-    points = deepfool_l2(logits, images, labels, steps=20, bounds=(0.0, 0.1))
+    points = deepfool_l2(logits, images, labels, bounds=(0.0, 0.1))
     assert points.min() >= 0
     assert points.double().max() <= torch.tensor(0.1).double()
 
@@ -56,9 +63,8 @@ def test_inputs_that_no_gradient_reaches_come_back_unmoved() -> None:
     model = subject.model
     correct = ~judged(model.logits, images, labels)
     points = deepfool_l2(
-        lambda x: model.logits(x.detach()), images[correct], labels[correct], steps=5,
-        bounds=(0.0, 1.0),
-    )  # fmt: skip
+        lambda x: model.logits(x.detach()), images[correct], labels[correct], bounds=(0.0, 1.0)
+    )
     assert torch.allclose(points, images[correct], atol=1e-6)
 
 
@@ -70,18 +76,8 @@ def test_nan_is_not_handed_back() -> None:
         good = torch.stack([3 - total, total - 2], dim=1)
         return torch.where((points == 0.5).flatten(1).all(1, keepdim=True), good, torch.nan)
 
-    points = deepfool_l2(broken, images, labels, steps=3, bounds=(0.0, 1.0))
+    points = deepfool_l2(broken, images, labels, bounds=(0.0, 1.0))
     assert points.isfinite().all()
-
-
-def test_batches_change_nothing_and_no_gradients_are_left_behind() -> None:
-    subject = trained_digits()
-    images, labels = subject.artifacts.images[:40], subject.artifacts.labels[:40]
-    options = {"steps": 30, "bounds": (0.0, 1.0)}
-    one = deepfool_l2(subject.model.logits, images, labels, **options)  # type: ignore[arg-type]
-    two = deepfool_l2(subject.model.logits, images, labels, batch_size=7, **options)  # type: ignore[arg-type]
-    assert torch.allclose(one, two, atol=1e-4)
-    assert all(p.grad is None for p in subject.model.module.parameters())
 
 
 # --- any attack -----------------------------------------------------------------------------------
