@@ -34,7 +34,7 @@ POLICY = Policy.model_validate(
         "parameters": {
             "pgd-linf": {"epsilons": [EPSILON], "steps": 40},
             "worst-case": {"linf": [EPSILON], "queries": 300},
-            "attack-controls": {"epsilon": EPSILON},
+            "attack-controls": {"epsilons": [EPSILON]},
         },
         "limits": [
             {"finding": f"pgd-linf/robust_accuracy/all/epsilon={EPSILON}", "min": 0.2},

@@ -67,7 +67,7 @@ GAINS = {
     "larger_ball": Control(
         "share that a larger ball saved",
         "Share of the tested inputs that fell, but not to the same attack from a fresh start with"
-        " twice the radius.",
+        " twice the radius, or that held, but not against the same attack with half of it.",
         "an attack that gets lost: a larger ball holds every change of a smaller one",
     ),
 }

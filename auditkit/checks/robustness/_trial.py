@@ -23,6 +23,7 @@ from auditkit.methods.attacks.pgd_linf import pgd_linf
 from auditkit.methods.attacks.square import square_linf
 from auditkit.models.classifier import Logits
 from auditkit.randomness import uniform
+from auditkit.types import Bools
 
 UNSTABLE = 1e-4  # between two answers, their logits scaled to length 1
 AVERAGED = 16  # answers that the averaged model is made of
@@ -64,49 +65,59 @@ class Trial:
         self._batch_size = execution.batch_size
         self._width = self._model.bounds[1] - self._model.bounds[0]
         self._epsilon, self._steps, self._queries, self._draws = epsilon, steps, queries, draws
+        self._white = self._model.differentiable
         plain = None if execution.search_dtype == "float32" else self._model.search_logits
-        unmasked = past_masks(artifacts) if self._model.differentiable else None
+        unmasked = past_masks(artifacts) if self._white else None
         self.masks = unmasked.masks if unmasked else ()
         self._plain, self._best = plain, unmasked if self.masks else plain
 
-    def tried(self) -> dict[str, Tensor]:
+    def fell(self) -> Bools:
+        """Return which images (m,) the plain attack changes."""
+        everyone = torch.ones(len(self._images), dtype=torch.bool, device=self._images.device)
+        plain = partial(self._descent, self._plain) if self._white else self._squares
+        return _numbers(self._fallen(everyone, plain))
+
+    def tried(self, held: Bools) -> dict[str, Bools]:
         """Return by name which images (m,) each attempt changed, or each fault was seen on.
 
         Attempts after "unmasked" are made on all images that the attack past masks left, each for
         itself.
+
+        Parameters
+        ----------
+        held : ndarray
+            (m,) bool, which images the plain attack left.
         """
         found: dict[str, Tensor] = {}
-        everyone = torch.ones(len(self._images), dtype=torch.bool, device=self._images.device)
-        white = self._model.differentiable
-        plain = partial(self._descent, self._plain) if white else self._squares
-        found["fell"] = self._fallen(everyone, plain)
-        held = ~found["fell"]
+        left = torch.from_numpy(held).to(self._images.device)
         if self.masks:
-            found["unmasked"] = self._fallen(held, partial(self._descent, self._best))
-            held = held & ~found["unmasked"]
-        main = partial(self._descent, self._best) if white else self._squares
+            found["unmasked"] = self._fallen(left, partial(self._descent, self._best))
+            left = left & ~found["unmasked"]
+        main = partial(self._descent, self._best) if self._white else self._squares
         attempts: dict[str, Attempt] = {
             "more_steps": partial(main, times=2),
             "random": self._corners,
             "transfer": self._transferred,
         }
-        if white:
+        if self._white:
             attempts |= {
                 "one_step": self._one_step,
                 "other_losses": self._ascents,
                 "black_box": self._squares,
             }
         for name, attempt in attempts.items():
-            found[name] = self._fallen(held, attempt)
-        fell = ~held
-        twice = partial(main, purpose="twice", epsilon=min(2 * self._epsilon, _UNBOUNDED))
-        found["larger_ball"] = fell & ~self._fallen(fell, twice)
+            found[name] = self._fallen(left, attempt)
+        found["larger_ball"] = self._saved_by_a_larger_ball(left, main)
         freely = partial(main, epsilon=_UNBOUNDED)
-        found["unbounded"] = held & ~self._fallen(held, freely)
-        found["unstable"] = unstable = self._unstable()
-        if unstable.any():
-            found["averaged_held"] = self._averaged()
-        return found | (self._slopes(held) if white else {})
+        found["unbounded"] = left & ~self._fallen(left, freely)
+        found |= self._slopes(left) if self._white else {}
+        return {name: _numbers(one) for name, one in found.items()}
+
+    def _saved_by_a_larger_ball(self, left: Tensor, main: Callable[..., Tensor]) -> Tensor:
+        """Return which images hold, and fall with half the radius, or fall, and hold with twice."""
+        half = partial(main, purpose="half", epsilon=self._epsilon / 2)
+        twice = partial(main, purpose="twice", epsilon=min(2 * self._epsilon, _UNBOUNDED))
+        return self._fallen(left, half) | (~left & ~self._fallen(~left, twice))
 
     def _fallen(self, among: Tensor, attempt: Attempt) -> Tensor:
         """Return which of some images (m,) an attempt changes."""
@@ -257,17 +268,18 @@ class Trial:
             "unraised_loss": unraised,
         }
 
-    def _unstable(self) -> Tensor:
+    def unstable(self) -> Bools:
+        """Return which answers (m,) change when the same images are asked about again."""
         with torch.no_grad():
             first, second = (
                 torch.cat([self._model.logits(one) for one in self._images.split(self._batch_size)])
                 for _ in range(2)
             )
         first, second = (one / one.norm(dim=1, keepdim=True) for one in (first, second))
-        return ~((first - second).norm(dim=1) <= UNSTABLE)
+        return _numbers(~((first - second).norm(dim=1) <= UNSTABLE))
 
-    def _averaged(self) -> Tensor:
-        """Return which images the averaged model classifies correctly, also when attacked."""
+    def averaged_held(self) -> Bools:
+        """Return which images (m,) the averaged model classifies correctly, also when attacked."""
         mean = averaged(self._model.logits, draws=AVERAGED)
         everyone = torch.arange(len(self._images), device=self._images.device)
         ball = self._ball(everyone)
@@ -280,7 +292,11 @@ class Trial:
             batch_size=self._batch_size,
         )
         clean = judged(mean, self._images, self._labels, margin=0.0, batch_size=self._batch_size)
-        return ~(clean | reached.fooled)
+        return _numbers(~(clean | reached.fooled))
+
+
+def _numbers(flags: Tensor) -> Bools:
+    return flags.cpu().numpy()
 
 
 Attempt = Callable[[Tensor], Tensor]

@@ -16,7 +16,7 @@ from auditkit.checks.robustness._flips import ROBUST_ACCURACY, ascending
 from auditkit.checks.robustness._trial import AVERAGED, Trial
 from auditkit.errors import ConfigError
 from auditkit.findings import Evidence, Finding, Metric, Note, Table
-from auditkit.types import Params, Scalar
+from auditkit.types import Scalar
 
 
 @final
@@ -24,13 +24,14 @@ from auditkit.types import Params, Scalar
 class AttackControls(Check):
     """What attacks of other kinds find that the plain one misses, and other signs of failure.
 
-    Measured on a sample, at one radius. Robust accuracy of `pgd-linf` and `worst-case` may only
-    pass a limit where these numbers stay within the policy's controls.
+    Measured on a sample; each image at the largest radius at which it holds against the plain
+    attack, because that is where a better attack would show. Robust accuracy of `pgd-linf` and
+    `worst-case` may only pass a limit where these numbers stay within the policy's controls.
 
     Parameters
     ----------
-    epsilon : float
-        Radius of the Linf ball as a share of the input range, in (0, .5].
+    epsilons : tuple of float
+        Radii of the Linf ball as shares of the input range, increasing, in (0, .5].
     max_inputs : int
         Images that are tested, drawn from the whole sample, at least 1.
     steps : int
@@ -54,11 +55,12 @@ class AttackControls(Check):
         id="attack-controls",
         family="robustness",
         question="Would the attacks have found a change if there were one?",
-        explanation="An attack that fails looks like a robust model. On a sample, at one radius,"
-        " the plain attack (projected gradient descent, random squares where there are no"
-        " gradients) is put beside attacks of other kinds: with gradients past the steps that hide"
-        " them, with one large step, twice the steps, other losses, random points, random squares"
-        " and the attack on a stand-in that was taught the model's answers. What any of them finds"
+        explanation="An attack that fails looks like a robust model. On a sample the plain attack"
+        " (projected gradient descent, random squares where there are no gradients) is put beside"
+        " attacks of other kinds, each image at the largest of some radii at which it holds: with"
+        " gradients past the steps that hide them, with one large step, twice the steps, other"
+        " losses, random points, random squares and the attack on a stand-in that was taught the"
+        " model's answers. What any of them finds"
         " and the plain attack missed counts against it; so do gradients that are zero or mislead,"
         " answers that change when asked again, and images that hold without any bound.",
         not_shown="All controls within limits do not prove an attack strong: what none of these"
@@ -87,7 +89,7 @@ class AttackControls(Check):
                 label="robust accuracy of the averaged model",
                 definition=f"Share of the sample that the mean of {AVERAGED} answers classifies"
                 " correctly, also under an attack on that mean. It belongs to the averaged model,"
-                " and is measured only where answers change when asked again.",
+                " and is measured at the largest radius, where answers change when asked again.",
                 unit="share",
                 better="higher",
             ),
@@ -102,14 +104,14 @@ class AttackControls(Check):
             "Pintor et al., 2022, arXiv:2106.09947",
         ),
     )
-    epsilon: float = 0.1
+    epsilons: tuple[float, ...] = (0.01, 0.02, 0.05, 0.1)
     max_inputs: int = 100
     steps: int = 40
     queries: int = 500
     draws: int = 100
 
     def __post_init__(self) -> None:
-        ascending("attack-controls", "epsilon", (self.epsilon,), most=0.5)
+        ascending("attack-controls", "epsilons", self.epsilons, most=0.5)
         for name in ("max_inputs", "steps", "queries", "draws"):
             if getattr(self, name) < 1:
                 raise ConfigError(
@@ -125,27 +127,45 @@ class AttackControls(Check):
             name: np.zeros(len(artifacts), dtype=bool)
             for name in ("fell", *GAINS, *FAULTS, "averaged_held")
         }
-        masks = np.full(len(artifacts), "", dtype=object)
+        radius, masks = np.full(len(artifacts), np.nan), ""
         if len(rows):
-            trial = Trial(
-                artifacts,
-                torch.from_numpy(rows),
-                epsilon=self.epsilon,
-                steps=self.steps,
-                queries=self.queries,
-                draws=self.draws,
-            )
-            for name, found in trial.tried().items():
-                columns[name][rows] = found.cpu().numpy()
-            masks[:] = ", ".join(trial.masks)
+            trial = self._trial(artifacts, rows, self.epsilons[-1])
+            masks = ", ".join(trial.masks)
+            columns["unstable"][rows] = unstable = trial.unstable()
+            if unstable.any():
+                columns["averaged_held"][rows] = trial.averaged_held()
+        for epsilon in reversed(self.epsilons):
+            if len(rows) == 0:
+                break
+            fell = self._trial(artifacts, rows, epsilon).fell()
+            settled = ~fell | (epsilon == self.epsilons[0])
+            here = rows[settled]
+            radius[here] = epsilon
+            if len(here):
+                columns["fell"][here] = fell[settled]
+                tried = self._trial(artifacts, here, epsilon).tried(~fell[settled])
+                for name, found in tried.items():
+                    columns[name][here] = found
+            rows = rows[~settled]
         return Records(
             artifacts.ids,
             examples=(),
             drawn=drawn,
+            radius=radius,
             tested=drawn & correct,
             gradients=np.full(len(artifacts), artifacts.classifier.differentiable),
-            masks=masks.astype(str),
+            masks=np.full(len(artifacts), masks),
             **columns,
+        )
+
+    def _trial(self, artifacts: Artifacts, rows: np.ndarray, epsilon: float) -> Trial:
+        return Trial(
+            artifacts,
+            torch.from_numpy(rows),
+            epsilon=epsilon,
+            steps=self.steps,
+            queries=self.queries,
+            draws=self.draws,
         )
 
     def summarise(self, records: Records, context: Context) -> Measured | NotApplicable:
@@ -179,25 +199,20 @@ class AttackControls(Check):
     def _results(self, records: Records, gains: list[str], level: float) -> list[Finding]:
         drawn, tested, fell = records["drawn"], records["tested"], records["fell"]
         beyond = np.any([records[name] for name in gains if name != "larger_ball"], axis=0)
-        held = tested & ~fell
-        swept: Params = {"epsilon": self.epsilon}
-        share = self.share
+        largest = np.where(tested & ~fell, records["radius"], 0.0)  # at which it held
+        findings = [self._of_tested("missed_share", beyond, records, level)]
         n = int(drawn.sum())
-        findings = [
-            self._of_tested("missed_share", beyond, records, level),
-            share("robust_accuracy", int(held.sum()), n=n, swept=swept, level=level),
-            share(
-                "remedied_robust_accuracy",
-                int((held & ~beyond).sum()),
-                n=n,
-                swept=swept,
-                level=level,
-            ),
-        ]
-        if records["unstable"].any():
-            kept = records.count("averaged_held")
-            found = share("averaged_robust_accuracy", kept, n=n, swept=swept, level=level)
-            findings.append(found)
+        for epsilon in self.epsilons:
+            held = {
+                "robust_accuracy": largest >= epsilon,
+                "remedied_robust_accuracy": (largest > epsilon) | ((largest == epsilon) & ~beyond),
+            }
+            if records["unstable"].any() and epsilon == self.epsilons[-1]:
+                held["averaged_robust_accuracy"] = records["averaged_held"]
+            findings += [
+                self.share(name, int(one.sum()), n=n, swept={"epsilon": epsilon}, level=level)
+                for name, one in held.items()
+            ]
         return findings
 
     def _of_tested(self, metric: str, seen: np.ndarray, records: Records, level: float) -> Finding:

@@ -31,9 +31,9 @@ from tests.methods.attacks.subjects import (
 )
 from tests.subjects import Subject, measured, run_check, values
 
-CHECK = AttackControls(epsilon=0.05, max_inputs=20, steps=10, queries=20, draws=5)
+CHECK = AttackControls(epsilons=(0.05,), max_inputs=20, steps=10, queries=20, draws=5)
 REVEALS = "missed_share"
-SMALL = AttackControls(epsilon=0.1, max_inputs=60, steps=10, queries=40, draws=10)
+SMALL = AttackControls(epsilons=(0.1,), max_inputs=60, steps=10, queries=40, draws=10)
 
 
 def broken() -> Subject:
@@ -109,7 +109,7 @@ def test_a_mask_that_nothing_gets_around_shows_in_other_controls() -> None:
     subject = trained_digits()
     network = subject.model.module
     assert isinstance(network, nn.Sequential)
-    check = replace(SMALL, epsilon=0.2, queries=100, draws=50)
+    check = replace(SMALL, epsilons=(0.2,), queries=100, draws=50)
     found = values(measured(check, like(subject, Hidden(network))))
     assert found["zero_gradient_share"] == 1
     assert found["misleading_gradient_share"] == 1
@@ -196,7 +196,12 @@ def test_without_a_right_answer_there_is_nothing_to_test() -> None:
 
 @pytest.mark.parametrize(
     ("parameters", "said"),
-    [({"epsilon": 0.6}, "epsilon"), ({"max_inputs": 0}, "max_inputs"), ({"draws": 0}, "draws")],
+    [
+        ({"epsilons": (0.1, 0.6)}, "epsilons"),
+        ({"epsilons": ()}, "epsilons"),
+        ({"max_inputs": 0}, "max_inputs"),
+        ({"draws": 0}, "draws"),
+    ],
 )
 def test_impossible_parameters_are_refused(parameters: dict[str, object], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
