@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
+from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Measured, Meta, Records
 from auditkit.checks.robustness._bracket import (
     CONTRADICTED,
@@ -146,6 +147,7 @@ class Smoothing(Check):
         """Return radius and answer of each drawn image, and where it falls; the others are NaN."""
         chosen = artifacts.drawn("smoothing", self.max_inputs)
         images = attackable(artifacts)
+        _ = artifacts[Predictions]  # refuses logits that are no numbers
         columns: dict[str, Floats | Bools] = {}
         for sigma in self.sigmas:
             classifier = self._smoothed(artifacts, sigma)

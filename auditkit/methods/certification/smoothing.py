@@ -64,12 +64,16 @@ class Smoothed:
     batch_size: int = 128
 
     def votes(self, one: Tensor, count: int, *, key: int) -> Ints:
-        """Return how many of `count` noisy copies of an input (1, ...) get each class, (k,)."""
+        """Return how many of `count` noisy copies of an input (1, ...) get each class, (k,).
+
+        Logits that are NaN or infinite vote for none.
+        """
         draws, votes = generator(key), np.zeros(self.classes, dtype=np.int64)
         for start in range(0, count, self.batch_size):
             noise = _noise(draws, one, min(self.batch_size, count - start))
             with torch.no_grad():
-                answers = self.logits(one + self.sigma * noise).argmax(dim=1).cpu().numpy()
+                logits = self.logits(one + self.sigma * noise)
+            answers = logits.argmax(dim=1)[logits.isfinite().all(dim=1)].cpu().numpy()
             votes += np.bincount(answers, minlength=self.classes)
         return votes
 

@@ -197,6 +197,8 @@ def _check_alone(logits: Logits, inputs: Tensor) -> None:
 
     The first input is not a number; wherever that shows, it has arrived.
     """
+    if not bool(logits(inputs).isfinite().all()):
+        raise UnsupportedError("it answers with NaN or infinite logits")
     broken = inputs.clone()
     broken[0] = torch.nan
     if bool(logits(broken)[1:].isnan().any()):

@@ -115,3 +115,20 @@ def test_two_classes_in_a_draw_are_rarely_told_apart() -> None:
     wrong = sum(classifier.answers_otherwise(one, 0, key=key) for key in range(200))
     assert stats.binomtest(wrong, 200, 0.1, alternative="greater").pvalue > 0.01
     assert wrong > 0
+
+
+def test_an_answer_that_is_no_number_votes_for_no_class() -> None:
+    """Half of the noisy copies have NaN logits: what is left of the votes proves nothing."""
+
+    def logits(points: Tensor) -> Tensor:
+        scores = torch.tensor([[1.0, 0.0]]).repeat(len(points), 1)
+        scores[points[:, 0] > 0] = torch.nan
+        return scores
+
+    smoothed = Smoothed(
+        logits=logits, classes=2, sigma=1.0, selection=100, samples=1000, alpha=0.001
+    )
+    votes = smoothed.votes(torch.zeros(1, 3), 1000, key=0)
+    assert votes[1] == 0
+    assert 400 < votes[0] < 600
+    assert smoothed.certify(torch.zeros(1, 3), key=lambda _: 0).answer == -1
