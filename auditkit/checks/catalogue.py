@@ -24,6 +24,7 @@ from auditkit.checks.robustness.deepfool_l2 import DeepfoolL2
 from auditkit.checks.robustness.edge_flips import EdgeFlips
 from auditkit.checks.robustness.fgsm_linf import FgsmLinf
 from auditkit.checks.robustness.insertion import Insertion
+from auditkit.checks.robustness.patch import Patch
 from auditkit.checks.robustness.pgd_linf import PgdLinf
 from auditkit.checks.robustness.robustness_curve import RobustnessCurve
 from auditkit.checks.robustness.smoothing import Smoothing
@@ -52,6 +53,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     Insertion,
     EdgeFlips,
     Universal,
+    Patch,
     Spatial,
     Backdoor,
     Corruptions,
