@@ -120,7 +120,7 @@ class Patch(Check):
         references=("Brown et al., 2017, arXiv:1712.09665",),
     )
     areas: tuple[float, ...] = (0.05, 0.1, 0.2)
-    steps: int = 60
+    steps: int = 40
     inputs: int = 128
 
     def __post_init__(self) -> None:
@@ -129,7 +129,7 @@ class Patch(Check):
             if getattr(self, name) < 1:
                 raise ConfigError(
                     f"patch: {name} is {getattr(self, name)}, expected at least 1.",
-                    hint="The defaults are steps 60, inputs 128.",
+                    hint="The defaults are steps 40, inputs 128.",
                 )
 
     def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
