@@ -1,0 +1,130 @@
+"""Mirrors auditkit/checks/robustness/embedding_changes.py."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from auditkit.checks.base import NotApplicable
+from auditkit.checks.robustness.embedding_changes import EmbeddingChanges
+from auditkit.errors import ConfigError
+from auditkit.findings import Curve, TextExhibit
+from auditkit.statistics import median_interval
+from tests.methods.attacks.subjects import bag_of_words, sentiment_subject, text_data
+from tests.methods.attacks.test_embedding_changes import closed_form
+from tests.subjects import Subject, measured, run_check, values
+
+CHECK = EmbeddingChanges(radii=(0.02, 0.1, 0.4), rounds=1)
+REVEALS = "median_distance"
+
+
+def broken() -> Subject:
+    """Words of the two classes are a hundredth apart."""
+    return sentiment_subject(robust=False)
+
+
+def sound() -> Subject:
+    """Words of the two classes are far apart."""
+    return sentiment_subject(robust=True)
+
+
+def relative(subject: Subject) -> np.ndarray:
+    """The distances in closed form (n,), as shares of the lengths; 0 where the answer is wrong."""
+    model = subject.artifacts.text_model
+    texts, labels = subject.artifacts.texts, subject.artifacts.labels.tolist()
+    right = (model.predict(texts).argmax(dim=1) == subject.artifacts.labels).tolist()
+    found: list[float] = []
+    for text, label, fine in zip(texts, labels, right, strict=True):
+        encoded = model.encode([text])
+        length = float(model.embed(encoded.ids)[encoded.mask].norm())
+        found.append(closed_form(model, text, label) / length if fine else 0.0)
+    return np.array(found)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_equals_the_closed_form(seed: int) -> None:
+    subject = bag_of_words(seed)
+    expected = relative(subject)
+    check = EmbeddingChanges(radii=(0.03, 0.1, 0.3))
+    records = check.measure(subject.artifacts)
+    np.testing.assert_allclose(records["distance"], expected, rtol=1e-4, atol=1e-4)
+    outcome = measured(check, subject)
+    found = values(outcome)
+    n, right = len(expected), expected[expected > 0]
+    for radius in check.radii:
+        kept = int((expected > radius).sum())
+        assert found[f"robust_accuracy/radius={radius}"] == pytest.approx(kept / n)
+        success = found[f"attack_success_rate/radius={radius}"]
+        assert success == pytest.approx(1 - kept / len(right))
+    assert found["nothing_found"] == 0.0
+    median = next(one for one in outcome.findings if one.metric == "median_distance")
+    assert median.value == pytest.approx(
+        float(np.quantile(right, 0.5, method="inverted_cdf")), rel=1e-4, abs=1e-4
+    )
+    assert (median.low, median.high) == pytest.approx(median_interval(right), rel=1e-4, abs=1e-4)
+    assert median.n == len(right) == 22
+    assert outcome.headline == median.id
+
+
+def test_only_those_drawn_are_attacked() -> None:
+    subject = bag_of_words(0)
+    check = EmbeddingChanges(max_inputs=10)
+    records = check.measure(subject.artifacts)
+    drawn = subject.artifacts.drawn("embedding-changes", 10)
+    assert (np.isnan(records["distance"]) == ~drawn).all()
+    accuracy = next(
+        one for one in measured(check, subject).findings if one.metric == "robust_accuracy"
+    )
+    assert accuracy.n == 10
+
+
+def test_shows_which_words_moved() -> None:
+    subject = bag_of_words(0)
+    outcome = measured(CHECK, subject, shard_size=9)
+    worst, curve = outcome.evidence["worst"], outcome.evidence["curve"]
+    assert isinstance(curve, Curve)
+    y = [one for one in curve.series[0].y if one is not None]
+    assert y == sorted(y, reverse=True)
+    assert isinstance(worst, TextExhibit)
+    texts = dict(zip(subject.data.ids, subject.artifacts.texts, strict=True))
+    for row in worst.rows:
+        assert "".join(one.text for one in row.tokens) == texts[row.id]
+        weights = [one.weight or 0.0 for one in row.tokens]
+        assert max(weights) == 1.0
+        assert min(weights) > 0.9, "in a bag of words all move alike"
+
+
+def test_a_model_that_does_not_look() -> None:
+    """Nothing is found: the control says so, and the median is undefined, not infinite."""
+    subject = bag_of_words(0)
+    model = subject.artifacts.text_model
+    with torch.no_grad():
+        model.module.head.weight.zero_()  # type: ignore[union-attr]
+        model.module.head.bias.copy_(torch.tensor([1.0, 0.0, 0.0]))  # type: ignore[union-attr]
+    data = text_data(subject.artifacts.texts, [0] * 24, classes=3)
+    outcome = measured(CHECK, Subject(model, data))
+    found = values(outcome)
+    assert found["nothing_found"] == 1.0
+    assert found["median_distance"] is None
+    assert found["robust_accuracy/radius=0.4"] == 1.0
+    assert outcome.headline == "embedding-changes/robust_accuracy/all/radius=0.1"
+    accuracy = next(one for one in outcome.findings if one.metric == "robust_accuracy")
+    assert accuracy.controls == ["embedding-changes/nothing_found/all"]
+    wrong = Subject(model, text_data(subject.artifacts.texts, [1] * 24, classes=3))
+    assert isinstance(run_check(CHECK, wrong), NotApplicable)
+
+
+def test_needs_gradients() -> None:
+    subject = bag_of_words(0)
+    assert CHECK.applies(subject.model, subject.data) is None
+    subject.model.differentiable = False
+    obstacle = CHECK.applies(subject.model, subject.data)
+    assert isinstance(obstacle, NotApplicable)
+    assert "gradients" in obstacle.reason
+
+
+@pytest.mark.parametrize("wrong", [{"radii": (0.1, 0.05)}, {"rounds": 0}, {"max_inputs": 1}])
+def test_wrong_parameters(wrong: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match="expected"):
+        EmbeddingChanges(**wrong)  # type: ignore[arg-type]
