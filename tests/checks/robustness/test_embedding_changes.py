@@ -11,8 +11,8 @@ from auditkit.checks.robustness.embedding_changes import EmbeddingChanges
 from auditkit.errors import ConfigError
 from auditkit.findings import Curve, TextExhibit
 from auditkit.statistics import median_interval
-from tests.methods.attacks.subjects import bag_of_words, sentiment_subject, text_data
-from tests.methods.attacks.test_embedding_changes import closed_form
+from tests.methods.attacks.subjects import WORDS, bag_of_words, sentiment_subject, text_data
+from tests.methods.attacks.test_embedding_changes import closed_form, with_a_first_token
 from tests.subjects import Subject, measured, run_check, values
 
 CHECK = EmbeddingChanges(radii=(0.02, 0.1, 0.4), rounds=1)
@@ -113,6 +113,29 @@ def test_a_model_that_does_not_look() -> None:
     assert accuracy.controls == ["embedding-changes/nothing_found/all"]
     wrong = Subject(model, text_data(subject.artifacts.texts, [1] * 24, classes=3))
     assert isinstance(run_check(CHECK, wrong), NotApplicable)
+
+
+def test_far_is_not_the_same_as_not_found() -> None:
+    subject = bag_of_words(0)
+    model = subject.artifacts.text_model
+    with torch.no_grad():
+        model.module.head.bias.copy_(torch.tensor([20.0, 0.0, 0.0]))  # type: ignore[union-attr]
+    far = Subject(model, text_data(subject.artifacts.texts, [0] * 24, classes=3))
+    assert relative(far).min() > 1
+    found = values(measured(EmbeddingChanges(rounds=2), far))
+    assert found["nothing_found"] == 0.0
+    assert (found["median_distance"] or 0.0) > 1
+    assert found["robust_accuracy/radius=0.2"] == 1.0
+
+
+def test_a_text_without_words_does_not_count() -> None:
+    model = with_a_first_token()
+    texts = ["", *(" ".join(WORDS[k : k + 5]) for k in range(8))]
+    labels = model.predict(texts).argmax(dim=1)
+    subject = Subject(model, text_data(texts, labels, classes=3))
+    records = CHECK.measure(subject.artifacts)
+    assert np.isnan(records["distance"]).tolist() == [True] + [False] * 8
+    assert {one.n for one in measured(CHECK, subject).findings} == {8}
 
 
 def test_needs_gradients() -> None:
