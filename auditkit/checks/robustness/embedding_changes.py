@@ -31,6 +31,7 @@ from auditkit.statistics import median_interval
 from auditkit.types import Floats, Ints
 
 POINTS = 60  # of the curve, at most, besides the radii
+_NAMED = 3  # tokens of an example that moved most
 _LEAST = 1e-12  # a right answer is at least this far from a wrong one
 
 
@@ -176,7 +177,7 @@ class EmbeddingChanges(Check):
             distance,
             _places(distance, self.radii),
             title="Robust accuracy over the change of the embeddings",
-            x_label="length of the change, share of the length of the text's embeddings",
+            x_label="change, share of the embeddings' length",
             level=context.level,
         )
         return Measured(
@@ -208,7 +209,7 @@ class EmbeddingChanges(Check):
 
 
 _GALLERIES: dict[Selection, str] = {
-    "worst": "Nearest wrong answers; the darker a word, the more its embedding moved",
+    "worst": "Nearest wrong answers, and the words whose embeddings moved most",
     "random": "Drawn at random among the changed",
     "best": "Farthest wrong answers",
 }
@@ -237,19 +238,17 @@ def _examples(
             id=artifacts.ids[i],
             caption=f"true class {model.classes[int(clean.labels[i])]};"
             f" clean: {answer(model.classes, clean.logits[i])};"
-            f" moved by {100 * distance[i]:.3g} %: {answer(model.classes, found.logits[at[i]])}",
-            tokens=_tokens(artifacts, i, found.moves[at[i]].numpy()),
+            f" moved by {100 * distance[i]:.3g} %: {answer(model.classes, found.logits[at[i]])};"
+            f" moved most: {_moved_most(artifacts, i, found.moves[at[i]].numpy())}",
+            tokens=[Token(text=artifacts.texts[i])],
         )
         yield Example(gallery=gallery, score=score, row=row)
 
 
-def _tokens(artifacts: Artifacts, i: int, moves: Floats) -> list[Token]:
-    """Return a text whose tokens carry their share of the largest move."""
+def _moved_most(artifacts: Artifacts, i: int, moves: Floats) -> str:
+    """Return the tokens of a text whose embeddings moved most, the farthest first."""
     text, encoded = artifacts.texts[i], artifacts.text_model.encode([artifacts.texts[i]])
-    spans = [encoded.offsets[0][j] for j in (~encoded.special[0]).nonzero()[:, 0].tolist()]
-    tokens: list[Token] = []
-    done = 0
-    for (_, stop), share in zip(spans, moves / moves.max(), strict=True):
-        tokens.append(Token(text=text[done:stop], weight=float(f"{share:.4g}")))
-        done = max(done, stop)
-    return tokens + ([Token(text=text[done:])] if text[done:] else [])
+    places = (~encoded.special[0]).nonzero()[:, 0].tolist()
+    ranked = np.argsort(-moves, kind="stable").tolist()
+    spans = [encoded.offsets[0][places[j]] for j in ranked[:_NAMED]]
+    return ", ".join(text[start:stop].strip() for start, stop in spans)

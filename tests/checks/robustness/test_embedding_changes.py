@@ -5,13 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from auditkit.checks.base import NotApplicable
 from auditkit.checks.robustness.embedding_changes import EmbeddingChanges
 from auditkit.errors import ConfigError
 from auditkit.findings import Curve, TextExhibit
+from auditkit.models.classifier import TextClassifier
 from auditkit.statistics import median_interval
-from tests.methods.attacks.subjects import WORDS, bag_of_words, sentiment_subject, text_data
+from tests.methods.attacks.subjects import (
+    WORDS,
+    BagOfWords,
+    bag_of_words,
+    sentiment_subject,
+    text_data,
+)
 from tests.methods.attacks.test_embedding_changes import closed_form, with_a_first_token
 from tests.subjects import Subject, measured, run_check, values
 
@@ -79,7 +87,7 @@ def test_only_those_drawn_are_attacked() -> None:
     assert accuracy.n == 10
 
 
-def test_shows_which_words_moved() -> None:
+def test_shows_texts_and_a_falling_curve() -> None:
     subject = bag_of_words(0)
     outcome = measured(CHECK, subject, shard_size=9)
     worst, curve = outcome.evidence["worst"], outcome.evidence["curve"]
@@ -88,11 +96,28 @@ def test_shows_which_words_moved() -> None:
     assert y == sorted(y, reverse=True)
     assert isinstance(worst, TextExhibit)
     texts = dict(zip(subject.data.ids, subject.artifacts.texts, strict=True))
-    for row in worst.rows:
-        assert "".join(one.text for one in row.tokens) == texts[row.id]
-        weights = [one.weight or 0.0 for one in row.tokens]
-        assert max(weights) == 1.0
-        assert min(weights) > 0.9, "in a bag of words all move alike"
+    assert [one.tokens[0].text for one in worst.rows] == [texts[one.id] for one in worst.rows]
+
+
+class OneWord(BagOfWords):
+    """Reads its first word, and the second one a little."""
+
+    def forward_embeddings(self, embeddings: Tensor, mask: Tensor) -> Tensor:
+        score = (embeddings * torch.tensor([1.0, 0.1, 0.0])[:, None]).sum(dim=(1, 2))
+        return torch.stack([score, torch.zeros_like(score)], dim=1)
+
+
+def test_names_the_words_that_moved_most() -> None:
+    straight = bag_of_words(0).artifacts.text_model
+    network = OneWord(torch.ones(22, 4), torch.zeros(2, 4), torch.zeros(2))
+    padded = TextClassifier(
+        network, tokenizer=straight.tokenizer, classes=("0", "1"), max_length=3, padded=True
+    )
+    subject = Subject(padded, text_data(["birch amber cedar", "Cedar dunes amber"], [0, 0]))
+    worst = measured(CHECK, subject).evidence["worst"]
+    assert isinstance(worst, TextExhibit)
+    named = {row.id: row.caption.split("moved most: ")[1] for row in worst.rows}
+    assert named == {"00000": "birch, amber, cedar", "00001": "Cedar, dunes, amber"}
 
 
 def test_a_model_that_does_not_look() -> None:
@@ -119,7 +144,7 @@ def test_far_is_not_the_same_as_not_found() -> None:
     subject = bag_of_words(0)
     model = subject.artifacts.text_model
     with torch.no_grad():
-        model.module.head.bias.copy_(torch.tensor([20.0, 0.0, 0.0]))  # type: ignore[union-attr]
+        model.module.head.bias.copy_(torch.tensor([50.0, 0.0, 0.0]))  # type: ignore[union-attr]
     far = Subject(model, text_data(subject.artifacts.texts, [0] * 24, classes=3))
     assert relative(far).min() > 1
     found = values(measured(EmbeddingChanges(rounds=2), far))
