@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from auditkit.artifacts.base import Artifacts
+from auditkit.artifacts.past_masks import search_of
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
 from auditkit.checks.robustness._flips import (
@@ -157,7 +158,7 @@ class Patch(Check):
 
     def _searched(self, artifacts: Artifacts) -> tuple[dict[float, Tensor], Bools]:
         """Return one pattern per area, each from where the one before ended, and the half."""
-        model, execution = artifacts.image_model, artifacts.execution
+        model = artifacts.image_model
         rows = searched_on(artifacts, "patch", self.inputs)
         images = attackable_at(artifacts, rows)
         ids = [artifacts.data.ids[i] for i in rows.tolist()]
@@ -175,8 +176,8 @@ class Patch(Check):
                 start=pattern,
                 keys=keys_of(artifacts.seed, "patch/search", ids),
                 steps=self.steps,
-                search=None if execution.search_dtype == "float32" else model.search_logits,
-                batch_size=execution.batch_size,
+                search=search_of(artifacts),
+                batch_size=artifacts.execution.batch_size,
             )
         same = {area: one[None] for area, one in patterns.items()}  # (1, c, r, r) for all images
         return same, searched_half(artifacts, "patch")

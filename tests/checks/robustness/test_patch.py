@@ -16,7 +16,7 @@ from auditkit.methods.attacks.patch import CELLS, DRAWS, patched, printable
 from auditkit.models.classifier import ImageClassifier
 from auditkit.randomness import uniform
 from auditkit.statistics import newcombe_paired
-from tests.methods.attacks.subjects import trained_digits
+from tests.methods.attacks.subjects import Wrapped, like, trained_digits
 from tests.subjects import Subject, image_data, measured, run_check, values
 
 CHECK = Patch(areas=(0.05, 0.1), steps=8)
@@ -138,6 +138,17 @@ def test_results_nest_and_beat_random_colours() -> None:
     assert (found["gain_over_occlusion/area=0.2"] or 0.0) > 0.05
     few = values(measured(Patch(areas=(0.05, 0.1), steps=20), trained_digits()))
     assert few["robust_accuracy/area=0.1"] == found["robust_accuracy/area=0.1"]
+
+
+def test_gets_around_pixels_that_are_rounded() -> None:
+    """Rounding has no gradient: the search would stand still where it starts."""
+    subject = trained_digits()
+    rounded = like(subject, Wrapped(subject.model.module, quantised=True))
+    masked = values(measured(DIGITS, rounded))
+    plain = values(measured(DIGITS, subject))
+    name = "robust_accuracy/area=0.2"
+    assert masked[name] == pytest.approx(plain[name], abs=0.05)
+    assert (masked["gain_over_occlusion/area=0.2"] or 0.0) > 0.05
 
 
 def test_shows_the_patch_of_each_size_and_images_with_it() -> None:
