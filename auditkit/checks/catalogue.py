@@ -21,8 +21,10 @@ from auditkit.checks.robustness.backdoor import Backdoor
 from auditkit.checks.robustness.certified import Certified
 from auditkit.checks.robustness.character import Character
 from auditkit.checks.robustness.edge_flips import EdgeFlips
+from auditkit.checks.robustness.embedding_changes import EmbeddingChanges
 from auditkit.checks.robustness.fgsm_linf import FgsmLinf
 from auditkit.checks.robustness.insertion import Insertion
+from auditkit.checks.robustness.patch import Patch
 from auditkit.checks.robustness.pgd_linf import PgdLinf
 from auditkit.checks.robustness.robustness_curve import RobustnessCurve
 from auditkit.checks.robustness.smoothing import Smoothing
@@ -48,8 +50,10 @@ BUILT_IN: tuple[type[Check], ...] = (
     TokenSwap,
     Character,
     Insertion,
+    EmbeddingChanges,
     EdgeFlips,
     Universal,
+    Patch,
     Spatial,
     Backdoor,
     Corruptions,

@@ -71,7 +71,7 @@ def universal_linf(
     for step in range(steps if len(inputs) else 0):
         rows = batches[step % len(batches)]
         points = box.clamp(inputs[rows] + change, rows)
-        slopes = scores_and_gradients(search or logits, points, labels[rows], loss=_capped)
+        slopes = scores_and_gradients(search or logits, points, labels[rows], loss=capped)
         direction = torch.nan_to_num(slopes.gradients).mean(dim=0).sign()
         size = epsilon / 4 * (1 - (step % turn) / turn)
         change = (change + size * direction).clamp(-epsilon, epsilon)
@@ -83,5 +83,6 @@ def universal_linf(
 _TURNS = 10
 
 
-def _capped(logits: Tensor, labels: Tensor, _rows: Tensor) -> Tensor:
+def capped(logits: Tensor, labels: Tensor, _rows: Tensor) -> Tensor:
+    """Return the log odds against the labels (n,), at most `CAP`: what is lost pulls no more."""
     return log_odds_against(logits, labels).clamp(max=CAP)
