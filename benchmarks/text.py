@@ -5,8 +5,8 @@ model, sentences, replacements and search: words are ranked by leaving them out,
 greedily. The loop asks about one text at a time; that both make the same texts fall is checked. The
 search by gradients, which needs fewer queries, stands beside.
 
-TextAttack 0.3.11 is not compared: on Python 3.11 its requirements lead to a scikit-learn so old that
-it does not compile there.
+TextAttack 0.3.11 is not compared: its requirements lead to a scikit-learn so old that it does not
+compile on Python 3.11.
 """
 
 from __future__ import annotations

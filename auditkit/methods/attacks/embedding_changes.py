@@ -9,13 +9,10 @@ from typing import final
 import torch
 from torch import Tensor
 
-from auditkit.methods.attacks.fab import fab
 from auditkit.methods.attacks.minimum_norm import minimum_norm
-from auditkit.methods.attacks.nearest import Nearest
 from auditkit.models.classifier import Encoded, Logits, TextClassifier
 
 _FREE, _FIXED = 2.0, 1.0  # marks of tokens that may change and of special ones; padding has 0
-_STEPS = 10  # of the search across linearised boundaries
 _REACH = 1e3  # times the largest number of an embedding: as good as no bounds
 
 
@@ -85,7 +82,15 @@ def _of_batch(
     inputs = torch.cat([embeddings.float(), marks[:, :, None]], dim=2)
     logits = _marked(model, embeddings.dtype)
     reach = _REACH * max(1.0, float(embeddings.abs().max()))
-    nearest = _searched(logits, inputs, labels.to(inputs.device), reach, rounds, batch_size)
+    nearest = minimum_norm(
+        logits,
+        inputs,
+        labels.to(inputs.device),
+        norm="l2",
+        bounds=(-reach, reach),
+        rounds=rounds,
+        batch_size=batch_size,
+    )
     changes = (nearest.points - inputs)[:, :, :-1].double().norm(dim=2)  # (n, t)
     own = embeddings.double().norm(dim=2)  # (n, t)
     with torch.no_grad():
@@ -96,24 +101,6 @@ def _of_batch(
         after.cpu(),
         tuple(one[which].cpu() for one, which in zip(changes, free, strict=True)),
     )
-
-
-def _searched(
-    logits: Logits, inputs: Tensor, labels: Tensor, reach: float, rounds: int, batch_size: int
-) -> Nearest:
-    """Return the nearest points of two searches.
-
-    One goes uphill and may end at the boundary of a class that is not the nearest one; the other
-    starts across the nearest boundary as it looks from the text itself.
-    """
-    bounds, everyone = (-reach, reach), torch.arange(len(inputs), device=inputs.device)
-    nearest = minimum_norm(
-        logits, inputs, labels, norm="l2", bounds=bounds, rounds=rounds, batch_size=batch_size
-    )
-    other = Nearest(inputs, labels, norm="l2", bounds=bounds)
-    fab(logits, other, everyone, steps=_STEPS, batch_size=batch_size)
-    nearest.offer(everyone[other.found], other.points[other.found])
-    return nearest
 
 
 def _marked(model: TextClassifier, dtype: torch.dtype) -> Logits:

@@ -12,7 +12,8 @@ from auditkit.methods.attacks.nearest import Nearest
 from auditkit.models.classifier import Logits
 
 STEPS = 40  # of the fast attack in each round
-_LINEARISED = 5  # steps of the other one
+_FIRST = 10  # steps across linearised boundaries before the rounds
+_LINEARISED = 5  # and in each of them
 _SETTLED = 1e-3  # a smaller share won by starting anew ends an input's search
 
 
@@ -29,11 +30,12 @@ def minimum_norm(
 ) -> Nearest:
     """Return the nearest misclassified points found; where none was, the input at infinity.
 
-    Rounds of 40 steps of a fast minimum-norm attack, each followed by a few steps across
-    linearised boundaries, which get the last per cent. Every other round starts at the inputs
-    again, since the way out may lead elsewhere. A round starts from the best points so far and
-    knows nothing else, so that more rounds never give a larger distance. An input that a new start
-    brought less than a thousandth nearer is settled, and costs nothing any more.
+    First steps across the boundaries that look nearest from the input, because ascent may end at
+    that of a farther class; then rounds of 40 steps of a fast minimum-norm attack, each followed by
+    a few steps across linearised boundaries, which get the last per cent. Every other round starts
+    at the inputs again, since the way out may lead elsewhere. A round starts from the best points
+    so far and knows nothing else, so that more rounds never give a larger distance. An input that a
+    new start brought less than a thousandth nearer is settled, and costs nothing any more.
 
     Parameters
     ----------
@@ -67,6 +69,7 @@ def minimum_norm(
     """
     nearest = Nearest(inputs, labels, norm=norm, bounds=bounds)
     rows = torch.arange(len(inputs), device=inputs.device)
+    fab(logits, nearest, rows, steps=_FIRST, search=search, batch_size=batch_size)
     before = nearest.distances.clone()
     for i in range(rounds):
         anew = i % 2 == 1

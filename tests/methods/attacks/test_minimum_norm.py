@@ -54,6 +54,31 @@ def test_distances_equal_the_closed_form_on_a_linear_model(seed: int) -> None:
     assert found.distances.tolist() == ((most < margins[:, None]).sum(dim=1) + 1).tolist()
 
 
+@pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
+@pytest.mark.parametrize("classes", [3, 10])
+def test_the_nearest_of_several_boundaries_is_found(norm: Measure, classes: int) -> None:
+    """Linear logits: the least margin over the dual norm of the difference of weights."""
+    rng = torch.Generator().manual_seed(classes)
+    weight, bias = torch.randn(classes, 20, generator=rng), torch.randn(classes, generator=rng)
+    inputs = 0.4 + 0.2 * torch.rand(60, 20, generator=rng)
+    labels = (inputs @ weight.T + bias).argmax(dim=1)
+    found = minimum_norm(
+        lambda x: x @ weight.T + bias, inputs, labels, norm=norm, bounds=(-50.0, 50.0), rounds=1
+    )
+    dual: dict[Measure, Measure] = {"linf": "l1", "l2": "l2", "l1": "linf"}
+    logits = (inputs @ weight.T + bias).double()
+    expected = torch.full((60,), torch.inf, dtype=torch.float64)
+    for other in range(classes):
+        margin = logits.gather(1, labels[:, None])[:, 0] - logits[:, other]
+        slope = size_of(dual[norm], (weight[labels] - weight[other]).double())
+        away = torch.where(labels == other, torch.inf, margin / slope.clamp_min(1e-12))
+        expected = expected.minimum(away)
+    ratio = found.distances / expected
+    clear = expected > 0.01  # below, the share that a success must clear decides
+    assert (ratio[clear] <= 1.002).all()
+    assert (found.distances >= expected - 1e-6).all()
+
+
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("norm", MEASURES)
 def test_distances_are_exact_where_the_bounds_are_in_the_way(norm: Measure, seed: int) -> None:
