@@ -1,0 +1,122 @@
+"""The values that a search tries in each column of a table, one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from auditkit.methods.attacks.reach import Reach
+
+MOST = 1024  # values per row, over all columns
+
+
+@final
+@dataclass(frozen=True)
+class Candidates:
+    """Changes of single cells: a column and a value each.
+
+    Parameters
+    ----------
+    column : Tensor
+        (m,) int64, the column that each candidate is about, the same for all rows.
+    value : Tensor
+        (n, m) float32.
+    valid : Tensor
+        (n, m) bool, false where the cell cannot move, or has the value already.
+    """
+
+    column: Tensor
+    value: Tensor
+    valid: Tensor
+
+    @classmethod
+    def of(cls, reach: Reach, *, values: int, others: Sequence[Tensor] = ()) -> Candidates:
+        """Return the values of every column within reach, at most `MOST` in all.
+
+        Of a number, the two ends, then alternately the middles between what is there and values
+        that other rows have; every whole number where there are not more. Of a category, every
+        other one.
+
+        Parameters
+        ----------
+        reach : Reach
+            What the rows can become.
+        values : int
+            Values per number, at least 2.
+        others : sequence of Tensor
+            Per column the sorted different values (u,) of other rows; none for columns without.
+        """
+        none = reach.rows.new_empty(0)
+        found: list[tuple[int, int, Tensor]] = []
+        for j in reach.mutable.nonzero()[:, 0].tolist():
+            known = others[j] if others else none
+            tried = (
+                _categories(reach, j) if reach.categories[j] else _numbers(reach, j, values, known)
+            )
+            found += [(i, j, one) for i, one in enumerate(tried.unbind(dim=1))]
+        found = sorted(found, key=lambda one: one[:2])[:MOST]  # first values of all columns first
+        column = torch.tensor([j for _, j, _ in found], dtype=torch.int64).to(reach.rows.device)
+        value = torch.stack([one for _, _, one in found], dim=1) if found else reach.rows[:, :0]
+        valid = reach.movable[:, column] & (value != reach.rows[:, column])
+        return cls(column, value, valid & ~_repeated(column, value))
+
+    def at(self, which: Tensor) -> Candidates:
+        """Return those of some rows."""
+        return Candidates(self.column, self.value[which], self.valid[which])
+
+
+def put(points: Tensor, columns: Tensor, values: Tensor) -> Tensor:
+    """Return points (m, c) with one cell of each set to a value (m,)."""
+    return points.scatter(1, columns[:, None], values[:, None])
+
+
+def _categories(reach: Reach, j: int) -> Tensor:
+    """Return every other category of a column (n, k - 1)."""
+    count = int(reach.categories[j])
+    steps = torch.arange(1, count, device=reach.rows.device)
+    return torch.remainder(reach.rows[:, j, None] + steps, count)
+
+
+def _numbers(reach: Reach, j: int, count: int, known: Tensor) -> Tensor:
+    """Return values of a number within its interval (n, count); some may stand twice."""
+    low, high = reach.low[:, j, None], reach.high[:, j, None]
+    places = _spaced(count, low)
+    value = low + places * (high - low)  # (n, count)
+    if len(known):
+        first = torch.searchsorted(known, low.contiguous())  # (n, 1)
+        last = torch.searchsorted(known, high.contiguous(), right=True) - 1
+        rank = (first + (places * (last - first)).round().long()).clamp(0, len(known) - 1)
+        by_others = torch.arange(count, device=low.device) % 2 == 1
+        by_others[:2] = False  # the ends
+        there = (last >= first) & by_others
+        value = torch.where(there, known[rank], value)
+    if reach.integer[j]:
+        steps = low + torch.arange(count, device=low.device)
+        value = torch.where(high - low < count, torch.minimum(steps, high), value.round())
+    return torch.minimum(torch.maximum(value, low), high)
+
+
+def _spaced(count: int, like: Tensor) -> Tensor:
+    """Return 0, 1, 1/2, 1/4, 3/4, 1/8, 5/8, ... (van der Corput's sequence), so many of them."""
+    places = [0.0, 1.0]
+    for i in range(1, count - 1):
+        bits = f"{i:b}"[::-1]
+        places.append(int(bits, 2) / 2 ** len(bits))
+    return torch.tensor(places[:count], device=like.device, dtype=like.dtype)
+
+
+def _repeated(column: Tensor, value: Tensor) -> Tensor:
+    """Return which values (n, m) stood before in the same column."""
+    seen = torch.zeros_like(value, dtype=torch.bool)
+    for j in column.unique().tolist():
+        (places,) = (column == j).nonzero(as_tuple=True)
+        mine = value[:, places]
+        ordered, order = mine.sort(dim=1, stable=True)
+        again = torch.zeros_like(ordered, dtype=torch.bool)
+        again[:, 1:] = ordered[:, 1:] == ordered[:, :-1]
+        seen[:, places] = torch.zeros_like(again).scatter(1, order, again)
+    return seen
