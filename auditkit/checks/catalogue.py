@@ -22,6 +22,7 @@ from auditkit.checks.robustness.certified import Certified
 from auditkit.checks.robustness.character import Character
 from auditkit.checks.robustness.deepfool_l2 import DeepfoolL2
 from auditkit.checks.robustness.edge_flips import EdgeFlips
+from auditkit.checks.robustness.feature_changes import FeatureChanges
 from auditkit.checks.robustness.fgsm_linf import FgsmLinf
 from auditkit.checks.robustness.insertion import Insertion
 from auditkit.checks.robustness.pgd_linf import PgdLinf
@@ -51,6 +52,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     Character,
     Insertion,
     EdgeFlips,
+    FeatureChanges,
     Universal,
     Spatial,
     Backdoor,
