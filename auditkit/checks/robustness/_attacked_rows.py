@@ -18,12 +18,14 @@ from auditkit.data.schema import Schema
 from auditkit.findings import Bar, Bars, Table, TextRow, Token
 from auditkit.methods.attacks.few_columns import Asked
 from auditkit.methods.attacks.reach import Reach, changed_cells, distances, permitted
+from auditkit.methods.attacks.values import telling_values
 from auditkit.models.tabular import TabularClassifier
 from auditkit.randomness import at_step
 from auditkit.statistics import clopper_pearson
 from auditkit.types import Bools, Floats, Ints, Keys, Scalar
 
 DRAWS = 16  # random changes per row and budget
+PROBED = 8  # rows on which telling values are looked for
 WHOLE = 12  # columns of a row that is shown as a whole
 CELLS = 8  # changed cells that are shown of a longer row
 BARS = 15  # columns in the chart
@@ -69,16 +71,28 @@ class Rows:
         """Return one key per row (m,)."""
         return self.artifacts.keys(purpose)[self.places]
 
-    def others(self) -> list[Tensor]:
-        """Return per column the sorted different values of the whole sample."""
+    def telling(self) -> list[Tensor]:
+        """Return per column the values that tell most, the same in every shard."""
 
-        def read() -> list[Tensor]:
-            rows = self.artifacts.data.read(slice(None))
-            assert not isinstance(rows, list)
-            columns = [np.unique(column[~np.isnan(column)]) for column in rows.T]
-            return [torch.from_numpy(one).to(self.inputs) for one in columns]
+        def found() -> list[Tensor]:
+            few = self.artifacts.sample("feature-changes", PROBED).inputs
+            every = self.artifacts.data.read(slice(None))
+            assert isinstance(few, Tensor)
+            assert not isinstance(every, list)
+            known = [
+                self.inputs.new_empty(0)
+                if one.categories or one.immutable or one.name in self.fixed
+                else torch.from_numpy(np.unique(column[~np.isnan(column)])).to(self.inputs)
+                for one, column in zip(self.model.schema.features, every.T, strict=True)
+            ]
+            return telling_values(
+                self.model.logits,
+                few.to(self.inputs),
+                known,
+                batch_size=self.artifacts.execution.batch_size,
+            )
 
-        return self.artifacts.once("values of columns", read)
+        return self.artifacts.once(("telling values", self.fixed), found)
 
     def reach(self, spread: float, *, categories: bool) -> Reach:
         """Return what the rows can become."""

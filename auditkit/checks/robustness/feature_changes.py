@@ -69,7 +69,8 @@ class FeatureChanges(Check):
         Columns that cannot change, besides those that the model's schema calls immutable and those
         that the data call sensitive.
     values : int
-        Values tried per number and round: the ends of its interval, and some between.
+        Values tried per number and round: the ends of its interval, and between them those at
+        which the model's answers change most on a few rows.
     beam : int
         Versions of a row that the search over columns follows; 1 is a greedy search.
     queries : int
@@ -145,7 +146,7 @@ class FeatureChanges(Check):
     spread: float = 0.5
     radii: tuple[float, ...] = (0.1, 0.25, 0.5)
     immutable: tuple[str, ...] = ()
-    values: int = 8
+    values: int = 12
     beam: int = 3
     queries: int = 32
     steps: int = 10
@@ -204,13 +205,13 @@ class FeatureChanges(Check):
         """Return what it took to change each answer, by few columns and by all numbers."""
         correct = artifacts[Predictions].correct.numpy()
         rows = Rows.of(artifacts, fixed=self._fixed(artifacts.data))
-        n, others = len(artifacts), rows.others()
+        n, telling = len(artifacts), rows.telling()
         few, every = Fallen.none(rows), Fallen.none(rows)
         if self.columns:
-            few = self._few(rows, others)
+            few = self._few(rows, telling)
             few_at_random(rows, few, self.columns, spread=self.spread)
         if self.radii:
-            every = self._all(rows, others)
+            every = self._all(rows, telling)
             all_at_random(rows, every, self.radii)
         by_chance = np.zeros(n, dtype=bool)
         by_chance[rows.places] = (few.budget < few.searched) | (every.budget < every.searched)
@@ -227,7 +228,7 @@ class FeatureChanges(Check):
             **about_columns(rows, few, n, spread=self.spread),
         ).with_inputs(self._stored(rows, few, every))
 
-    def _few(self, rows: Rows, others: Sequence[torch.Tensor]) -> Fallen:
+    def _few(self, rows: Rows, telling: Sequence[torch.Tensor]) -> Fallen:
         search = FewColumns(
             beam=self.beam,
             queries=self.queries,
@@ -242,7 +243,7 @@ class FeatureChanges(Check):
             rows.labels,
             rows.keys("few columns"),
             most=most,
-            others=others,
+            telling=telling,
         ).rows
         everyone = torch.arange(len(points), device=points.device)
         good = rows.found(points, spread=spread, categories=True, which=everyone)
@@ -252,7 +253,7 @@ class FeatureChanges(Check):
         fallen.take(everyone, points, budget, by_search=True)
         return fallen
 
-    def _all(self, rows: Rows, others: Sequence[torch.Tensor]) -> Fallen:
+    def _all(self, rows: Rows, telling: Sequence[torch.Tensor]) -> Fallen:
         fallen = Fallen.none(rows)
         search = AllColumns(
             steps=self.steps * rows.model.differentiable,
@@ -267,7 +268,7 @@ class FeatureChanges(Check):
                 rows.reach(radius, categories=False).at(left),
                 rows.labels[left],
                 rows.keys("all numbers")[left.cpu().numpy()],
-                others=others,
+                telling=telling,
             )
             good = rows.found(points, spread=radius, categories=False, which=left)
             fallen.take(left, points, np.where(good, radius, np.inf), by_search=True)

@@ -54,7 +54,7 @@ class AllColumns:
         labels: Tensor,
         keys: Keys,
         *,
-        others: Sequence[Tensor] = (),
+        telling: Sequence[Tensor] = (),
     ) -> tuple[Tensor, Tensor]:
         """Return rows (n, c), changed where the answer became wrong, and where it did (n,).
 
@@ -68,8 +68,8 @@ class AllColumns:
             (n,) int64, on the device of the rows.
         keys : ndarray
             (n,) one key per row, for random changes.
-        others : sequence of Tensor
-            Per column the sorted values of other rows; see `Candidates.of`.
+        telling : sequence of Tensor
+            Per column values to prefer; see `telling_values`.
         """
         asked = Asked(logits, self.batch_size)
         found = reach.rows.clone()
@@ -80,18 +80,18 @@ class AllColumns:
             )
         left = (~fallen & reach.numbers.any(dim=1)).nonzero()[:, 0]
         own_keys = keys[left.cpu().numpy()]
-        points, wrong = self._by_scores(asked, reach.at(left), labels[left], own_keys, others)
+        points, wrong = self._by_scores(asked, reach.at(left), labels[left], own_keys, telling)
         found[left[wrong]], fallen[left[wrong]] = points[wrong], True
         return found, fallen
 
     def _by_scores(
-        self, asked: Asked, reach: Reach, labels: Tensor, keys: Keys, others: Sequence[Tensor]
+        self, asked: Asked, reach: Reach, labels: Tensor, keys: Keys, telling: Sequence[Tensor]
     ) -> tuple[Tensor, Tensor]:
         """Return points (n, c) and which are answered wrongly, from scores alone."""
         points = reach.rows.clone()
         fallen, losses = asked(points, labels)
         fallen &= False  # right as it stands
-        candidates = Candidates.of(reach, values=self.values, others=others)
+        candidates = Candidates.of(reach, values=self.values, telling=telling)
         active = torch.arange(len(points), device=points.device)
         for sweep in range(SWEEPS):
             if len(active) == 0 or candidates.value.shape[1] == 0:

@@ -82,7 +82,7 @@ class FewColumns:
         keys: Keys,
         *,
         most: int,
-        others: Sequence[Tensor] = (),
+        telling: Sequence[Tensor] = (),
     ) -> Changed:
         """Return rows with few changed columns whose answer is wrong, where they were found.
 
@@ -98,13 +98,13 @@ class FewColumns:
             (n,) one key per row, for random changes.
         most : int
             Columns that may change.
-        others : sequence of Tensor
-            Per column the sorted values of other rows; see `Candidates.of`.
+        telling : sequence of Tensor
+            Per column values to prefer; see `telling_values`.
         """
         asked = Asked(logits, self.batch_size)
         found, n, device = reach.rows.clone(), len(reach), reach.rows.device
         budget = torch.full((n,), torch.inf, dtype=torch.float64, device=device)
-        candidates = Candidates.of(reach, values=self.values, others=others)
+        candidates = Candidates.of(reach, values=self.values, telling=telling)
         beams = _Beams.start(reach.rows)
         every = torch.arange(len(candidates.column), device=device).expand(n, -1)
         blind = torch.zeros(n, dtype=torch.bool, device=device)

@@ -9,9 +9,14 @@ from typing import final
 import torch
 from torch import Tensor
 
+from auditkit.methods.attacks.losses import log_odds_against
 from auditkit.methods.attacks.reach import Reach
+from auditkit.models.classifier import Logits
 
 MOST = 1024  # values per row, over all columns
+GRID = 128  # values of a number that are looked at to find the telling ones
+QUERIES = 2**16  # at most about so many, for all columns together
+TELLING = 64  # values of a number that are kept
 
 
 @final
@@ -34,12 +39,11 @@ class Candidates:
     valid: Tensor
 
     @classmethod
-    def of(cls, reach: Reach, *, values: int, others: Sequence[Tensor] = ()) -> Candidates:
+    def of(cls, reach: Reach, *, values: int, telling: Sequence[Tensor] = ()) -> Candidates:
         """Return the values of every column within reach, at most `MOST` in all.
 
-        Of a number, the two ends, then alternately the middles between what is there and values
-        that other rows have; every whole number where there are not more. Of a category, every
-        other one.
+        Of a number, the two ends, then telling values between them, or evenly spaced ones; every
+        whole number where there are not more. Of a category, every other one.
 
         Parameters
         ----------
@@ -47,13 +51,13 @@ class Candidates:
             What the rows can become.
         values : int
             Values per number, at least 2.
-        others : sequence of Tensor
-            Per column the sorted different values (u,) of other rows; none for columns without.
+        telling : sequence of Tensor
+            Per column values (u,) to prefer, see `telling_values`; none for columns without.
         """
         none = reach.rows.new_empty(0)
         found: list[tuple[int, int, Tensor]] = []
         for j in reach.mutable.nonzero()[:, 0].tolist():
-            known = others[j] if others else none
+            known = telling[j] if telling else none
             tried = (
                 _categories(reach, j) if reach.categories[j] else _numbers(reach, j, values, known)
             )
@@ -67,6 +71,75 @@ class Candidates:
     def at(self, which: Tensor) -> Candidates:
         """Return those of some rows."""
         return Candidates(self.column, self.value[which], self.valid[which])
+
+
+def telling_values(
+    logits: Logits, rows: Tensor, known: Sequence[Tensor], *, batch_size: int = 128
+) -> list[Tensor]:
+    """Return for every column the values between which a model's answers change most.
+
+    Every number of some rows takes evenly spaced values, and values that it has elsewhere. Those
+    are kept that cut what the log odds move on the way from the lowest to the highest into equal
+    parts: where a model has a threshold, the value just beyond it.
+
+    Parameters
+    ----------
+    logits : callable
+        Maps rows (m, c) to logits (m, k).
+    rows : Tensor
+        (p, c) a few rows to look at.
+    known : sequence of Tensor
+        Per column the sorted different values (u,) that it has; none for columns to leave out.
+    batch_size : int
+        Rows per forward pass.
+
+    Returns
+    -------
+    list of Tensor
+        Per column sorted values, at most `TELLING`.
+    """
+    asked = sum(len(one) > 2 for one in known)
+    size = min(GRID, max(8, QUERIES // max(1, asked * len(rows))))
+    with torch.no_grad():
+        answers = logits(rows).argmax(dim=1)
+    found: list[Tensor] = []
+    for j, values in enumerate(known):
+        grid = _grid(values, size)
+        if len(values) > 2:
+            grid = _telling(logits, rows, answers, j, grid, batch_size)
+        found.append(grid)
+    return found
+
+
+def _grid(values: Tensor, size: int) -> Tensor:
+    """Return evenly spaced values, and as many of those that there are; sorted."""
+    if len(values) <= 2:
+        return values
+    ranks = torch.linspace(0, len(values) - 1, size // 2).round().long().to(values.device)
+    low, high = float(values[0]), float(values[-1])
+    even = torch.linspace(low, high, size // 2, device=values.device, dtype=values.dtype)
+    whole = bool((values == values.round()).all())
+    return torch.cat([values[ranks], even.round() if whole else even]).unique()
+
+
+def _telling(
+    logits: Logits, rows: Tensor, answers: Tensor, j: int, grid: Tensor, batch_size: int
+) -> Tensor:
+    known = ~rows[:, j].isnan()
+    points = rows[known].repeat_interleave(len(grid), dim=0)  # (p g, c)
+    points[:, j] = grid.repeat(int(known.sum()))
+    own = answers[known].repeat_interleave(len(grid))
+    with torch.no_grad():
+        odds = [
+            log_odds_against(logits(some), mine)
+            for some, mine in zip(points.split(batch_size), own.split(batch_size), strict=True)
+        ]
+    curves = torch.cat(odds).reshape(-1, len(grid)) if odds else grid.new_zeros(1, len(grid))
+    way = curves.diff(dim=1).abs().nan_to_num().double().mean(dim=0).cumsum(dim=0)  # (g - 1,)
+    if not 0 < float(way[-1]) < float("inf"):
+        return grid[torch.linspace(0, len(grid) - 1, TELLING).round().long().unique()]
+    parts = (torch.arange(TELLING, device=way.device) + 0.5) / TELLING * way[-1]
+    return grid[1 + torch.searchsorted(way, parts).unique()]
 
 
 def put(points: Tensor, columns: Tensor, values: Tensor) -> Tensor:
@@ -90,10 +163,8 @@ def _numbers(reach: Reach, j: int, count: int, known: Tensor) -> Tensor:
         first = torch.searchsorted(known, low.contiguous())  # (n, 1)
         last = torch.searchsorted(known, high.contiguous(), right=True) - 1
         rank = (first + (places * (last - first)).round().long()).clamp(0, len(known) - 1)
-        by_others = torch.arange(count, device=low.device) % 2 == 1
-        by_others[:2] = False  # the ends
-        there = (last >= first) & by_others
-        value = torch.where(there, known[rank], value)
+        between = torch.arange(count, device=low.device) >= 2
+        value = torch.where((last >= first) & between, known[rank], value)
     if reach.integer[j]:
         steps = low + torch.arange(count, device=low.device)
         value = torch.where(high - low < count, torch.minimum(steps, high), value.round())
