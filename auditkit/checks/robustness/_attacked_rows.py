@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self, final
 
@@ -217,6 +217,7 @@ def about_columns(rows: Rows, few: Fallen, n: int, *, spread: float) -> dict[str
     found: dict[str, np.ndarray] = {}
     for j, one in enumerate(rows.model.schema.features):
         if not mutable[j]:
+            found[OTHERS + one.name] = np.zeros(n, dtype=np.int64)
             continue
         hit = np.zeros(n, dtype=bool)
         hit[rows.places] = cells[:, j]
@@ -242,11 +243,14 @@ def decisive(records: Records, *, level: float) -> tuple[Bars, Table]:
             name,
             _could_become(records, name),
             hits[name],
-            hits[name] / n if n else None,
             int((alone & records[CHANGED + name]).sum()),
         ]
         for name in names
     ]
+    held = [one.removeprefix(OTHERS) for one in records.columns if one.startswith(OTHERS)]
+    for name in held:
+        if name not in hits:
+            rows.append([name, "stays as it is", None, None])
     return (
         Bars(
             title=f"Columns that the {n:,} smallest changes found are made of",
@@ -255,7 +259,7 @@ def decisive(records: Records, *, level: float) -> tuple[Bars, Table]:
         ),
         Table(
             title="What could change, and what did",
-            columns=["column", "may become", "changes it is part of", "share of them", "alone"],
+            columns=["column", "may become", "changes it is part of", "of them, it alone"],
             rows=rows,
         ),
     )
@@ -268,13 +272,17 @@ def _bar(name: str, count: int, n: int, level: float) -> Bar:
 
 def _could_become(records: Records, name: str) -> str:
     if REACH + name in records.columns:
-        return f"up to {records[REACH + name][0]:.4g} more or less"
+        return f"up to {_rounded(records[REACH + name][0])} more or less"
     count = int(records[OTHERS + name][0])
     return "the other category" if count == 1 else f"any of {count} other categories"
 
 
+def _rounded(reach: float) -> str:
+    return f"{reach:,.0f}" if reach >= 1000 else f"{reach:.4g}"
+
+
 def examples(
-    rows: Rows, fallen: Fallen, galleries: dict[str, Floats], *, took: str
+    rows: Rows, fallen: Fallen, galleries: dict[str, Floats], took: Callable[[float], str]
 ) -> Iterator[Example]:
     """Yield changed rows that may be shown.
 
@@ -286,8 +294,8 @@ def examples(
         Smallest changes found.
     galleries : dict
         Scores (m,) per gallery.
-    took : str
-        What the budget counts, in words, with {} for the number.
+    took : callable
+        Says in words what a budget is.
     """
     model = rows.model
     ids = [rows.artifacts.ids[i] for i in rows.places.tolist()]
@@ -298,7 +306,7 @@ def examples(
         caption = (
             f"true class {model.classes[int(rows.labels[i])]};"
             f" clean: {answer(model.classes, before[i])};"
-            f" {took.format(f'{fallen.budget[i]:g}')}: {answer(model.classes, after)}"
+            f" {took(fallen.budget[i])}: {answer(model.classes, after)}"
         )
         tokens = list(marked(model.schema, rows.inputs[i].cpu().numpy(), point[0].cpu().numpy()))
         row = TextRow(id=ids[i], caption=caption, tokens=tokens)

@@ -305,8 +305,8 @@ class FeatureChanges(Check):
             every.budget, self.radii or (1.0,), confident(rows.model, every), draws
         )
         return [
-            *examples(rows, few, by_columns, took="columns changed, {} of them"),
-            *examples(rows, every, {_DENSE: by_radius["worst"]}, took="all numbers within {}"),
+            *examples(rows, few, by_columns, _few_changed),
+            *examples(rows, every, {_DENSE: by_radius["worst"]}, _all_moved),
         ]
 
     def summarise(self, records: Records, context: Context) -> Measured | NotApplicable:
@@ -316,26 +316,39 @@ class FeatureChanges(Check):
             return NotApplicable("no input is classified correctly before the attack")
         level = context.level
         control = self.share("random_only_share", records.count("by_chance"), n=n, level=level)
-        evidence: dict[str, Evidence] = {}
+        numbers = bool(records["numbers"].any())
+        evidence = self._evidence(records, numbers, level)
         held: list[Finding] = []
         medians: list[Finding] = []
         if self.columns:
-            held += self._held(records, "columns", self.columns, control, evidence, level)
             most = float(sum(one.startswith(CHANGED) for one in records.columns))
+            held += self._held(records, "columns", self.columns, control, level)
             medians.append(self._median(records["columns"], "median_columns", most, level))
-            evidence["bars"], evidence["table"] = decisive(records, level=level)
-            evidence |= galleries(records, _GALLERIES)
-        if self.radii and records["numbers"].any():
-            held += self._held(records, "radius", self.radii, control, evidence, level)
+        if self.radii and numbers:
+            held += self._held(records, "radius", self.radii, control, level)
             medians.append(self._median(records["radius"], "median_radius", np.inf, level))
-            moved = [one for one in records.gallery(_DENSE) if isinstance(one, TextRow)]
-            if moved:
-                title = "All numbers moved: changed within the smallest radius"
-                evidence[_DENSE] = TextExhibit(title=title, selection="worst", rows=moved)
         elif self.radii:
             held += [self._no_numbers(radius, n) for radius in self.radii]
         findings = [*held, *medians, control]
         return Measured(findings=findings, evidence=evidence, headline=held[0].id)
+
+    def _evidence(self, records: Records, numbers: bool, level: float) -> dict[str, Evidence]:
+        budgets = {"columns": self.columns, "radius": self.radii if numbers else ()}
+        evidence: dict[str, Evidence] = {
+            f"curve-{name}": robustness_curve(
+                records[name], some, title=_TITLES[name], x_label=_AXES[name], level=level
+            )
+            for name, some in budgets.items()
+            if some
+        }
+        if self.columns:
+            evidence["bars"], evidence["table"] = decisive(records, level=level)
+            evidence |= galleries(records, _GALLERIES)
+        moved = [one for one in records.gallery(_DENSE) if isinstance(one, TextRow)]
+        if moved:
+            title = "All numbers moved: changed within the smallest radius"
+            evidence[_DENSE] = TextExhibit(title=title, selection="worst", rows=moved)
+        return evidence
 
     def _held(
         self,
@@ -343,25 +356,16 @@ class FeatureChanges(Check):
         name: str,
         budgets: Sequence[float],
         control: Finding,
-        evidence: dict[str, Evidence],
         level: float,
     ) -> list[Finding]:
-        """Return robust accuracy and success at every budget, and add the curve."""
-        curve = f"curve-{name}"
-        evidence[curve] = robustness_curve(
-            records[name],
-            budgets,
-            title=_TITLES[name],
-            x_label=_AXES[name],
-            level=level,
-        )
-        shown = [curve, *(["bars", "table"] if name == "columns" else [])]
+        """Return robust accuracy and success at every budget."""
+        about = ["bars", "table"] if name == "columns" else []
         return robustness(
             self,
             records[name],
             budgets,
             name=name,
-            evidence=shown,
+            evidence=[f"curve-{name}", *about],
             controls=[control.id],
             level=level,
         )
@@ -408,6 +412,14 @@ _AXES = {
     "columns": "columns that may change",
     "radius": "radius, in training standard deviations",
 }
+
+
+def _few_changed(count: float) -> str:
+    return "1 column changed" if count == 1 else f"{count:g} columns changed"
+
+
+def _all_moved(radius: float) -> str:
+    return f"all numbers moved by up to {radius:g} standard deviations"
 
 
 def _spread_out(rows: Rows, budgets: Floats, n: int) -> Floats:
