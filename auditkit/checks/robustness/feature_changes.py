@@ -76,7 +76,7 @@ class FeatureChanges(Check):
     queries : int
         Values tried per version and round after the first round, which tries all.
     steps : int
-        Gradients per row and budget, where the model has any; 0 for none.
+        Gradients per version of a row and budget, where the model has any; 0 for none.
 
     Raises
     ------

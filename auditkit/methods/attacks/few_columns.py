@@ -46,7 +46,7 @@ class FewColumns:
     one more column, the worst of every column first. The next first version is the worst child of
     the first; the next second one the worst other child of the first two; and so on, so that
     results nest over `beam` and the number of columns. Where there are gradients, the numbers that
-    the first version changed are then moved along them. A model whose answers come without
+    a version changed are then moved along them. A model whose answers come without
     different scores gets random changes instead of versions.
 
     Parameters
@@ -58,7 +58,7 @@ class FewColumns:
     values : int
         Values per number.
     steps : int
-        Gradients per row and round; 0 for none.
+        Gradients per version and round; 0 for none.
     batch_size : int
         Rows per forward pass.
 
@@ -135,19 +135,20 @@ class FewColumns:
     def _along_gradients(
         self, logits: Logits, reach: Reach, beams: _Beams, labels: Tensor, into: _Fallen
     ) -> None:
-        """Move the numbers that the first versions of rows changed."""
-        left = (~into.fallen).nonzero()[:, 0]
-        start = beams.rows[left, 0]
-        points, wrong = ascend(
-            logits,
-            reach.at(left),
-            start,
-            labels[left],
-            steps=self.steps,
-            free=start != reach.rows[left],
-            batch_size=self.batch_size,
-        )
-        into.take(left[wrong], points[wrong])
+        """Move the numbers that versions of rows changed."""
+        for place in range(beams.rows.shape[1]):
+            left = (~into.fallen & beams.there[:, place]).nonzero()[:, 0]
+            start = beams.rows[left, place]
+            points, wrong = ascend(
+                logits,
+                reach.at(left),
+                start,
+                labels[left],
+                steps=self.steps,
+                free=start != reach.rows[left],
+                batch_size=self.batch_size,
+            )
+            into.take(left[wrong], points[wrong])
 
     def _at_random(
         self,
