@@ -187,6 +187,7 @@ def test_rows_of_a_table_are_called_rows(tmp_path: Path) -> None:
     assert "(farthest move of a number, in training standard deviations)" in " ".join(text.split())
     names: dict[str, Any] = {"__file__": str(tmp_path / "test_rows.py")}
     exec(compile(text, "test_rows.py", "exec"), names)
+    names["STORED"].close()
     case = names["CASES"][0]
     with pytest.raises(AssertionError):
         names["test_is_answered_correctly"](load_model(model), *case.values)

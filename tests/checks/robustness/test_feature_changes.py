@@ -101,11 +101,19 @@ def test_findings_say_how_many_and_how_surely() -> None:
     assert robust.controls == ["feature-changes/random_only_share/all"]
     assert by_id["feature-changes/attack_success_rate/all/columns=2"].n == right
     assert outcome.headline == "feature-changes/robust_accuracy/all/columns=1"
-    needed = records["columns"][records["correct"]]
-    median = by_id["feature-changes/median_columns/all"]
-    expected = float(np.sort(needed)[(right - 1) // 2])
-    assert (median.value, median.n) == (expected, right) if np.isfinite(expected) else median.n
     assert robust.params["spread"] == 0.5
+
+
+def test_medians_are_of_the_right_rows() -> None:
+    subject = linear_table(3, n=40, wrong=14)
+    check = replace(CHECK, spread=2.0)
+    records = records_of(check, subject)
+    needed = np.sort(records["columns"][records["correct"]])
+    (median,) = (one for one in measured(check, subject).findings if one.metric == "median_columns")
+    assert median.n == len(needed) == 26
+    assert median.value == needed[12] == 1
+    assert needed[20] > 1
+    assert median.low == 1
 
 
 def test_medians_need_half_of_the_rows() -> None:

@@ -33,11 +33,11 @@ def test_equals_the_closed_form_on_a_linear_model(seed: int, steps: int, radius:
 
 
 def test_scores_climb_past_a_bad_sum() -> None:
-    """Each number alone helps and both together hurt, until the third is moved as well."""
+    """Two numbers help alone and hurt together; the third helps one of them, and not alone."""
 
     def model(rows: Tensor) -> Tensor:
         a, b, c = (rows > 0.5).float().T
-        score = 0.3 * a + 0.3 * b - a * b + 0.2 * c + 0.9 * a * c - 1.0
+        score = 0.3 * a + 0.2 * b - 2 * a * b + 0.9 * a * c - 1.0
         return torch.stack([torch.zeros(len(rows)), score], dim=1)
 
     rows, labels = torch.zeros(1, 3), torch.tensor([0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations, pairwise, product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -114,13 +114,44 @@ def test_is_never_beaten_by_trying_everything_on_a_small_space(seed: int) -> Non
 
 @given(seed=st.integers(0, 50))
 def test_results_nest_over_the_beam_and_the_number_of_columns(seed: int) -> None:
-    subject, _ = small_space(seed)
+    """Whatever a score of six switches looks like."""
+    rng = np.random.default_rng(seed)
+    scores = np.where(rng.random([2] * 6) < 0.03, 0.9, 0.1 + 0.3 * rng.random([2] * 6))
+    rows = np.unique(rng.integers(0, 2, (24, 6)), axis=0)
+    subject = black_box(lambda x: scores[tuple(x.astype(int).T)], switches(6), rows)
     budgets = [
         searched(subject, FewColumns(beam=beam, queries=4, values=2, steps=0), most=most)[0].budget
-        for beam, most in ((1, 2), (2, 2), (5, 2), (5, 3))
+        for beam, most in ((1, 3), (2, 3), (3, 3), (3, 4))
     ]
     for narrow, wide in pairwise(budgets):
         assert bool((wide <= narrow).all())
+
+
+def switches(count: int, *, third: str = "") -> Schema:
+    """Columns of two categories, those named in `third` of three."""
+    return Schema(
+        tuple(
+            Feature(
+                name=name,
+                kind="categorical",
+                categories=("0", "1", "2") if name in third else ("0", "1"),
+            )
+            for name in "abcdefgh"[:count]
+        )
+    )
+
+
+def test_every_column_is_changed_once() -> None:
+    """A third value of the first column would lead the greedy search away for good."""
+    scores = np.full((3, 2, 2), 0.2)
+    scores[2, 0, 0], scores[1, 0, 0] = 0.45, 0.44
+    scores[2, 1, 0], scores[2, 0, 1], scores[2, 1, 1] = 0.4, 0.42, 0.9
+    subject = black_box(
+        lambda x: scores[tuple(x.astype(int).T)], switches(3, third="a"), np.zeros((2, 3))
+    )
+    found, _ = searched(subject, FewColumns(beam=1, queries=8, values=2, steps=0))
+    assert found.budget.tolist() == [3.0, 3.0]
+    assert found.rows.tolist() == [[2.0, 1.0, 1.0]] * 2
 
 
 def test_gradients_find_what_lies_between_the_values() -> None:
@@ -149,7 +180,7 @@ def test_answers_alone_are_enough_for_two_columns() -> None:
     )
     rows = np.zeros((6, 4))
     subject = black_box(lambda x: 1.0 * ((x[:, 0] == 2) & (x[:, 1] == 1)), schema, rows)
-    found, _ = searched(subject, FewColumns(beam=4, queries=64, values=2, steps=0))
+    found, _ = searched(subject, FewColumns(beam=1, queries=200, values=2, steps=0))
     assert found.budget.tolist() == [2.0] * 6
     cells = changed_cells(rows.astype(np.float32), found.rows.numpy())
     assert cells.sum(axis=1).tolist() == [2] * 6
@@ -157,33 +188,30 @@ def test_answers_alone_are_enough_for_two_columns() -> None:
 
 def test_two_values_that_only_help_together_are_found_by_the_beam() -> None:
     """Alone the pair's halves hurt the attack; the greedy search takes the decoy."""
-    pairs = {frozenset(one) for one in combinations("abcd", 2)} - {frozenset("ab")}
-    assert len(pairs) == 5
-    schema = Schema(
-        tuple(Feature(name=name, kind="categorical", categories=("0", "1")) for name in "abcd")
-    )
 
     def answer(x: np.ndarray) -> np.ndarray:
         score = 0.1 + 0.2 * x[:, 2] + 0.15 * x[:, 3] - 0.02 * (x[:, 0] + x[:, 1])
         return np.where((x[:, 0] == 1) & (x[:, 1] == 1), 0.9, np.clip(score, 0.01, 0.49))
 
-    subject = black_box(answer, schema, np.zeros((2, 4)))
+    subject = black_box(answer, switches(4), np.zeros((2, 4)))
     narrow, _ = searched(subject, FewColumns(beam=1, queries=8, values=2, steps=0), most=2)
     wide, _ = searched(subject, FewColumns(beam=4, queries=8, values=2, steps=0), most=2)
     assert torch.isinf(narrow.budget).all()
     assert wide.budget.tolist() == [2.0, 2.0]
 
 
-def test_nan_scores_never_count() -> None:
+def test_nan_scores_neither_count_nor_lead_astray() -> None:
     def forward(x: Tensor) -> Tensor:
-        bad = torch.where(x[:, 0] > 0.2, torch.nan, -1.0)
+        score = -1 + 0.6 * (x[:, 1] > 0) + 0.6 * (x[:, 2] > 0)
+        bad = torch.where(x[:, 0] != 0, torch.nan, score)
         return torch.stack([torch.zeros(len(x)), bad], dim=1)
 
-    rows, keys = torch.zeros(2, 2), keys_of(0, "t", ["a", "b"])
-    reach = Reach.of(numbers(2), rows, spread=1.0)
+    rows, keys = torch.zeros(2, 3), keys_of(0, "t", ["a", "b"])
+    reach = Reach.of(numbers(3, integer=True), rows, spread=1.0)
     labels = torch.zeros(2, dtype=torch.int64)
-    found = SEARCH.search(forward, reach, labels, keys, most=2)
-    assert torch.isinf(found.budget).all()
+    search = FewColumns(beam=1, queries=8, values=3, steps=0)
+    found = search.search(forward, reach, labels, keys, most=2)
+    assert found.rows.tolist() == [[0.0, 1.0, 1.0]] * 2
 
 
 def test_no_rows_and_no_free_columns() -> None:

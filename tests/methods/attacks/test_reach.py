@@ -95,6 +95,8 @@ def test_what_is_permitted() -> None:
     missing = np.where(np.arange(6) == 3, NAN, ROW).astype(np.float32)
     assert permitted(SCHEMA, missing, missing, spread=0.5).all()
     assert not permitted(SCHEMA, missing, ROW, spread=0.5).any()  # nothing is invented
+    unknown = np.where(np.arange(6) == 4, NAN, ROW).astype(np.float32)
+    assert not permitted(SCHEMA, unknown, ROW, spread=0.5).any()
     outside = np.array([[40, 120, 1.0, -1.0, 0, 1]], dtype=np.float32)
     nearer = outside - np.array([[0, 3, 0, 0, 0, 0]], dtype=np.float32)
     assert permitted(SCHEMA, outside, nearer, spread=0.5).all()
