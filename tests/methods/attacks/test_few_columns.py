@@ -127,6 +127,17 @@ def test_results_nest_over_the_beam_and_the_number_of_columns(seed: int) -> None
         assert bool((wide <= narrow).all())
 
 
+def test_a_second_version_does_not_push_out_the_first() -> None:
+    """Only behind the first is a wrong answer; children of the second look better for a while."""
+    scores = np.full([2] * 6, 0.2)
+    for on, score in {"a": 0.4, "d": 0.39, "ab": 0.3, "de": 0.45, "df": 0.44, "abc": 0.9}.items():
+        scores[tuple(int(one in on) for one in "abcdef")] = score
+    subject = black_box(lambda x: scores[tuple(x.astype(int).T)], switches(6), np.zeros((2, 6)))
+    for beam in (1, 2, 3):
+        search = FewColumns(beam=beam, queries=8, values=2, steps=0)
+        assert searched(subject, search)[0].budget.tolist() == [3.0, 3.0]
+
+
 def switches(count: int, *, third: str = "") -> Schema:
     """Columns of two categories, those named in `third` of three."""
     return Schema(
