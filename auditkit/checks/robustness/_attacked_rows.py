@@ -250,7 +250,7 @@ def decisive(records: Records, *, level: float) -> tuple[Bars, Table]:
     held = [one.removeprefix(OTHERS) for one in records.columns if one.startswith(OTHERS)]
     for name in held:
         if name not in hits:
-            rows.append([name, "stays as it is", None, None])
+            rows.append([name, "stays as it is", 0, 0])
     return (
         Bars(
             title=f"Columns that the {n:,} smallest changes found are made of",
@@ -259,7 +259,7 @@ def decisive(records: Records, *, level: float) -> tuple[Bars, Table]:
         ),
         Table(
             title="What could change, and what did",
-            columns=["column", "may become", "changes it is part of", "of them, it alone"],
+            columns=["column", "may become", "changes", "alone"],
             rows=rows,
         ),
     )

@@ -103,8 +103,9 @@ class FeatureChanges(Check):
         not_shown="Whether a changed row can exist, or still deserves its label: columns are"
         " changed one by one, as if none followed from another, and a person with another"
         " occupation may truly earn more. What holds may still fall to a better search.",
-        remedy="Find the columns that turn decisions below. Ask whether each should decide so much"
-        " on its own; regularise, coarsen or drop those that should not, or train on changed rows.",
+        remedy="See in the evidence which columns turn decisions. Ask whether each should decide so"
+        " much on its own; regularise, coarsen or drop those that should not, or train on changed"
+        " rows. A column that nobody can change belongs among the immutable ones.",
         metrics={
             "robust_accuracy": ROBUST_ACCURACY,
             "attack_success_rate": ATTACK_SUCCESS_RATE,
