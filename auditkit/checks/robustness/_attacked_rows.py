@@ -71,8 +71,14 @@ class Rows:
         """Return one key per row (m,)."""
         return self.artifacts.keys(purpose)[self.places]
 
-    def telling(self) -> list[Tensor]:
-        """Return per column the values that tell most, the same in every shard."""
+    def telling(self, spread: float) -> list[Tensor]:
+        """Return per column the values that tell most, the same in every shard.
+
+        Parameters
+        ----------
+        spread : float
+            How far numbers may move at most, in training standard deviations.
+        """
 
         def found() -> list[Tensor]:
             few = self.artifacts.sample("feature-changes", PROBED).inputs
@@ -82,17 +88,18 @@ class Rows:
             known = [
                 self.inputs.new_empty(0)
                 if one.categories or one.immutable or one.name in self.fixed
-                else torch.from_numpy(np.unique(column[~np.isnan(column)])).to(self.inputs)
+                else torch.from_numpy(np.sort(column[~np.isnan(column)])).to(self.inputs)
                 for one, column in zip(self.model.schema.features, every.T, strict=True)
             ]
             return telling_values(
                 self.model.logits,
                 few.to(self.inputs),
                 known,
+                [spread * one.std for one in self.model.schema.features],
                 batch_size=self.artifacts.execution.batch_size,
             )
 
-        return self.artifacts.once(("telling values", self.fixed), found)
+        return self.artifacts.once(("telling values", self.fixed, spread), found)
 
     def reach(self, spread: float, *, categories: bool) -> Reach:
         """Return what the rows can become."""

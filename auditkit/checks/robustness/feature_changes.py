@@ -206,7 +206,7 @@ class FeatureChanges(Check):
         """Return what it took to change each answer, by few columns and by all numbers."""
         correct = artifacts[Predictions].correct.numpy()
         rows = Rows.of(artifacts, fixed=self._fixed(artifacts.data))
-        n, telling = len(artifacts), rows.telling()
+        n, telling = len(artifacts), rows.telling(max((self.spread, *self.radii)))
         few, every = Fallen.none(rows), Fallen.none(rows)
         if self.columns:
             few = self._few(rows, telling)

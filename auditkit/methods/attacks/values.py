@@ -14,9 +14,9 @@ from auditkit.methods.attacks.reach import Reach
 from auditkit.models.classifier import Logits
 
 MOST = 1024  # values per row, over all columns
-GRID = 128  # values of a number that are looked at to find the telling ones
+GRID = 512  # values of a number that are looked at to find the telling ones
 QUERIES = 2**16  # at most about so many, for all columns together
-TELLING = 64  # values of a number that are kept
+TELLING = 128  # values of a number that are kept
 
 
 @final
@@ -74,13 +74,18 @@ class Candidates:
 
 
 def telling_values(
-    logits: Logits, rows: Tensor, known: Sequence[Tensor], *, batch_size: int = 128
+    logits: Logits,
+    rows: Tensor,
+    known: Sequence[Tensor],
+    reaches: Sequence[float],
+    *,
+    batch_size: int = 128,
 ) -> list[Tensor]:
     """Return for every column the values between which a model's answers change most.
 
-    Every number of some rows takes evenly spaced values, and values that it has elsewhere. Those
-    are kept that cut what the log odds move on the way from the lowest to the highest into equal
-    parts: where a model has a threshold, the value just beyond it.
+    Every number of some rows takes values that it has elsewhere, values within reach of these, and
+    evenly spaced ones. Those are kept that cut what the log odds move on the way from the lowest to
+    the highest into equal parts: where a model has a threshold, the value just beyond it.
 
     Parameters
     ----------
@@ -89,7 +94,9 @@ def telling_values(
     rows : Tensor
         (p, c) a few rows to look at.
     known : sequence of Tensor
-        Per column the sorted different values (u,) that it has; none for columns to leave out.
+        Per column the sorted values (u,) that it has; none for columns to leave out.
+    reaches : sequence of float
+        Per column how far a value can move.
     batch_size : int
         Rows per forward pass.
 
@@ -104,22 +111,31 @@ def telling_values(
         answers = logits(rows).argmax(dim=1)
     found: list[Tensor] = []
     for j, values in enumerate(known):
-        grid = _grid(values, size)
+        grid = _grid(values, size, reaches[j])
         if len(values) > 2:
             grid = _telling(logits, rows, answers, j, grid, batch_size)
         found.append(grid)
     return found
 
 
-def _grid(values: Tensor, size: int) -> Tensor:
-    """Return evenly spaced values, and as many of those that there are; sorted."""
-    if len(values) <= 2:
-        return values
-    ranks = torch.linspace(0, len(values) - 1, size // 2).round().long().to(values.device)
-    low, high = float(values[0]), float(values[-1])
-    even = torch.linspace(low, high, size // 2, device=values.device, dtype=values.dtype)
+def _grid(values: Tensor, size: int, reach: float) -> Tensor:
+    """Return values that there are, values within reach of them, and even ones; sorted."""
+    different = values.unique()
+    if len(different) <= 2:
+        return different
+    start = values[_ranks(values, size // 2)]
+    near = start + reach * (2 * _spaced(size // 2, start) - 1)
+    low, high = different[0], different[-1]
+    even = low + (high - low) * torch.linspace(0, 1, size // 4).to(values)
+    made = torch.cat([near.clamp(float(low), float(high)), even])
     whole = bool((values == values.round()).all())
-    return torch.cat([values[ranks], even.round() if whole else even]).unique()
+    own = different[_ranks(different, size // 4)]
+    return torch.cat([own, made.round() if whole else made]).unique()
+
+
+def _ranks(values: Tensor, count: int) -> Tensor:
+    """Return places evenly spread over values (u,)."""
+    return torch.linspace(0, len(values) - 1, count).round().long().to(values.device)
 
 
 def _telling(
@@ -137,7 +153,7 @@ def _telling(
     curves = torch.cat(odds).reshape(-1, len(grid)) if odds else grid.new_zeros(1, len(grid))
     way = curves.diff(dim=1).abs().nan_to_num().double().mean(dim=0).cumsum(dim=0)  # (g - 1,)
     if not 0 < float(way[-1]) < float("inf"):
-        return grid[torch.linspace(0, len(grid) - 1, TELLING).round().long().unique()]
+        return grid[_ranks(grid, TELLING).unique()]
     parts = (torch.arange(TELLING, device=way.device) + 0.5) / TELLING * way[-1]
     return grid[1 + torch.searchsorted(way, parts).unique()]
 

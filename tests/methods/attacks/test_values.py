@@ -81,10 +81,22 @@ def test_a_narrow_step_is_found() -> None:
 
     known = torch.tensor([0.0, 1.0, 3.1, 50.0, 100.0])
     rows = torch.tensor([[0.0, 1.0], [NAN, 2.0]])
-    first, second = telling_values(model, rows, [known, torch.empty(0)])
+    first, second = telling_values(model, rows, [known, torch.empty(0)], [0.5, 0.5])
     assert bool(((first > 2.98) & (first < 3.12)).any())
     assert len(first) == 2  # one value within the step, one beyond it
     assert len(second) == 0
+
+
+def test_what_lies_within_reach_of_many_rows_is_looked_at_closely() -> None:
+    """No row has the value, and even steps over the whole range would miss it."""
+
+    def model(rows: Tensor) -> Tensor:
+        inside = (rows[:, 0] > 3050) & (rows[:, 0] < 3130)
+        return torch.stack([torch.zeros(len(rows)), 4.0 * inside - 2.0], dim=1)
+
+    known = torch.tensor([0.0] * 95 + [5000.0, 7000.0, 9000.0, 50_000.0, 99_999.0])
+    (found,) = telling_values(model, torch.zeros(2, 1), [known], [3757.0])
+    assert bool(((found > 3050) & (found < 3130)).any())
 
 
 def test_telling_values_of_a_linear_model_are_evenly_spaced() -> None:
@@ -92,17 +104,17 @@ def test_telling_values_of_a_linear_model_are_evenly_spaced() -> None:
         return torch.stack([torch.zeros(len(rows)), rows[:, 0]], dim=1)
 
     known = torch.linspace(0, 1, 1000) ** 3
-    (found,) = telling_values(model, torch.zeros(2, 1), [known])
+    (found,) = telling_values(model, torch.zeros(2, 1), [known], [0.1])
     assert len(found) <= values.TELLING
     gaps = np.diff(found.numpy())
     assert gaps.max() < 3 / values.TELLING
     whole = torch.arange(1000.0)
-    (found,) = telling_values(model, torch.zeros(2, 1), [whole])
+    (found,) = telling_values(model, torch.zeros(2, 1), [whole], [50.0])
     assert torch.equal(found, found.round())
 
 
 def test_a_constant_model_still_gives_values() -> None:
     (found,) = telling_values(
-        lambda rows: torch.zeros(len(rows), 2), torch.zeros(2, 1), [torch.arange(300.0)]
+        lambda rows: torch.zeros(len(rows), 2), torch.zeros(2, 1), [torch.arange(300.0)], [9.0]
     )
     assert 30 < len(found) <= values.TELLING
