@@ -112,7 +112,7 @@ def telling_values(
     found: list[Tensor] = []
     for j, values in enumerate(known):
         grid = _grid(values, size, reaches[j])
-        if len(values) > 2:
+        if len(grid) > 2:
             grid = _telling(logits, rows, answers, j, grid, batch_size)
         found.append(grid)
     return found

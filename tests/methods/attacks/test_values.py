@@ -118,3 +118,13 @@ def test_a_constant_model_still_gives_values() -> None:
         lambda rows: torch.zeros(len(rows), 2), torch.zeros(2, 1), [torch.arange(300.0)], [9.0]
     )
     assert 30 < len(found) <= values.TELLING
+
+
+@pytest.mark.parametrize("known", [[], [3.0], [1.0, 1.0, 1.0], [0.0, 1.0, 0.0, 1.0]])
+def test_columns_with_hardly_any_values_keep_them(known: list[float]) -> None:
+    def refuse(rows: Tensor) -> Tensor:
+        assert len(rows) == 2
+        return torch.zeros(2, 2)
+
+    (found,) = telling_values(refuse, torch.zeros(2, 1), [torch.tensor(sorted(known))], [1.0])
+    assert found.tolist() == sorted(set(known))
