@@ -16,6 +16,7 @@ from auditkit.errors import ConfigError
 from auditkit.models.catalogue import MODELS
 from auditkit.models.classifier import ImageClassifier
 from auditkit.models.load import ModelSpec, is_asked, names_function
+from auditkit.models.tabular import TabularClassifier
 from auditkit.provenance import MODEL_OPTIONS
 from auditkit.reproduce import Answered
 from auditkit.result import write_atomically
@@ -29,6 +30,8 @@ _MEASURES = {
     "l2": "L2 distance, in units of the input range",
     "l1": "L1 distance, in units of the input range",
     "words": "changed words",
+    "columns": "changed columns",
+    "std": "farthest move of a number, in training standard deviations",
 }
 
 _TEXT = Template('''"""Inputs that changed an answer of $name, as a regression test.
@@ -157,6 +160,8 @@ def _loading(answered: Answered) -> ModelSpec:
 
 def _text(file: Path, answered: Answered, spec: ModelSpec, chosen: Adversarial) -> str:
     texts = isinstance(chosen.inputs, list)
+    table = isinstance(answered.subject.model, TabularClassifier)
+    one = "text" if texts else "row" if table else "image"
     imports = [
         *([] if texts else ["import torch"]),
         "from auditkit.models.load import ModelSpec, load_model",
@@ -167,14 +172,14 @@ def _text(file: Path, answered: Answered, spec: ModelSpec, chosen: Adversarial) 
         finding=_plain(answered.reproduction.finding),
         arrays=_plain(file.with_suffix(".npz").name),
         file=literal(file.with_suffix(".npz").name),
-        what=f"{len(chosen)} {'texts' if texts else 'images'}",
+        what=f"{len(chosen)} {one}s",
         measure=_MEASURES[chosen.measure],
         imports="\n".join(imports),
         paths="".join(f"{k} = {literal(v)}\n" for k, v in _paths(file.parent, spec).items()),
         options="\n".join(_options(spec)),
-        case="str(text)" if texts else "image",
-        one="text" if texts else "image",
-        asked="[text]" if texts else "torch.from_numpy(image[None])",
+        case="str(text)" if texts else one,
+        one=one,
+        asked="[text]" if texts else f"torch.from_numpy({one}[None])",
     )
 
 

@@ -11,6 +11,7 @@ from typing import Literal, TypeVar, final
 import numpy as np
 import torch
 from pydantic import TypeAdapter, ValidationError
+from torch import Tensor
 
 import auditkit
 from auditkit.checks.adversarial import BEHIND, Adversarial
@@ -21,12 +22,14 @@ from auditkit.errors import ConfigError, ResultError, near_miss
 from auditkit.findings import Finding, Frozen, Outcome
 from auditkit.methods.attacks.active_set import misclassified
 from auditkit.methods.attacks.ball import BALLS
+from auditkit.methods.attacks.reach import changed_cells, permitted
 from auditkit.models.auto import AUTO
 from auditkit.models.bundle import file_sha256
 from auditkit.models.catalogue import MODELS
 from auditkit.models.classifier import Classifier, ImageClassifier, Inputs
 from auditkit.models.endpoint import shown
 from auditkit.models.load import ModelSpec, names_function
+from auditkit.models.tabular import TabularClassifier
 from auditkit.policy import Policy
 from auditkit.provenance import DATA_OPTIONS, MODEL_OPTIONS, packages
 from auditkit.render.words import estimate, settings
@@ -342,7 +345,7 @@ def _replayed(
     subject: Subject,
     stored: Adversarial,
 ) -> Answered:
-    trial = _tried(subject, stored, result.provenance.execution.batch_size)
+    trial = _tried(subject, stored, finding, result.provenance.execution.batch_size)
     good = trial.fooled & trial.right_before & trial.within
     about = next(
         one
@@ -379,7 +382,7 @@ class _Trial:
     within: Bools
 
 
-def _tried(subject: Subject, stored: Adversarial, batch_size: int) -> _Trial:
+def _tried(subject: Subject, stored: Adversarial, finding: Finding, batch_size: int) -> _Trial:
     """Ask the model about stored inputs and their clean ones, and measure how far they are."""
     place = {one: i for i, one in enumerate(subject.data.ids)}
     strangers = [one for one in stored.ids if one not in place]
@@ -396,7 +399,9 @@ def _tried(subject: Subject, stored: Adversarial, batch_size: int) -> _Trial:
     return _Trial(
         fooled=misclassified(after, labels).numpy(),
         right_before=(before.argmax(dim=1) == labels).numpy(),
-        within=_within(subject.model, clean, changed, stored),
+        within=_permitted(subject, clean, changed, stored, finding)
+        if isinstance(subject.model, TabularClassifier)
+        else _within(subject.model, clean, changed, stored),
     )
 
 
@@ -418,6 +423,33 @@ def _within(model: Classifier, clean: Inputs, changed: Inputs, stored: Adversari
     ball = kind(clean.clamp(low, high), epsilon=high - low, bounds=model.bounds)
     sizes = ball.distance(changed).numpy() / (high - low)
     return inside & (sizes <= stored.budgets * (1 + SLACK))
+
+
+def _permitted(
+    subject: Subject, clean: Inputs, changed: Inputs, stored: Adversarial, finding: Finding
+) -> Bools:
+    """Return which rows of a table became what they may become within their budgets (m,)."""
+    model = subject.model
+    assert isinstance(model, TabularClassifier)
+    assert isinstance(clean, Tensor)
+    columns = stored.measure == "columns"
+    if not isinstance(changed, Tensor) or changed.shape != clean.shape:
+        raise ResultError("The stored inputs are no rows of this table.")
+    if not columns and stored.measure != "std":
+        raise ResultError(f"The stored rows have a budget in {stored.measure!r}.")
+    before, after = clean.numpy(), changed.numpy()
+    spread, fixed = finding.params.get("spread"), finding.params.get("immutable")
+    named = fixed.split(", ") if isinstance(fixed, str) else []
+    allowed = permitted(
+        model.schema,
+        before,
+        after,
+        spread=float(spread or np.inf) if columns else stored.budgets,
+        fixed={*named, *subject.data.sensitive},
+        categories=columns,
+    )
+    cells = changed_cells(before, after).sum(axis=1)
+    return allowed & ((cells <= stored.budgets) | (not columns))
 
 
 def changed_words(before: str, after: str) -> int:

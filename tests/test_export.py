@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from auditkit.data.load import DataSpec
 from auditkit.errors import ConfigError
 from auditkit.export import literal, write_test
 from auditkit.models.endpoint import Endpoint
-from auditkit.models.load import ModelSpec
+from auditkit.models.load import ModelSpec, load_model
 from auditkit.policy import Policy
 from auditkit.reproduce import Answered, Question, reproduce
 from auditkit.run import Request, run
@@ -170,3 +171,23 @@ def test_names_from_files_cannot_leave_the_docstring(answered: Answered, tmp_pat
     write_test(tmp_path / "test_it.py", replace(answered, reproduction=hostile))
     tree = ast.parse((tmp_path / "test_it.py").read_text())
     assert not [one for one in ast.walk(tree) if isinstance(one, ast.Raise)]
+
+
+def test_rows_of_a_table_are_called_rows(tmp_path: Path) -> None:
+    """The test runs: its rows still fool the model that they were made for."""
+    model = ModelSpec(source="breast-cancer-logistic-regression")
+    parameters = {"feature-changes": {"columns": [3], "radii": [0.5]}}
+    policy = Policy(checks=("feature-changes",), parameters=parameters, max_inputs=30)
+    run(Request(model=model, policy=policy, out=tmp_path / "report", formats=("json",)))
+    finding = "feature-changes/attack_success_rate/all/radius=0.5"
+    made = reproduce(Question(result=tmp_path / "report", finding=finding))
+    count = write_test(tmp_path / "test_rows.py", made)
+    text = (tmp_path / "test_rows.py").read_text()
+    assert f"{count} rows, each as it fooled" in text
+    assert "(farthest move of a number, in training standard deviations)" in " ".join(text.split())
+    names: dict[str, Any] = {"__file__": str(tmp_path / "test_rows.py")}
+    exec(compile(text, "test_rows.py", "exec"), names)
+    names["STORED"].close()
+    case = names["CASES"][0]
+    with pytest.raises(AssertionError):
+        names["test_is_answered_correctly"](load_model(model), *case.values)

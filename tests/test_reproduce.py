@@ -21,7 +21,7 @@ from auditkit.checks.base import Check
 from auditkit.data.load import DataSpec
 from auditkit.errors import AuditkitError, ConfigError, ResultError
 from auditkit.models.endpoint import Endpoint
-from auditkit.models.load import ModelSpec
+from auditkit.models.load import ModelSpec, load_model
 from auditkit.policy import Policy
 from auditkit.provenance import typed
 from auditkit.reproduce import (
@@ -96,12 +96,14 @@ def changed(folder: Path, **provenance: object) -> Path:
     return folder
 
 
-def with_inputs(folder: Path, change: Callable[[Adversarial], Adversarial]) -> Path:
-    """The result with other stored inputs of pgd-linf, whose hash it names."""
+def with_inputs(
+    folder: Path, change: Callable[[Adversarial], Adversarial], *, check: str = "pgd-linf"
+) -> Path:
+    """The result with other stored inputs of a check, whose hash it names."""
     result = read_result(folder)
     assert result.adversarial is not None
     inputs = read_inputs(folder, result.adversarial)
-    inputs["pgd-linf"] = [change(one) for one in inputs["pgd-linf"]]
+    inputs[check] = [change(one) for one in inputs[check]]
     content = packed(inputs)
     (folder / result.adversarial.file).write_bytes(content)
     named = {"sha256": hashlib.sha256(content).hexdigest()}
@@ -414,3 +416,62 @@ def test_texts_are_replayed(tmp_path: Path) -> None:
     assert found.reproduced
     assert found.replayed is not None
     assert found.replayed.n > 3
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The result of attacks on rows of a table."""
+    folder = tmp_path_factory.mktemp("table")
+    run(
+        Request(
+            model=ModelSpec(source="breast-cancer-logistic-regression"),
+            policy=Policy(
+                checks=("feature-changes",),
+                max_inputs=40,
+                parameters={
+                    "feature-changes": {
+                        "columns": [3],
+                        "spread": 1.0,
+                        "radii": [0.25],
+                        "immutable": ["worst texture"],
+                    }
+                },
+            ),
+            out=folder,
+            formats=("json",),
+        )
+    )
+    return folder
+
+
+@pytest.mark.parametrize("budget", ["columns=3", "radius=0.25"])
+def test_rows_of_a_table_are_replayed(table: Path, budget: str) -> None:
+    found = answer(table, f"feature-changes/attack_success_rate/all/{budget}")
+    assert found.reproduced
+    assert found.replayed is not None
+    assert found.replayed.n > 3
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("worst texture", 25.0), ("worst area", 4000.0), ("worst radius", float("nan"))],
+)
+def test_a_row_that_breaks_the_rules_is_not_reproduced(
+    table: Path, tmp_path: Path, column: str, value: float
+) -> None:
+    """A column that was to stay, a number that went too far, a value that went missing."""
+    folder = tmp_path / "damaged"
+    shutil.copytree(table, folder)
+    schema = load_model(ModelSpec(source="breast-cancer-logistic-regression")).schema  # type: ignore[attr-defined]
+
+    def damaged(one: Adversarial) -> Adversarial:
+        assert isinstance(one.inputs, np.ndarray)
+        inputs = one.inputs.copy()
+        inputs[0, schema.names.index(column)] = value
+        return replace(one, inputs=inputs)
+
+    with_inputs(folder, damaged, check="feature-changes")
+    found = answer(folder, "feature-changes/robust_accuracy/all/radius=0.25")
+    assert found.replayed is not None
+    assert found.replayed.within == found.replayed.n - 1
+    assert not found.reproduced

@@ -21,8 +21,9 @@ MOST_BYTES = 16 * 2**20  # of one check and parameter, before compression
 
 BEHIND = ("robust_accuracy", "attack_success_rate")  # metrics that stored inputs stand behind
 
-Measure: TypeAlias = Literal["linf", "l2", "l1", "words"]
-"""What a budget counts: a norm of the change in units of the input range, or changed words."""
+Measure: TypeAlias = Literal["linf", "l2", "l1", "words", "columns", "std"]
+"""What a budget counts: a norm of the change in units of the input range, changed words, changed
+columns of a row, or the farthest that a number moved, in training standard deviations."""
 
 
 @final
@@ -35,7 +36,7 @@ class Adversarial:
     parameter : str
         The swept parameter of the findings that they stand behind: an input stands behind those
         whose value of it is at least the input's budget.
-    measure : {"linf", "l2", "l1", "words"}
+    measure : {"linf", "l2", "l1", "words", "columns", "std"}
         What a budget counts.
     ids : tuple of str
         m ids of the clean inputs, in the order of the data.

@@ -22,6 +22,7 @@ from auditkit.checks.robustness.certified import Certified
 from auditkit.checks.robustness.character import Character
 from auditkit.checks.robustness.edge_flips import EdgeFlips
 from auditkit.checks.robustness.embedding_changes import EmbeddingChanges
+from auditkit.checks.robustness.feature_changes import FeatureChanges
 from auditkit.checks.robustness.fgsm_linf import FgsmLinf
 from auditkit.checks.robustness.insertion import Insertion
 from auditkit.checks.robustness.patch import Patch
@@ -52,6 +53,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     Insertion,
     EmbeddingChanges,
     EdgeFlips,
+    FeatureChanges,
     Universal,
     Patch,
     Spatial,
