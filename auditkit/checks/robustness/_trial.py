@@ -156,6 +156,7 @@ class Trial:
             steps=times * self._steps,
             start=self._draw(purpose, rows),
             bounds=self._model.bounds,
+            patience=None,  # or twice the steps would only end where they did before
             search=search,
             batch_size=self._batch_size,
         )

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
-from auditkit.methods.attacks.losses import Loss, log_odds_against
+from auditkit.methods.attacks.losses import Loss, log_odds_against, margin_against
 from auditkit.models.classifier import Logits
 
 Advance: TypeAlias = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
@@ -17,6 +17,7 @@ Advance: TypeAlias = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 CLEARLY = 1e-5
 """Margin of a success: float32 sums of another batch shape must not take it back."""
+_NEARER = 0.01  # share of its lead that the label must lose for a point to count as nearer
 
 
 class Slopes(NamedTuple):
@@ -108,6 +109,7 @@ def first_successes(
     steps: int,
     advance: Advance,
     settled: int = 0,
+    patience: int | None = None,
     search: Logits | None = None,
     batch_size: int = 128,
 ) -> Tensor:
@@ -116,7 +118,8 @@ def first_successes(
     Only inputs that still hold cost anything: batches are packed anew at every step, and a path
     that comes back to a point it has visited is over, because it would only go round again. What a
     cheaper search takes for a success waits until a batch of them is full, and goes on from where
-    it stood if the model does not agree.
+    it stood if the model does not agree. Where a path ends does not depend on `steps`, so that more
+    steps never lose a success.
 
     Parameters
     ----------
@@ -133,6 +136,9 @@ def first_successes(
         `settled` steps a function of the point and its gradient alone, without memory.
     settled : int
         Number of first steps that differ from the later ones.
+    patience : int, optional
+        A path is over, too, after so many points in a row that brought the label's lead no lower
+        than 99 % of the lowest so far.
     search : callable, optional
         The model in a cheaper precision, used for gradients and to propose candidates.
     batch_size : int
@@ -143,19 +149,20 @@ def first_successes(
     Cycles of sign-gradient attacks: arXiv:2503.19347.
     """
     points, onward = points.clone(), points.clone()  # onward: where a candidate goes if it holds
-    taken = torch.zeros_like(labels)
-    visited = torch.zeros(len(points), max(0, steps - settled)).to(labels)  # 0: nowhere yet
+    paths = _Paths(labels, steps=steps, settled=settled, patience=patience)
     active = torch.arange(len(points), device=points.device)
     waiting = active[:0]
     while len(active) > 0 or len(waiting) > 0:
-        active = _unvisited(active[taken[active] < steps], points, taken - settled, visited)
+        active = paths.going_on(active, points)
         held, proposed = [active[:0]], [waiting]
         for batch in active.split(batch_size) if len(active) > 0 else ():
             slopes = scores_and_gradients(search or logits, points[batch], labels[batch])
+            paths.saw(batch, slopes.scores)
             holds = ~misclassified(slopes.scores, labels[batch], margin=CLEARLY)
             moves = holds if search is None else torch.ones_like(holds)
             rows = batch[moves]
-            onward[rows] = advance(points[rows], slopes.gradients[moves], rows, taken[rows])
+            taken = paths.taken[rows]
+            onward[rows] = advance(points[rows], slopes.gradients[moves], rows, taken)
             held.append(batch[holds])
             proposed.append(batch[~holds])
         active, waiting = torch.cat(held), torch.cat(proposed)
@@ -165,19 +172,39 @@ def first_successes(
             denied = waiting[~judged(logits, points[waiting], labels[waiting])]
             active, waiting = torch.cat([active, denied]), waiting[:0]
         points[active] = onward[active]
-        taken[active] += 1
+        paths.taken[active] += 1
     return points
 
 
-def _unvisited(rows: Tensor, points: Tensor, column: Tensor, visited: Tensor) -> Tensor:
-    """Return the rows that are at a new point, which is written down; below 0 nothing counts."""
-    new = torch.ones_like(rows, dtype=torch.bool)
-    settled = column[rows] >= 0
-    seen = rows[settled]
-    marks = _fingerprints(points[seen])
-    new[settled] = (visited[seen] != marks[:, None]).all(dim=1)
-    visited[seen, column[seen]] = marks
-    return rows[new]
+class _Paths:
+    """How far n paths are, where they have been, and whether they still get anywhere."""
+
+    def __init__(self, labels: Tensor, *, steps: int, settled: int, patience: int | None) -> None:
+        n = len(labels)
+        self.labels, self.steps, self.settled = labels, steps, settled
+        self.patience = steps if patience is None else patience
+        self.taken = torch.zeros_like(labels)  # steps
+        self.idle = torch.zeros_like(labels)  # points since the last that got nearer
+        self.visited = torch.zeros(n, max(0, steps - settled)).to(labels)  # 0: nowhere yet
+        self.nearest = torch.full((n,), torch.finfo().min, device=labels.device)
+
+    def going_on(self, rows: Tensor, points: Tensor) -> Tensor:
+        """Return which rows go on from where they are."""
+        rows = rows[(self.taken[rows] < self.steps) & (self.idle[rows] < self.patience)]
+        new = torch.ones_like(rows, dtype=torch.bool)
+        settled = self.taken[rows] >= self.settled
+        seen = rows[settled]
+        marks = _fingerprints(points[seen])
+        new[settled] = (self.visited[seen] != marks[:, None]).all(dim=1)
+        self.visited[seen, self.taken[seen] - self.settled] = marks
+        return rows[new]
+
+    def saw(self, rows: Tensor, scores: Tensor) -> None:
+        """Note how near (m, k) scores of some rows are to another label."""
+        found, nearest = margin_against(scores, self.labels[rows]), self.nearest[rows]
+        nearer = found > nearest + _NEARER * nearest.abs()
+        self.nearest[rows] = torch.where(nearer, found, nearest)
+        self.idle[rows] = torch.where(nearer, 0, self.idle[rows] + 1)
 
 
 def _fingerprints(points: Tensor) -> Tensor:
