@@ -191,7 +191,7 @@ def ensemble(work: Workload, execution: Execution, *, epsilon: float) -> Tensor:
         norm="linf",
         bounds=model.bounds,
         keys=lambda name: keys_of(0, name, [str(i) for i in range(len(work.images))]),
-        queries=1000,
+        queries=500,  # as in the standard suite
     ).attacks()
     radius = epsilon / (model.bounds[1] - model.bounds[0])
     found = narrow(

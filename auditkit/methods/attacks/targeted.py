@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from auditkit.methods.attacks.apgd import FIRST_ROUND, Ascent, apgd
+from auditkit.methods.attacks.apgd import apgd
 from auditkit.methods.attacks.ball import Ball
 from auditkit.methods.attacks.losses import TargetedRatio, likeliest_others
 from auditkit.models.classifier import Logits
 
 CLASSES = 9  # other classes that are tried
 KEPT = 3  # of them that are tried for longer
-LONGER = 6  # times the first round
+SHORT, LONG = 12, 72  # steps
 
 
 def targeted_apgd(
@@ -28,7 +28,7 @@ def targeted_apgd(
 ) -> Tensor:
     """Return misclassified points of a ball; of inputs that hold, the first points.
 
-    Every class gets one short round; the `kept` ones whose loss came highest go on from there.
+    Every class gets one short race; the `kept` ones whose loss came highest get a long one.
 
     Parameters
     ----------
@@ -60,37 +60,34 @@ def targeted_apgd(
     found = start.clone()
     held = torch.ones(n, dtype=torch.bool, device=labels.device)
     losses = torch.full(others.shape, -torch.inf, device=labels.device)
-    points = [start] * others.shape[1]
 
-    def ascend(rows: Tensor, targets: Tensor, first: Tensor, steps: int) -> Ascent:
-        wanted = torch.zeros_like(labels)
-        wanted[rows] = targets
-        loss = TargetedRatio(wanted)
-        return apgd(
+    def race(rows: Tensor, places: Tensor, steps: int) -> None:
+        """Ascend from the starts of some rows (m,) towards the classes at some places (m,)."""
+        loss = TargetedRatio(others[rows, places])
+        ascent = apgd(
             logits,
             labels[rows],
             ball=ball.of(rows),
-            start=first,
+            start=start[rows],
             steps=steps,
-            loss=lambda scores, truth, mine: loss(scores, truth, rows[mine]),
+            first_round=steps,
+            loss=loss,
             search=search,
             batch_size=batch_size,
         )
-
-    def take(rows: Tensor, ascent: Ascent) -> None:
+        losses[rows, places] = ascent.losses
         found[rows[ascent.fooled]] = ascent.points[ascent.fooled]
         held[rows[ascent.fooled]] = False
 
-    for j in range(others.shape[1]):
-        (rows,) = torch.where(held)
-        ascent = ascend(rows, others[rows, j], start[rows], FIRST_ROUND)
-        points[j] = start.clone()
-        points[j][rows], losses[rows, j] = ascent.points, ascent.losses
-        take(rows, ascent)
-    order = losses.argsort(dim=1, descending=True, stable=True)  # (n, t)
-    reached = torch.stack(points, dim=1)  # (n, t, ...)
-    for j in range(min(kept, others.shape[1])):
-        (rows,) = torch.where(held)
-        best = order[rows, j]
-        take(rows, ascend(rows, others[rows, best], reached[rows, best], LONGER * FIRST_ROUND))
+    def heats(order: Tensor, steps: int) -> None:
+        """Race towards the first class of an order (n, t), then, of what held, all others."""
+        for part in (order[:, :1], order[:, 1:]):
+            (rows,) = torch.where(held)
+            if part.shape[1] > 0 and len(rows) > 0:
+                for some in rows.split(max(1, batch_size // part.shape[1])):
+                    race(some.repeat_interleave(part.shape[1]), part[some].flatten(), steps)
+
+    heats(torch.arange(others.shape[1], device=labels.device).expand(n, -1), SHORT)
+    best = losses.argsort(dim=1, descending=True, stable=True)
+    heats(best[:, :kept], LONG)
     return found

@@ -130,11 +130,27 @@ def test_the_best_point_is_returned_not_the_last() -> None:
         assert (found.losses >= margin_against(subject.model.predict(start), labels) - 1e-4).all()
 
 
-def test_marks_of_fewer_steps_are_the_first_ones() -> None:
-    many = list(_marks(300))
-    assert len(many) == 300
-    for steps in (0, 1, 11, 12, 13, 36, 100):
-        assert list(_marks(steps)) == many[:steps]
-    ends = [i + 1 for i, one in enumerate(many) if one.ends]
-    assert ends == [12, 36, 84, 180]
-    assert sum(one.checks for one in many[:12]) > 3
+def test_marks_of_fewer_steps_are_the_first_ones_and_come_closer() -> None:
+    many = list(_marks(100, 100))
+    for steps in (0, 1, 11, 36):
+        assert list(_marks(steps, 100)) == many[:steps]
+    at = [i + 1 for i, one in enumerate(many) if one.checks]
+    assert at == [22, 41, 57, 70, 80, 87, 93, 99]  # Croce and Hein, section 3.2
+    assert [many[i - 1].since for i in at] == [22, 19, 16, 13, 10, 7, 6, 6]
+
+
+def test_a_longer_round_starts_anew() -> None:
+    """On from the best point it would stay where the short round went first."""
+    visits: list[float] = []
+
+    def watched(points: Tensor) -> Tensor:
+        x = points[:, 0]
+        visits.append(round(float(x.detach()[0]), 4))
+        return torch.stack([torch.ones_like(x), 0.9 - (x - 0.9).abs()], dim=1)
+
+    ball = BALLS["linf"](torch.zeros(1, 1), epsilon=1.0, bounds=(-1.0, 1.0))
+    found = apgd(watched, torch.tensor([0]), ball=ball, start=ball.inputs, steps=30, first_round=10)
+    first, second = visits[:11], visits[11:]  # the last point of a round is judged, too
+    assert first[0] == second[0] == 0.0
+    assert first[:2] == second[:2]
+    assert 0.85 < found.points.item() < 0.95  # the best of both
