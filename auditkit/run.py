@@ -56,7 +56,7 @@ from auditkit.timelimit import TimeIsUp, limited
 from auditkit.verdict import judge
 
 MOST_WORKERS = 8  # by choice of the program; more when asked for
-SHARDS_PER_WORKER = 4
+SHARDS_PER_WORKER = 2
 SELDOM = 10  # times as long as writing a partial result takes, until it is written again
 STABILITY_SAMPLE = 32  # inputs that are asked twice
 MIB = 1 << 20
