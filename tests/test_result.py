@@ -43,7 +43,7 @@ def test_what_is_read_is_what_was_written(file: Path) -> None:
 def test_lists_of_numbers_stand_on_one_line() -> None:
     text = to_json(read_result(RESULTS[0]))
     assert re.search(r"\[\n\s*[\d.]+(,\n\s*[\d.]+)*\n\s*\]", text) is None
-    assert re.search(r"\[[\d.]+, [\d.]+", text)
+    assert re.search(r"\[ [\d.]+(, [\d.]+)+ \]", text)
 
 
 @pytest.mark.parametrize(
