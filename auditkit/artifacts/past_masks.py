@@ -36,4 +36,10 @@ def search_of(artifacts: Artifacts) -> Logits | None:
     model = artifacts.image_model
     if model.differentiable and (unmasked := past_masks(artifacts)).masks:
         return unmasked
-    return None if artifacts.execution.search_dtype == "float32" else model.search_logits
+    return plain_search(artifacts)
+
+
+def plain_search(artifacts: Artifacts) -> Logits | None:
+    """Return the model in a cheaper precision to search with; None where it has its own only."""
+    exact = artifacts.execution.search_dtype == "float32"
+    return None if exact else artifacts.image_model.search_logits

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
-from auditkit.artifacts.past_masks import past_masks
+from auditkit.artifacts.past_masks import past_masks, plain_search
 from auditkit.artifacts.surrogate import surrogate
 from auditkit.checks.robustness._images import attackable
 from auditkit.methods.attacks.active_set import judged, loss_gradients
@@ -66,7 +66,7 @@ class Trial:
         self._width = self._model.bounds[1] - self._model.bounds[0]
         self._epsilon, self._steps, self._queries, self._draws = epsilon, steps, queries, draws
         self._white = self._model.differentiable
-        plain = None if execution.search_dtype == "float32" else self._model.search_logits
+        plain = plain_search(artifacts)
         unmasked = past_masks(artifacts) if self._white else None
         self.masks = unmasked.masks if unmasked else ()
         self._plain, self._best = plain, unmasked if self.masks else plain
@@ -75,7 +75,7 @@ class Trial:
         """Return which images (m,) the plain attack changes."""
         everyone = torch.ones(len(self._images), dtype=torch.bool, device=self._images.device)
         plain = partial(self._descent, self._plain) if self._white else self._squares
-        return _numbers(self._fallen(everyone, plain))
+        return _on_the_cpu(self._fallen(everyone, plain))
 
     def tried(self, held: Bools) -> dict[str, Bools]:
         """Return by name which images (m,) each attempt changed, or each fault was seen on.
@@ -111,7 +111,7 @@ class Trial:
         freely = partial(main, epsilon=_UNBOUNDED)
         found["unbounded"] = left & ~self._fallen(left, freely)
         found |= self._slopes(left) if self._white else {}
-        return {name: _numbers(one) for name, one in found.items()}
+        return {name: _on_the_cpu(one) for name, one in found.items()}
 
     def _saved_by_a_larger_ball(self, left: Tensor, main: Callable[..., Tensor]) -> Tensor:
         """Return which images hold, and fall with half the radius, or fall, and hold with twice."""
@@ -277,7 +277,7 @@ class Trial:
                 for _ in range(2)
             )
         first, second = (one / one.norm(dim=1, keepdim=True) for one in (first, second))
-        return _numbers(~((first - second).norm(dim=1) <= UNSTABLE))
+        return _on_the_cpu(~((first - second).norm(dim=1) <= UNSTABLE))
 
     def averaged_held(self) -> Bools:
         """Return which images (m,) the averaged model classifies correctly, also when attacked."""
@@ -293,10 +293,10 @@ class Trial:
             batch_size=self._batch_size,
         )
         clean = judged(mean, self._images, self._labels, margin=0.0, batch_size=self._batch_size)
-        return _numbers(~(clean | reached.fooled))
+        return _on_the_cpu(~(clean | reached.fooled))
 
 
-def _numbers(flags: Tensor) -> Bools:
+def _on_the_cpu(flags: Tensor) -> Bools:
     return flags.cpu().numpy()
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
+from auditkit.artifacts.past_masks import plain_search
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
 from auditkit.checks.robustness._bracket import (
@@ -264,7 +265,7 @@ def _attacked(
     labels = artifacts.labels[rows].to(images.device)
     known = Ensemble(
         logits=model.logits,
-        search=None if execution.search_dtype == "float32" else model.search_logits,
+        search=plain_search(artifacts),
         images=images,
         labels=labels,
         norm=norm,

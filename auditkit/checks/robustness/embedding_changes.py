@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, final
 
@@ -17,20 +17,20 @@ from auditkit.checks.robustness._flips import (
     answer,
     ascending,
     at_the_middle_budget,
+    curve_places,
     galleries,
+    median_flip,
     robustness,
     robustness_curve,
     shown,
 )
 from auditkit.errors import ConfigError
-from auditkit.findings import Finding, Metric, Selection, TextRow, Token
+from auditkit.findings import Metric, Selection, TextRow, Token
 from auditkit.methods.attacks.embedding_changes import EmbeddingChanges as Found
 from auditkit.methods.attacks.embedding_changes import smallest_embedding_changes
 from auditkit.randomness import uniform
-from auditkit.statistics import median_interval
 from auditkit.types import Floats, Ints
 
-POINTS = 60  # of the curve, at most, besides the radii
 _NAMED = 3  # tokens of an example that moved most
 _LEAST = 1e-12  # a right answer is at least this far from a wrong one
 
@@ -163,7 +163,15 @@ class EmbeddingChanges(Check):
         control = self.share(
             "nothing_found", int(np.isinf(distance).sum()), n=right, level=context.level
         )
-        median = self._median(distance[distance > 0], [control.id], context)
+        median = median_flip(
+            self,
+            "median_distance",
+            distance,
+            why="on half of the texts or more no change was found at any distance",
+            evidence=["curve"],
+            controls=[control.id],
+            level=context.level,
+        )
         held = robustness(
             self,
             distance,
@@ -175,7 +183,7 @@ class EmbeddingChanges(Check):
         )
         curve = robustness_curve(
             distance,
-            _places(distance, self.radii),
+            curve_places(distance, self.radii),
             title="Robust accuracy over the change of the embeddings",
             x_label="change, share of the embeddings' length",
             level=context.level,
@@ -186,40 +194,12 @@ class EmbeddingChanges(Check):
             headline=median.id if median.value is not None else at_the_middle_budget(held),
         )
 
-    def _median(self, found: Floats, controls: Sequence[str], context: Context) -> Finding:
-        middle = float(np.quantile(found, 0.5, method="inverted_cdf"))
-        if np.isinf(middle):
-            return self.undefined(
-                "median_distance",
-                "on half of the texts or more no change was found at any distance",
-                n=len(found),
-            )
-        ends = median_interval(found, level=context.level)
-        known = bool(np.isfinite(ends).all())
-        return self.value(
-            "median_distance",
-            middle,
-            n=len(found),
-            interval=ends if known else None,
-            method="order-statistics" if known else "none",
-            evidence=["curve"],
-            controls=controls,
-            level=context.level,
-        )
-
 
 _GALLERIES: dict[Selection, str] = {
     "worst": "Nearest wrong answers, and the words whose embeddings moved most",
     "random": "Drawn at random among the changed",
     "best": "Farthest wrong answers",
 }
-
-
-def _places(distance: Floats, radii: Sequence[float]) -> list[float]:
-    """Return where the curve is drawn: at distances that were found, and at the radii."""
-    found = np.unique(distance[(distance > 0) & np.isfinite(distance)])
-    some = found[np.linspace(0, len(found) - 1, min(POINTS, len(found))).astype(int)]
-    return sorted({*some.tolist(), *(float(one) for one in radii)})
 
 
 def _examples(

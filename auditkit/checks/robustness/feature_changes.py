@@ -30,6 +30,7 @@ from auditkit.checks.robustness._flips import (
     ATTACK_SUCCESS_RATE,
     ROBUST_ACCURACY,
     galleries,
+    median_flip,
     robustness,
     robustness_curve,
     stepwise_scores,
@@ -42,7 +43,6 @@ from auditkit.methods.attacks.few_columns import FewColumns
 from auditkit.models.classifier import Classifier
 from auditkit.models.tabular import TabularClassifier
 from auditkit.randomness import uniform
-from auditkit.statistics import Interval, median_interval
 from auditkit.types import Floats, Params
 
 _SHOWN = 12  # names in an error message
@@ -372,22 +372,8 @@ class FeatureChanges(Check):
         )
 
     def _median(self, budgets: Floats, metric: str, most: float, level: float) -> Finding:
-        found = budgets[budgets > 0]
-        middle = float(np.quantile(found, 0.5, method="inverted_cdf"))
-        if np.isinf(middle):
-            why = "half of the rows or more hold against everything that was tried"
-            return self.undefined(metric, why, n=len(found))
-        low, high = median_interval(found, level=level)
-        ends = Interval(max(0.0, low), min(most, high))
-        known = np.isfinite(ends.high)
-        return self.value(
-            metric,
-            middle,
-            n=len(found),
-            interval=ends if known else None,
-            method="order-statistics" if known else "none",
-            level=level,
-        )
+        why = "half of the rows or more hold against everything that was tried"
+        return median_flip(self, metric, budgets, why=why, most=most, level=level)
 
     def _no_numbers(self, radius: float, n: int) -> Finding:
         why = "no number in these rows can change"

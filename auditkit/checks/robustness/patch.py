@@ -23,16 +23,20 @@ from auditkit.checks.robustness._flips import (
     at_the_middle_budget,
     galleries,
     robustness,
-    robustness_curve,
     shown,
     stepwise_scores,
 )
-from auditkit.checks.robustness._halves import searched_half, searched_on, too_few
+from auditkit.checks.robustness._halves import (
+    beside_chance,
+    fallen_outside,
+    searched_half,
+    searched_on,
+    too_few,
+)
 from auditkit.checks.robustness._images import attackable, attackable_at
 from auditkit.data.dataset import Dataset
 from auditkit.errors import ConfigError
 from auditkit.findings import Curve, Evidence, Finding, ImageExhibit, ImageRow, Metric, Selection
-from auditkit.methods.attacks.escalation import escalate
 from auditkit.methods.attacks.patch import CELLS, DRAWS, find_patch, patched, printable
 from auditkit.methods.pictures import picture
 from auditkit.models.classifier import Classifier
@@ -201,16 +205,7 @@ class Patch(Check):
             mine = pattern if len(pattern) == 1 else pattern[rows]
             return patched(images[rows], mine, draws[some], area=area, bounds=model.bounds)
 
-        found = escalate(
-            model.logits,
-            images,
-            artifacts.labels.to(images.device),
-            (artifacts[Predictions].correct & torch.from_numpy(held_out)).to(images.device),
-            attacks=(cover,),
-            budgets=self.areas,
-            batch_size=artifacts.execution.batch_size,
-        )
-        return np.where(held_out, found.budget.cpu().numpy(), np.nan), found.points
+        return fallen_outside(artifacts, held_out, cover, self.areas)
 
     def summarise(self, records: Records, context: Context) -> Measured | NotApplicable:
         """Count what held on the other half, beside random colours."""
@@ -280,22 +275,13 @@ class Patch(Check):
         }
 
     def _curve(self, flips: Floats, covered: Floats, context: Context) -> Curve:
-        one, other = (
-            robustness_curve(
-                values,
-                self.areas,
-                title="Robust accuracy over the size of the patch, on images that it was not made"
-                " from",
-                x_label="share of the image that the patch covers",
-                level=context.level,
-            )
-            for values in (flips, covered)
+        return beside_chance(
+            {"one patch for all": flips, "random colours": covered},
+            self.areas,
+            title="Robust accuracy over the size of the patch, on images that it was not made from",
+            x_label="share of the image that the patch covers",
+            level=context.level,
         )
-        series = [
-            one.series[0].model_copy(update={"name": "one patch for all"}),
-            other.series[0].model_copy(update={"name": "random colours"}),
-        ]
-        return one.model_copy(update={"series": series})
 
 
 def _places(artifacts: Artifacts) -> Tensor:

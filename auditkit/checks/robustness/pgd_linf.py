@@ -10,6 +10,7 @@ from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.loss_gradients import LossGradients
+from auditkit.artifacts.past_masks import plain_search
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
 from auditkit.checks.robustness._controls import CHECK, OF_PLAIN_DESCENT
@@ -132,7 +133,7 @@ class PgdLinf(Check):
                 steps=self.steps,
                 start=start[rows],
                 bounds=model.bounds,
-                search=None if execution.search_dtype == "float32" else model.search_logits,
+                search=plain_search(artifacts),
                 batch_size=execution.batch_size,
             )
 

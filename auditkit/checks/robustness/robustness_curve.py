@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
@@ -20,7 +20,9 @@ from auditkit.checks.robustness._flips import (
     ROBUST_ACCURACY,
     ascending,
     at_the_middle_budget,
+    curve_places,
     galleries,
+    median_flip,
     robustness,
     robustness_curve,
     shown,
@@ -33,10 +35,7 @@ from auditkit.methods.attacks.hyperplane import MEASURES, Measure, size_of
 from auditkit.methods.attacks.smallest import Smallest, SmallestChange
 from auditkit.models.classifier import ImageClassifier
 from auditkit.randomness import uniform
-from auditkit.statistics import Interval, median_interval
 from auditkit.types import Floats, Scalar, Strings
-
-POINTS = 60  # of a curve, at most, besides the radii
 
 
 @final
@@ -231,7 +230,7 @@ class RobustnessCurve(Check):
             attacks = records[f"attack_{norm}"][records["drawn"]]
             evidence[f"curve-{norm}"] = robustness_curve(
                 distance,
-                _places(distance, radii),
+                curve_places(distance, radii),
                 title=f"Robust accuracy over {_SIZES[norm]}",
                 x_label=_AXES[norm],
                 level=context.level,
@@ -247,7 +246,20 @@ class RobustnessCurve(Check):
             ]
             controls += mine
             ids = [*(one.id for one in mine), *others]
-            medians.append(self._median(norm, distance, numbers, shown_by, ids, context))
+            everything = {"linf": 1.0, "l2": numbers**0.5, "l1": numbers, "l0": numbers}[norm]
+            medians.append(
+                median_flip(
+                    self,
+                    "median_distance",
+                    distance,
+                    why="half of the images or more hold against every attack at any distance",
+                    most=everything,
+                    swept={"norm": norm},
+                    evidence=shown_by,
+                    controls=ids,
+                    level=context.level,
+                )
+            )
             held += robustness(
                 self,
                 distance,
@@ -264,38 +276,6 @@ class RobustnessCurve(Check):
             findings=[*medians, *held, *controls],
             evidence=evidence,
             headline=medians[0].id if defined else at_the_middle_budget(first),
-        )
-
-    def _median(
-        self,
-        norm: Measure,
-        distance: Floats,
-        numbers: int,
-        evidence: Sequence[str],
-        controls: Sequence[str],
-        context: Context,
-    ) -> Finding:
-        found = distance[distance > 0]
-        middle = float(np.quantile(found, 0.5, method="inverted_cdf"))
-        if np.isinf(middle):
-            return self.undefined(
-                "median_distance",
-                "half of the images or more hold against every attack at any distance",
-                n=len(found),
-                swept={"norm": norm},
-            )
-        low, high = median_interval(found, level=context.level)
-        everything = {"linf": 1.0, "l2": numbers**0.5, "l1": numbers, "l0": numbers}[norm]
-        return self.value(
-            "median_distance",
-            middle,
-            n=len(found),
-            interval=Interval(max(0.0, low), min(float(everything), high)),
-            method="order-statistics",
-            swept={"norm": norm},
-            evidence=evidence,
-            controls=controls,
-            level=context.level,
         )
 
 
@@ -321,13 +301,6 @@ _GALLERIES: dict[Selection, str] = {
     "random": "Drawn at random among the changed",
     "best": "Farthest wrong answers",
 }
-
-
-def _places(distance: Floats, radii: Sequence[float]) -> list[float]:
-    """Return where the curve is drawn: at distances that were found, and at the radii."""
-    found = np.unique(distance[(distance > 0) & np.isfinite(distance)])
-    some = found[np.linspace(0, len(found) - 1, min(POINTS, len(found))).astype(int)]
-    return sorted({*some.tolist(), *(float(one) for one in radii)})
 
 
 def _credit(norm: Measure, distance: Floats, attacks: Strings) -> Table:

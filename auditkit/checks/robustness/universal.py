@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
+from auditkit.artifacts.past_masks import plain_search
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
 from auditkit.checks.robustness._flips import (
@@ -18,16 +19,20 @@ from auditkit.checks.robustness._flips import (
     ascending,
     at_the_middle_budget,
     robustness,
-    robustness_curve,
 )
-from auditkit.checks.robustness._halves import searched_half, searched_on, too_few
+from auditkit.checks.robustness._halves import (
+    beside_chance,
+    fallen_outside,
+    searched_half,
+    searched_on,
+    too_few,
+)
 from auditkit.checks.robustness._images import attackable, attackable_at
 from auditkit.checks.robustness._linf import linf_examples, linf_found, linf_galleries
 from auditkit.data.dataset import Dataset
 from auditkit.errors import ConfigError
 from auditkit.findings import Curve, Finding, Metric
 from auditkit.methods.attacks.ball import linf_ball
-from auditkit.methods.attacks.escalation import escalate
 from auditkit.methods.attacks.universal import universal_linf
 from auditkit.models.classifier import Classifier
 from auditkit.randomness import uniform
@@ -153,7 +158,7 @@ class Universal(Check):
                 bounds=model.bounds,
                 start=change,
                 steps=self.steps,
-                search=None if execution.search_dtype == "float32" else model.search_logits,
+                search=plain_search(artifacts),
                 batch_size=execution.batch_size,
             )
         return changes, searched_half(artifacts, "universal")
@@ -175,24 +180,14 @@ class Universal(Check):
         changes: dict[float, Tensor],
     ) -> tuple[Floats, Tensor]:
         """Return the smallest epsilon at which each image falls (n,), NaN if it was searched on."""
-        model, clean = artifacts.image_model, artifacts[Predictions]
+        model = artifacts.image_model
         width = model.bounds[1] - model.bounds[0]
 
         def add(rows: Tensor, epsilon: float) -> Tensor:
             box = linf_ball(images[rows], epsilon=epsilon * width, bounds=model.bounds)
             return box.clamp(images[rows] + changes[epsilon])
 
-        found = escalate(
-            model.logits,
-            images,
-            artifacts.labels.to(images.device),
-            (clean.correct & torch.from_numpy(held_out)).to(images.device),
-            attacks=(add,),
-            budgets=self.epsilons,
-            batch_size=artifacts.execution.batch_size,
-        )
-        budget = found.budget.cpu().numpy()
-        return np.where(held_out, budget, np.nan), found.points
+        return fallen_outside(artifacts, held_out, add, self.epsilons)
 
     def summarise(self, records: Records, context: Context) -> Measured | NotApplicable:
         """Count what held on the other half, beside random signs."""
@@ -226,18 +221,10 @@ class Universal(Check):
         )
 
     def _curve(self, flips: Floats, noise: Floats, context: Context) -> Curve:
-        one, other = (
-            robustness_curve(
-                values,
-                self.epsilons,
-                title="Robust accuracy over epsilon, on images that the change was not made from",
-                x_label="epsilon, share of the input range",
-                level=context.level,
-            )
-            for values in (flips, noise)
+        return beside_chance(
+            {"one change for all": flips, "random signs": noise},
+            self.epsilons,
+            title="Robust accuracy over epsilon, on images that the change was not made from",
+            x_label="epsilon, share of the input range",
+            level=context.level,
         )
-        series = [
-            one.series[0].model_copy(update={"name": "one change for all"}),
-            other.series[0].model_copy(update={"name": "random signs"}),
-        ]
-        return one.model_copy(update={"series": series})

@@ -233,9 +233,7 @@ class _NoMoreAnswersError(Exception):
 class _Guarded(nn.Module):
     """The model on inputs in [0, 1], without parameters that foolbox could move or write to."""
 
-    def __init__(
-        self, logits: Logits, bounds: tuple[float, float], *, questions: int | None = None
-    ) -> None:
+    def __init__(self, logits: Logits, bounds: tuple[float, float], *, questions: int) -> None:
         super().__init__()
         self._logits, self._bounds, self._left = logits, bounds, questions
 
@@ -251,11 +249,10 @@ class _Guarded(nn.Module):
 
     def forward(self, shares: Tensor) -> Tensor:
         """Map shares (n, ...) to finite logits (n, k)."""
-        if self._left is not None:
-            self._left -= len(shares)
-            if self._left < 0 or not bool(shares.isfinite().all()):
-                raise _NoMoreAnswersError
+        self._left -= len(shares)
+        if self._left < 0 or not bool(shares.isfinite().all()):
+            raise _NoMoreAnswersError
         low, high = self._bounds
         scores = self._logits(low + (high - low) * shares)
         scores = scores + 0.0 * shares.flatten(1).sum(dim=1, keepdim=True)  # keeps a graph
-        return scores if self._left is None else torch.nan_to_num(scores)
+        return torch.nan_to_num(scores)

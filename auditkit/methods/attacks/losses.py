@@ -30,6 +30,14 @@ def log_odds_against(logits: Tensor, labels: Tensor, _rows: Tensor | None = None
     return others - logits.gather(1, own)[:, 0]
 
 
+def capped_log_odds(logits: Tensor, labels: Tensor, _rows: Tensor | None = None) -> Tensor:
+    """Return the log odds against the labels (n,), at most `CAP`: what is lost pulls no more."""
+    return log_odds_against(logits, labels).clamp(max=CAP)
+
+
+CAP = 2.0  # log odds above which an input is lost for good
+
+
 def margin_against(logits: Tensor, labels: Tensor, _rows: Tensor | None = None) -> Tensor:
     """Return the largest other logit minus that of the label, shape (n,): above 0 it has lost."""
     own = labels[:, None]

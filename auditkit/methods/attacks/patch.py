@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from auditkit.methods.attacks.active_set import CLEARLY, misclassified, scores_and_gradients
-from auditkit.methods.attacks.universal import capped
+from auditkit.methods.attacks.losses import capped_log_odds
 from auditkit.models.classifier import Logits
 from auditkit.randomness import at_step, uniform
 from auditkit.types import Keys
@@ -205,7 +205,7 @@ def _worth(
     with torch.no_grad():
         scores = logits(patched(images, pattern[None], draws, area=area, bounds=bounds))
     fooled = misclassified(scores, labels, margin=CLEARLY)
-    return int(fooled.sum()), float(capped(scores, labels, labels).nan_to_num(neginf=0).sum())
+    return int(fooled.sum()), float(capped_log_odds(scores, labels).nan_to_num(neginf=0).sum())
 
 
 def _mean_slope(
@@ -222,6 +222,6 @@ def _mean_slope(
         lambda patterns: logits(patched(images, patterns, draws, area=area, bounds=bounds)),
         pattern.expand(len(images), *pattern.shape),  # one each: a NaN of one image stays its own
         labels,
-        loss=capped,
+        loss=capped_log_odds,
     )
     return torch.nan_to_num(slopes.gradients, nan=0.0, posinf=0.0, neginf=0.0).mean(dim=0)

@@ -7,10 +7,8 @@ from torch import Tensor
 
 from auditkit.methods.attacks.active_set import judged, scores_and_gradients
 from auditkit.methods.attacks.ball import linf_ball
-from auditkit.methods.attacks.losses import log_odds_against
+from auditkit.methods.attacks.losses import capped_log_odds
 from auditkit.models.classifier import Logits
-
-CAP = 2.0  # log odds above which an input is lost for good and pulls no more
 
 
 def universal_linf(
@@ -71,7 +69,7 @@ def universal_linf(
     for step in range(steps if len(inputs) else 0):
         rows = batches[step % len(batches)]
         points = box.clamp(inputs[rows] + change, rows)
-        slopes = scores_and_gradients(search or logits, points, labels[rows], loss=capped)
+        slopes = scores_and_gradients(search or logits, points, labels[rows], loss=capped_log_odds)
         direction = torch.nan_to_num(slopes.gradients).mean(dim=0).sign()
         size = epsilon / 4 * (1 - (step % turn) / turn)
         change = (change + size * direction).clamp(-epsilon, epsilon)
@@ -81,8 +79,3 @@ def universal_linf(
 
 
 _TURNS = 10
-
-
-def capped(logits: Tensor, labels: Tensor, _rows: Tensor) -> Tensor:
-    """Return the log odds against the labels (n,), at most `CAP`: what is lost pulls no more."""
-    return log_odds_against(logits, labels).clamp(max=CAP)

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from auditkit.checks.base import Context, Measured, NotApplicable, Records
-from auditkit.checks.robustness.robustness_curve import POINTS, RobustnessCurve
+from auditkit.checks.robustness._flips import POINTS
+from auditkit.checks.robustness.robustness_curve import RobustnessCurve
 from auditkit.errors import ConfigError
 from auditkit.findings import Curve, ImageExhibit, Table
 from auditkit.models.blackbox import BlackBox
