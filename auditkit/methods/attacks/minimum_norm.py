@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from auditkit.methods.attacks.ddn import ddn
 from auditkit.methods.attacks.fab import fab
 from auditkit.methods.attacks.fmn import fmn
 from auditkit.methods.attacks.hyperplane import Measure
@@ -12,6 +13,7 @@ from auditkit.methods.attacks.nearest import Nearest
 from auditkit.models.classifier import Logits
 
 STEPS = 40  # of the fast attack in each round
+_FROM_AFAR = 100  # steps of a round that starts far from the input
 _FIRST = 10  # steps across linearised boundaries before the rounds
 _LINEARISED = 5  # and in each of them
 _SETTLED = 1e-3  # a smaller share won by starting anew ends an input's search
@@ -33,9 +35,10 @@ def minimum_norm(
     First steps across the boundaries that look nearest from the input, because ascent may end at
     that of a farther class; then rounds of 40 steps of a fast minimum-norm attack, each followed by
     a few steps across linearised boundaries, which get the last per cent. Every other round starts
-    at the inputs again, since the way out may lead elsewhere. A round starts from the best points
-    so far and knows nothing else, so that more rounds never give a larger distance. An input that a
-    new start brought less than a thousandth nearer is settled, and costs nothing any more.
+    at the inputs again, since the way out may lead elsewhere; in L2 it comes from afar. A round
+    starts from the best points so far and knows nothing else, so that more rounds never give a
+    larger distance. An input that a new start brought less than a thousandth nearer is settled, and
+    costs nothing any more.
 
     Parameters
     ----------
@@ -73,7 +76,10 @@ def minimum_norm(
     before = nearest.distances.clone()
     for i in range(rounds):
         anew = i % 2 == 1
-        fmn(logits, nearest, rows, steps=STEPS, anew=anew, search=search, batch_size=batch_size)
+        if anew and norm == "l2":
+            ddn(logits, nearest, rows, steps=_FROM_AFAR, search=search, batch_size=batch_size)
+        else:
+            fmn(logits, nearest, rows, steps=STEPS, anew=anew, search=search, batch_size=batch_size)
         fab(logits, nearest, rows, steps=_LINEARISED, search=search, batch_size=batch_size)
         if anew:
             won = nearest.distances[rows] < (1 - _SETTLED) * before[rows]
