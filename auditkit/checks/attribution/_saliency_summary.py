@@ -14,6 +14,7 @@ from auditkit.findings import (
     Finding,
     ImageExhibit,
     ImageRow,
+    Matrix,
     Selection,
     Series,
     Table,
@@ -21,8 +22,8 @@ from auditkit.findings import (
     TextRow,
     finding_id,
 )
+from auditkit.methods.saliency.catalogue import METHODS
 from auditkit.methods.saliency.exhibits import words
-from auditkit.methods.saliency.probes import COMPLETE, METHODS
 from auditkit.statistics import Interval, bootstrap, bootstrap_mean
 from auditkit.types import Floats, Params, Scalar
 
@@ -35,30 +36,47 @@ CURVES = {
 QUANTITIES = (
     "deletion_gain",
     "insertion_gain",
+    "gain_over_modelless",
+    "set_correlation",
     "randomisation_similarity",
     "completeness_error",
     "relevance_mass",
     "relevance_rank_accuracy",
+    "pointing_hit_rate",
     "rationale_hit_rate",
 )
 _GAINS = {"relevance_gain": "relevance_rank_accuracy", "rationale_gain": "rationale_hit_rate"}
-_ONLY_IMAGES = ("relevance_mass", "relevance_rank_accuracy", "relevance_gain")
+_ONLY_IMAGES = (
+    "relevance_mass", "relevance_rank_accuracy", "relevance_gain", "pointing_hit_rate",
+)  # fmt: skip
 _ONLY_TEXTS = ("rationale_hit_rate", "rationale_gain")
-_CONTROLLED = ("deletion_gain", "insertion_gain", *_GAINS)
+_SHARES = ("pointing_hit_rate", "rationale_hit_rate")
+_CONTROLLED = ("deletion_gain", "insertion_gain", "gain_over_modelless", *_GAINS)
 _SHOWN_BY = {
     "deletion_gain": ("deletion", "scores", "worst"),
     "insertion_gain": ("insertion", "scores"),
+    "gain_over_modelless": ("scores",),
+    "set_correlation": ("scores",),
     "randomisation_similarity": ("scores",),
     "completeness_error": ("scores",),
     "relevance_mass": ("scores", "random"),
     "relevance_rank_accuracy": ("scores", "random"),
     "relevance_gain": ("scores", "random"),
+    "pointing_hit_rate": ("scores", "random"),
     "rationale_hit_rate": ("scores", "random"),
     "rationale_gain": ("scores", "random"),
+}
+_MODELLESS: dict[str, str] = {
+    "image": "edges",
+    "text": "token length",
+    "tabular": "distance from the usual value",
+    "graph": "number of edges",
 }
 _WHY_UNDEFINED = {
     "deletion_gain": "the map is zero everywhere or not finite",
     "insertion_gain": "the map is zero everywhere or not finite",
+    "gain_over_modelless": "one of the two maps is zero everywhere or not finite",
+    "set_correlation": "the summed scores, or the falls, of random sets do not vary",
     "randomisation_similarity": "the map, or that of the random model, has no order",
     "completeness_error": "the class score changes by less than 0.01 from the reference",
 }
@@ -74,7 +92,7 @@ class Summary:
     def __init__(self, check: Check, records: Records, context: Context, *, steps: int) -> None:
         self._check, self._records, self._context = check, records, context
         self._steps = steps
-        self._is_text = context.data.modality == "text"
+        self._modality = context.data.modality
         self._truth_known = bool(records["truth_known"].any())
         self._methods = [one for one in METHODS if f"deletion_gain/{one}" in records.columns]
         self._metrics = [one for one in check.meta.metrics if self._applies(one)]
@@ -86,15 +104,15 @@ class Summary:
             self._finding(metric, method, [key for key in _SHOWN_BY[metric] if key in evidence])
             for metric in self._metrics
             for method in self._methods
-            if metric != "completeness_error" or method in COMPLETE
+            if metric != "completeness_error" or METHODS[method].promise == "sum"
         ]
         return Measured(findings=findings, evidence=evidence)
 
     def _applies(self, metric: str) -> bool:
         if metric in _ONLY_TEXTS:
-            return self._is_text and self._truth_known
+            return self._modality == "text" and self._truth_known
         if metric in _ONLY_IMAGES:
-            return not self._is_text and self._truth_known
+            return self._modality != "text" and self._truth_known
         return True
 
     def _values(self, metric: str, name: str) -> Floats:
@@ -115,7 +133,7 @@ class Summary:
             finding_id("saliency", "randomisation_similarity", "all", swept)
             for _ in range(metric in _CONTROLLED)
         ]
-        if metric == "rationale_hit_rate":
+        if metric in _SHARES:
             return self._check.share(
                 metric, int(values.sum()), n=len(values),
                 swept=swept, evidence=evidence, controls=controls, level=self._context.level,
@@ -144,6 +162,7 @@ class Summary:
     def _evidence(self) -> dict[str, Evidence]:
         evidence: dict[str, Evidence] = {curve: self._curve(curve) for curve in CURVES}
         evidence["scores"] = self._table()
+        evidence["agreement"] = self._agreement()
         if worst := self._records.gallery("worst"):
             evidence["worst"] = _exhibit("Least faithful maps", "worst", worst)
         if drawn := self._records.gallery("random"):
@@ -184,6 +203,7 @@ class Summary:
         by_chance: dict[str, float] = {
             "deletion_gain": 0.0,
             "insertion_gain": 0.0,
+            "set_correlation": 0.0,
             "randomisation_similarity": 0.0,
         }
         for metric in (*_ONLY_IMAGES, *_ONLY_TEXTS):
@@ -194,6 +214,28 @@ class Summary:
             title="Maps beside maps that ignore the model", columns=["map", *labels], rows=rows
         )
 
+    def _agreement(self) -> Matrix:
+        """Return how alike every two maps are; it counts for nothing."""
+        names = [*self._methods, *CONTROLS]
+        labels = [self._label(one) for one in names]
+        values = [[self._alike(a, b) for b in names] for a in names]
+        return Matrix(
+            title="How alike maps order the parts (agreement is no evidence of being right)",
+            row_label="map",
+            column_label="map",
+            rows=labels,
+            columns=labels,
+            values=values,
+            unit="rank correlation",
+        )
+
+    def _alike(self, first: str, second: str) -> float | None:
+        if first == second:
+            return 1.0
+        columns = self._records.columns
+        name = f"agreement/{first}/{second}"
+        return _plain(_mean(columns[name if name in columns else f"agreement/{second}/{first}"]))
+
     def _cell(self, metric: str, name: str) -> Scalar:
         values = self._values(metric, name)
         if len(values) == 0:
@@ -203,7 +245,7 @@ class Summary:
 
     def _label(self, name: str) -> str:
         if name == "modelless":
-            return "token length (no model)" if self._is_text else "edges (no model)"
+            return f"{_MODELLESS[self._modality]} (no model)"
         return {"random": "random scores (no model)", CHANCE: "random order"}.get(name, words(name))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, final
 
 import numpy as np
+from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
@@ -20,26 +21,27 @@ from auditkit.checks.attribution._saliency_summary import (
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
 from auditkit.data.dataset import Dataset
 from auditkit.errors import ConfigError, near_miss
-from auditkit.findings import (
-    Metric,
-)
+from auditkit.findings import Metric
 from auditkit.methods.metrics.deletion import area_under, deletion_order, removals
 from auditkit.methods.metrics.localisation import relevance_mass, relevance_rank_accuracy
 from auditkit.methods.metrics.rank_correlation import rank_correlation
-from auditkit.methods.saliency.exhibits import image_row, text_row, words
-from auditkit.methods.saliency.probes import (
-    METHODS,
-    ImageProbe,
-    Map,
-    Probe,
-    TextProbe,
-)
+from auditkit.methods.metrics.set_correlation import set_correlation
+from auditkit.methods.saliency.catalogue import DEFAULT, METHODS, Effort, map_of, why_not
+from auditkit.methods.saliency.exhibits import image_row, words, words_row
+from auditkit.methods.saliency.probes.base import Map, Probe
+from auditkit.methods.saliency.probes.graph import GraphProbe
+from auditkit.methods.saliency.probes.image import ImageProbe
+from auditkit.methods.saliency.probes.row import RowProbe, usual_row
+from auditkit.methods.saliency.probes.text import TextProbe
 from auditkit.methods.saliency.reference import REFERENCES, Reference, reference_images
 from auditkit.models.classifier import Classifier, randomised
-from auditkit.randomness import keys_of, uniform
+from auditkit.randomness import at_step, keys_of, uniform
 from auditkit.types import Bools, Floats, Keys
 
 RANDOM_ORDERS = 4
+RANDOM_SETS = 32  # of units that are removed together
+_REFERENCES = 8  # inputs of the data that expected gradients start from
+_USUAL = 200  # rows whose medians stand in for removed columns
 
 
 @final
@@ -54,18 +56,25 @@ class Saliency(Check):
     ----------
     max_inputs : int
         Inputs that are explained, drawn at random from all of them, at least 2.
-    methods : tuple of {"integrated-gradients", "occlusion", "gradient"}
-        Maps to make. A model without gradients gets occlusion alone.
+    methods : tuple of str
+        Maps to make: some of "integrated-gradients", "occlusion", "gradient", "input-x-gradient",
+        "smoothgrad", "expected-gradients" (images and tables), "kernel-shap", "lime",
+        "shapley-sampling" and "rise". A model without gradients gets those that need none.
     steps : int
         Nodes of integrated gradients, at least 1.
+    copies : int
+        Noisy copies of an input for SmoothGrad, at least 1.
+    sets : int
+        Random sets of units for KernelSHAP, LIME, Shapley sampling and RISE, at least 2.
     grid : int
         Images: cells along the longer side, at least 2. Cells are removed as a whole, and maps are
-        compared cell by cell. Texts are cut into tokens.
+        compared cell by cell. Texts are cut into tokens, rows into columns, graphs into nodes.
     reference : {"mean", "low", "middle", "high"}
         Images: what stands in for removed cells and where integrated gradients start. The image's
         own mean colour, or a fixed raw value: pixels of that value then score zero whatever the
         weights are, so that maps of images with a plain background look alike for all models. In
-        texts it is the unknown token.
+        texts it is the unknown token, in tables the median or most frequent value, in graphs a node
+        is taken out.
     deletion_steps : int
         Points of a deletion curve, at least 2.
 
@@ -77,10 +86,11 @@ class Saliency(Check):
 
     meta: ClassVar[Meta] = Meta(
         id="saliency",
+        version=2,
         family="attribution",
         question="What does the model look at, and do the maps that say so reflect the model?",
         explanation=(
-            "Integrated gradients, occlusion and the gradient score the parts of an input for the"
+            "Attribution methods score the parts of an input for the"
             " predicted class. A map is faithful when removing the parts it ranks highest lowers"
             " the predicted probability faster than removing parts at random, and putting them back"
             " raises it faster. A map reflects the"
@@ -120,12 +130,32 @@ class Saliency(Check):
                 unit="probability",
                 better="higher",
             ),
+            "gain_over_modelless": Metric(
+                label="deletion gain over a map without a model",
+                definition=(
+                    "Deletion gain minus that of a map made from the input alone (edges, token"
+                    " length, distance from the usual value, number of edges), mean over inputs."
+                    " Not above 0: the map says no more than the input does."
+                ),
+                unit="probability",
+                better="higher",
+            ),
+            "set_correlation": Metric(
+                label="faithfulness correlation",
+                definition=(
+                    "Mean over inputs of the correlation, over random halves of the parts, between"
+                    " the summed scores of the half that is removed and the fall of the class"
+                    " score. 0 is chance; 1 where the score is a sum over parts."
+                ),
+                unit="correlation",
+                better="higher",
+            ),
             "randomisation_similarity": Metric(
                 label="similarity to the map of a random model",
                 definition=(
                     "Mean over inputs of the rank correlation between the sizes of the scores of"
-                    " this model and of the same network with random weights. 1 means that the map"
-                    " ignores the weights."
+                    " this model and of the same network with random weights, over the parts that"
+                    " differ from the reference. 1 means that the map ignores the weights."
                 ),
                 unit="rank correlation",
                 better="lower",
@@ -164,6 +194,15 @@ class Saliency(Check):
                 unit="share",
                 better="higher",
             ),
+            "pointing_hit_rate": Metric(
+                label="pointing hit rate",
+                definition=(
+                    "Share of inputs whose highest absolute score lies inside the region that truly"
+                    " matters, of inputs whose region leaves something out."
+                ),
+                unit="share",
+                better="higher",
+            ),
             "rationale_hit_rate": Metric(
                 label="rationale hit rate",
                 definition=(
@@ -183,7 +222,7 @@ class Saliency(Check):
             ),
         },
         headline="saliency/deletion_gain/all/*",
-        modalities=("image", "text"),
+        modalities=("image", "text", "tabular", "graph"),
         references=(
             "Simonyan et al., 2014, arXiv:1312.6034",
             "Zeiler and Fergus, 2014, arXiv:1311.2901",
@@ -192,17 +231,24 @@ class Saliency(Check):
             "Adebayo et al., 2018, arXiv:1810.03292",
             "DeYoung et al., 2020, arXiv:1911.03429",
             "Arras et al., 2022, arXiv:2003.07258",
+            "Bhatt et al., 2020, arXiv:2005.00631",
+            "Zhang et al., 2018, arXiv:1608.00507",
         ),
     )
     max_inputs: int = 64
-    methods: tuple[str, ...] = METHODS
+    methods: tuple[str, ...] = DEFAULT
     steps: int = 32
+    copies: int = 16
+    sets: int = 200
     grid: int = 8
     reference: Reference = "mean"
     deletion_steps: int = 10
 
     def __post_init__(self) -> None:
-        for name, least in (("max_inputs", 2), ("steps", 1), ("grid", 2), ("deletion_steps", 2)):
+        for name, least in (
+            ("max_inputs", 2), ("steps", 1), ("copies", 1), ("sets", 2), ("grid", 2),
+            ("deletion_steps", 2),
+        ):  # fmt: skip
             if getattr(self, name) < least:
                 raise ConfigError(
                     f"saliency: {name} is {getattr(self, name)}, expected at least {least}."
@@ -222,9 +268,9 @@ class Saliency(Check):
                 )
 
     def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
-        """Return why there is nothing to measure: only occlusion works without gradients."""
+        """Return why there is nothing to measure: no method can be used on the model."""
         if not self._usable_methods(model):
-            return NotApplicable("its methods need gradients, and this model has none")
+            return NotApplicable(f"none of its methods can be used: {self._left_out(model)}")
         return super().applies(model, data)
 
     def measure(self, artifacts: Artifacts) -> Records:
@@ -260,11 +306,16 @@ class Saliency(Check):
         return Summary(self, records, context, steps=self.deletion_steps).measured()
 
     def _usable_methods(self, model: Classifier) -> tuple[str, ...]:
-        return tuple(one for one in self.methods if one == "occlusion" or model.differentiable)
+        return tuple(one for one in self.methods if why_not(one, model) is None)
+
+    def _left_out(self, model: Classifier) -> str:
+        reasons = {one: why_not(one, model) for one in self.methods}
+        return "; ".join(f"{words(one)}: {why}" for one, why in reasons.items() if why)
 
     def _columns(self, methods: Sequence[str]) -> list[str]:
         maps = (*methods, *CONTROLS)
         steps = range(self.deletion_steps + 1)
+        pairs = [f"agreement/{a}/{b}" for k, a in enumerate(maps) for b in maps[k + 1 :]]
         return [
             *(f"{quantity}/{one}" for quantity in QUANTITIES for one in maps),
             *(
@@ -273,29 +324,54 @@ class Saliency(Check):
                 for one in (*maps, CHANCE)
                 for step in steps
             ),
+            *pairs,
             "relevant_share",
         ]
 
-    def _probe(self, artifacts: Artifacts, i: int) -> ImageProbe | TextProbe:
+    def _probe(self, artifacts: Artifacts, i: int) -> Probe:
         target = int(artifacts[Predictions].predicted[i])
         batch_size = artifacts.execution.batch_size
-        if artifacts.classifier.modality == "text":
-            return TextProbe(
-                model=artifacts.text_model,
-                text=artifacts.texts[i],
-                target=target,
-                steps=self.steps,
-                batch_size=batch_size,
-            )
-        model, image = artifacts.image_model, artifacts.images[i]
-        return ImageProbe(
-            model=model,
-            image=image,
-            reference=reference_images(image[None], model.bounds, self.reference)[0],
-            target=target,
-            side=-(-max(image.shape[1:]) // self.grid),
+        match artifacts.classifier.modality:
+            case "text":
+                return TextProbe(
+                    model=artifacts.text_model,
+                    text=artifacts.texts[i],
+                    target=target,
+                    batch_size=batch_size,
+                )
+            case "tabular":
+                return RowProbe(
+                    model=artifacts.table_model,
+                    row=_tensor(artifacts, i),
+                    reference=_usual(artifacts),
+                    target=target,
+                    batch_size=batch_size,
+                )
+            case "graph":
+                return GraphProbe(
+                    model=artifacts.graph_model,
+                    graph=_tensor(artifacts, i),
+                    target=target,
+                    batch_size=batch_size,
+                )
+            case "image":
+                model, image = artifacts.image_model, artifacts.images[i]
+                return ImageProbe(
+                    model=model,
+                    image=image,
+                    reference=reference_images(image[None], model.bounds, self.reference)[0],
+                    target=target,
+                    side=-(-max(image.shape[1:]) // self.grid),
+                    batch_size=batch_size,
+                )
+
+    def _effort(self, artifacts: Artifacts, i: int, draw: int) -> Effort:
+        return Effort(
             steps=self.steps,
-            batch_size=batch_size,
+            copies=self.copies,
+            sets=self.sets,
+            key=at_step(_key(artifacts, "method", i), draw),
+            references=_references(artifacts) if "expected-gradients" in self.methods else None,
         )
 
     def _faithfulness(
@@ -303,41 +379,105 @@ class Saliency(Check):
     ) -> tuple[dict[str, Map], dict[str, float]]:
         """Return the maps of one input, controls among them, and the numbers of each."""
         noise = uniform(_key(artifacts, "noise", i), (2, *probe.shape))[0]
-        maps = _maps(probe, methods, noise[0])
+        effort, other_effort = (self._effort(artifacts, i, draw) for draw in range(2))
+        maps = _maps(probe, methods, effort, noise[0])
         with randomised(artifacts.classifier.module, int(_key(artifacts, "weights", i)[0])):
-            others = _maps(probe, methods, noise[1])
+            # A probe remembers embeddings: the random model needs one of its own.
+            others = _maps(self._probe(artifacts, i), methods, other_effort, noise[1])
         units = {name: probe.per_unit(one.scores) for name, one in maps.items()}
-        count = len(units["random"])
-        orders = uniform(_key(artifacts, "orders", i), (RANDOM_ORDERS, count))[0]
+        there = probe.differs()
+        orders = uniform(_key(artifacts, "orders", i), (RANDOM_ORDERS, probe.units))[0]
         steps, ranks = self.deletion_steps, list(units.values())
         falling = _curves(probe, [*ranks, *orders], steps)
         # Putting back the highest scores first is removing the lowest first, seen from the end.
         rising = _curves(probe, [-one for one in ranks], steps)[:, ::-1]
         chance = falling[len(units) :].mean(axis=0)
         found = _columns("deletion", CHANCE, chance) | _columns("insertion", CHANCE, chance[::-1])
+        sets = _halves(uniform(_key(artifacts, "sets", i), (RANDOM_SETS, probe.units))[0])
+        falls = probe.scores(np.zeros((1, probe.units), dtype=np.bool_)) - probe.scores(sets)
         for (name, scores), fall, rise in zip(units.items(), falling, rising, strict=False):
-            if not (np.isfinite(scores).all() and scores.any()):
-                continue  # such a map ranks nothing
+            if not _ranks(scores):
+                continue
             other = probe.per_unit(others[name].scores)
-            similarity = rank_correlation(np.abs(scores), np.abs(other))
+            similarity = rank_correlation(np.abs(scores)[there], np.abs(other)[there])
             found |= _columns("deletion", name, fall) | _columns("insertion", name, rise)
             found[f"deletion_gain/{name}"] = float(area_under(chance) - area_under(fall))
             found[f"insertion_gain/{name}"] = float(area_under(rise) - area_under(chance))
+            found[f"set_correlation/{name}"] = set_correlation(scores, sets, falls)
             found[f"randomisation_similarity/{name}"] = similarity
             found[f"completeness_error/{name}"] = maps[name].completeness_error
-        return maps, found
+        return maps, found | _over_modelless(found) | _alike(units)
 
 
 def _key(artifacts: Artifacts, purpose: str, i: int) -> Keys:
     return keys_of(artifacts.seed, f"saliency {purpose}", artifacts.ids[i : i + 1])
 
 
-def _maps(probe: Probe, methods: Sequence[str], noise: Floats) -> dict[str, Map]:
-    maps = {method: probe.map(method) for method in methods}
+def _tensor(artifacts: Artifacts, i: int) -> Tensor:
+    one = artifacts.inputs[i]
+    assert isinstance(one, Tensor)
+    return one
+
+
+def _usual(artifacts: Artifacts) -> Tensor:
+    """Return the medians and most frequent categories of a sample of the rows."""
+
+    def row() -> Tensor:
+        rows = artifacts.sample("saliency usual", _USUAL).inputs
+        assert isinstance(rows, Tensor)
+        features = artifacts.table_model.schema.features
+        return usual_row(rows, [one.kind == "numeric" for one in features])
+
+    return artifacts.once("saliency usual row", row)
+
+
+def _references(artifacts: Artifacts) -> Tensor | None:
+    """Return points of a few inputs of the data, or None where they differ in shape."""
+    if artifacts.classifier.modality not in METHODS["expected-gradients"].modalities:
+        return None
+    some = artifacts.sample("saliency references", _REFERENCES).inputs
+    assert isinstance(some, Tensor)
+    return (
+        artifacts.table_model.encode(some) if artifacts.classifier.modality == "tabular" else some
+    )
+
+
+def _maps(probe: Probe, methods: Sequence[str], effort: Effort, noise: Floats) -> dict[str, Map]:
+    maps = {method: map_of(probe, method, effort) for method in methods}
     return {
         **maps,
         "modelless": Map(probe.modelless(), signed=False),
         "random": Map(noise, signed=False),
+    }
+
+
+def _halves(draws: Floats) -> Bools:
+    """Return sets of half of the units each, (m, u), from draws of that shape."""
+    return draws.argsort(axis=1).argsort(axis=1) < draws.shape[1] // 2
+
+
+def _ranks(scores: Floats) -> bool:
+    """Return whether scores order anything."""
+    return bool(np.isfinite(scores).all() and scores.any())
+
+
+def _over_modelless(found: Mapping[str, float]) -> dict[str, float]:
+    gains = {name: value for name, value in found.items() if name.startswith("deletion_gain/")}
+    plain = gains.get("deletion_gain/modelless", np.nan)
+    return {
+        name.replace("deletion_gain", "gain_over_modelless"): value - plain
+        for name, value in gains.items()
+    }
+
+
+def _alike(units: Mapping[str, Floats]) -> dict[str, float]:
+    """Return how alike every two maps of one input order its parts."""
+    names = list(units)
+    return {
+        f"agreement/{a}/{b}": rank_correlation(np.abs(units[a]), np.abs(units[b]))
+        for k, a in enumerate(names)
+        for b in names[k + 1 :]
+        if _ranks(units[a]) and _ranks(units[b])
     }
 
 
@@ -358,20 +498,21 @@ def _agreement(maps: Mapping[str, Map], relevant: Bools, *, is_text: bool) -> di
         return {}
     found = {"relevant_share": float(relevant.mean())}
     for name, (scores, _, _) in maps.items():
-        if not (np.isfinite(scores).all() and scores.any()):
+        if not _ranks(scores):
             continue
         if is_text:
             found[f"rationale_hit_rate/{name}"] = float(relevant[scores.argmax()])
         else:
             found[f"relevance_mass/{name}"] = relevance_mass(scores, relevant)
             found[f"relevance_rank_accuracy/{name}"] = relevance_rank_accuracy(scores, relevant)
+            found[f"pointing_hit_rate/{name}"] = float(relevant.flat[np.abs(scores).argmax()])
     return found
 
 
 def _examples(
     artifacts: Artifacts,
     i: int,
-    probe: ImageProbe | TextProbe,
+    probe: Probe,
     maps: Mapping[str, Map],
     relevant: Bools | None,
     found: Mapping[str, float],
@@ -380,10 +521,10 @@ def _examples(
     first = next(iter(maps))
     gain = found.get(f"deletion_gain/{first}")
     row_id, caption = artifacts.ids[i], _caption(artifacts, i, first, gain)
-    if isinstance(probe, TextProbe):
-        row = text_row(row_id, caption, probe, maps[first], relevant)
-    else:
+    if isinstance(probe, ImageProbe):
         row = image_row(row_id, caption, probe, maps, relevant)
+    else:
+        row = words_row(row_id, caption, probe, maps[first], relevant)
     luck = float(uniform(_key(artifacts, "gallery", i), (1,))[0, 0])
     examples = [Example(gallery="random", score=luck, row=row)]
     if gain is not None:

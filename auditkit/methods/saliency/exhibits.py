@@ -9,7 +9,9 @@ import torch
 
 from auditkit.findings import ImageRow, Panel, TextRow, Token
 from auditkit.methods.pictures import heatmap, picture
-from auditkit.methods.saliency.probes import ImageProbe, Map, TextProbe
+from auditkit.methods.saliency.probes.base import Map, Probe
+from auditkit.methods.saliency.probes.image import ImageProbe
+from auditkit.methods.saliency.probes.text import TextProbe
 from auditkit.types import Bools
 
 
@@ -39,19 +41,15 @@ def image_row(
     return ImageRow(id=row_id, caption=caption, panels=panels)
 
 
-def text_row(
-    row_id: str, caption: str, probe: TextProbe, one: Map, relevant: Bools | None
-) -> TextRow:
-    """Return a text whose tokens carry their share of the largest score."""
+def words_row(row_id: str, caption: str, probe: Probe, one: Map, relevant: Bools | None) -> TextRow:
+    """Return tokens, columns or nodes that carry their share of the largest score."""
     finite = np.nan_to_num(one.scores, nan=0.0, posinf=0.0, neginf=0.0)
     largest = float(np.abs(finite).max(initial=0.0)) or 1.0
     gold = np.zeros(len(finite), dtype=np.bool_) if relevant is None else relevant
-    tokens: list[Token] = []
-    done = 0
-    for (_, stop), score, is_gold in zip(probe.spans, finite, gold, strict=True):
-        weight = float(f"{score / largest:.4g}")
-        tokens.append(Token(text=probe.text[done:stop], weight=weight, gold=bool(is_gold)))
-        done = max(done, stop)
-    if probe.text[done:]:
-        tokens.append(Token(text=probe.text[done:]))  # beyond the length that the model reads
+    tokens = [
+        Token(text=piece, weight=float(f"{score / largest:.4g}"), gold=bool(is_gold))
+        for piece, score, is_gold in zip(probe.pieces(), finite, gold, strict=True)
+    ]
+    if isinstance(probe, TextProbe) and probe.rest:
+        tokens.append(Token(text=probe.rest))  # beyond the length that the model reads
     return TextRow(id=row_id, caption=caption, tokens=tokens)

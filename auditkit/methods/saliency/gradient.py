@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from auditkit.methods.saliency.scores import centred, score_of
-from auditkit.models.classifier import Logits, TextClassifier
+from auditkit.methods.saliency.scores import score_of
+from auditkit.models.classifier import Logits
 
 
 def gradient(logits: Logits, inputs: Tensor, target: Tensor) -> Tensor:
@@ -38,28 +38,3 @@ def gradient(logits: Logits, inputs: Tensor, target: Tensor) -> Tensor:
         total = score_of(logits, leaf, target).sum()
     (slope,) = torch.autograd.grad(total, leaf)
     return slope
-
-
-def embedding_gradient(model: TextClassifier, texts: list[str], target: Tensor) -> Tensor:
-    """Return the length of the slope of the centred target logit per token, shape (n, t).
-
-    Parameters
-    ----------
-    model : TextClassifier
-        The model; it is not changed.
-    texts : list of str
-        n texts, at least 1, encoded together as `model.encode` does.
-    target : Tensor
-        (n,) class whose logit, less the mean logit, is explained.
-
-    Returns
-    -------
-    Tensor
-        Euclidean length over the numbers of each embedding, zero at special tokens and padding.
-    """
-    encoded = model.encode(texts)
-    with torch.no_grad():
-        embeddings = model.embed(encoded.ids)  # (n, t, d)
-    logits = centred(lambda rows: model.logits_from_embeddings(rows, encoded.mask))
-    slope = gradient(logits, embeddings, target)
-    return slope.norm(dim=2).masked_fill(encoded.special, 0.0)

@@ -14,12 +14,12 @@ def centred(logits: Logits) -> Logits:
     meaning: the first of a two-class model with one output is always zero. Centred logits do not
     depend on that number, and stay linear where the logits are.
     """
+    return lambda inputs: centred_rows(logits(inputs))
 
-    def scores(inputs: Tensor) -> Tensor:
-        values = logits(inputs)
-        return values - values.mean(dim=1, keepdim=True)
 
-    return scores
+def centred_rows(values: Tensor) -> Tensor:
+    """Return logits (n, k), each row less its mean."""
+    return values - values.mean(dim=1, keepdim=True)
 
 
 def score_of(logits: Logits, inputs: Tensor, target: Tensor) -> Tensor:

@@ -13,8 +13,9 @@ from auditkit.checks.attribution.saliency import Saliency
 from auditkit.checks.base import Measured, NotApplicable
 from auditkit.data.dataset import Dataset, InMemory, Span
 from auditkit.errors import ConfigError
-from auditkit.findings import Curve, Finding, ImageExhibit, Table, TextExhibit
-from auditkit.methods.saliency.probes import METHODS, ImageProbe, Map
+from auditkit.findings import Curve, Finding, ImageExhibit, Matrix, Table, TextExhibit
+from auditkit.methods.saliency.catalogue import DEFAULT, METHODS, Effort, why_not
+from auditkit.methods.saliency.probes.base import Map, Probe
 from auditkit.models.classifier import ImageClassifier, TextClassifier
 from auditkit.result import Execution
 from tests.methods.saliency.nets import (
@@ -25,7 +26,15 @@ from tests.methods.saliency.nets import (
     state_of,
     word_model,
 )
-from tests.subjects import Subject, image_data, linear_subject, measured, values
+from tests.subjects import (
+    Subject,
+    graph_subject,
+    image_data,
+    linear_subject,
+    measured,
+    table_subject,
+    values,
+)
 
 CHECK = Saliency(max_inputs=24, steps=8, deletion_steps=6)
 REVEALS = "deletion_gain"
@@ -137,7 +146,7 @@ def test_gain_is_the_difference_of_the_areas_of_the_curves():
             line.name: np.trapezoid([y for y in line.y if y is not None], line.x)
             for line in curve.series
         }
-        for method in METHODS:
+        for method in DEFAULT:
             expected = sign * (area[method.replace("-", " ")] - area["random order"])
             gain = finding(outcome, f"{name}_gain", method).value
             assert gain == pytest.approx(expected, abs=1e-4)
@@ -172,11 +181,11 @@ def test_a_random_map_has_no_gain(monkeypatch: pytest.MonkeyPatch):
     """Where maps are replaced by noise, the findings fall to chance."""
     rng = np.random.default_rng(0)
 
-    def meaningless(probe: ImageProbe, method: str) -> Map:
+    def meaningless(probe: Probe, method: str, effort: Effort) -> Map:
         return Map(rng.random(probe.shape), False)
 
-    monkeypatch.setattr(ImageProbe, "map", meaningless)
-    for method in METHODS:
+    monkeypatch.setattr(module, "map_of", meaningless)
+    for method in DEFAULT:
         one = finding(measured(Saliency(max_inputs=40), sound()), "deletion_gain", method)
         assert one.low is not None
         assert one.high is not None
@@ -191,7 +200,7 @@ def test_region_that_decides_gets_all_mass_and_the_rest_none():
     for masks, expected in ((decides, 1.0), (~decides, 0.0)):
         data = image_data(images, subject.data.labels.tolist(), masks=masks)
         outcome = measured(CHECK, Subject(subject.model, data))
-        for method in METHODS:
+        for method in DEFAULT:
             for metric in ("relevance_mass", "relevance_rank_accuracy"):
                 assert finding(outcome, metric, method).value == pytest.approx(expected, abs=1e-5)
             gain = finding(outcome, "relevance_gain", method)
@@ -246,7 +255,8 @@ def test_texts_without_rationale_or_tokens_are_left_out():
     plain = Subject(subject.model, text_data(["", *texts], [0, *labels]))
     outcome = measured(Saliency(max_inputs=31, steps=2), plain)
     assert {one.metric for one in outcome.findings} == {
-        "deletion_gain", "insertion_gain", "randomisation_similarity", "completeness_error",
+        "deletion_gain", "insertion_gain", "gain_over_modelless", "set_correlation",
+        "randomisation_similarity", "completeness_error",
     }  # fmt: skip
     assert finding(outcome, "deletion_gain").n == 30
 
@@ -383,6 +393,8 @@ def test_batches_are_bounded():
         ({"max_inputs": 1}, "max_inputs is 1"),
         ({"steps": 0}, "steps is 0"),
         ({"grid": 1}, "grid is 1"),
+        ({"copies": 0}, "copies is 0"),
+        ({"sets": 1}, "sets is 1"),
         ({"deletion_steps": 1}, "deletion_steps is 1"),
         ({"reference": "blackish"}, "reference is 'blackish'"),
         ({"methods": ()}, "methods is ()"),
@@ -394,3 +406,73 @@ def test_parameters_outside_their_range_are_refused(parameters: dict, seen: str)
     with pytest.raises(ConfigError) as error:
         Saliency(**parameters)
     assert seen in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "make", [sound, lambda: opinions(reads_rationale=True), table_subject, graph_subject]
+)
+def test_every_method_that_applies_explains_every_modality(make):
+    subject = make()
+    check = Saliency(methods=tuple(METHODS), max_inputs=6, steps=4, copies=2, sets=20)
+    outcome = measured(check, subject)
+    usable = {one for one in METHODS if why_not(one, subject.model) is None}
+    assert {one.params["method"] for one in outcome.findings} == usable
+    assert len(usable) >= 9
+    for method in ("integrated-gradients", "occlusion", "shapley-sampling"):
+        assert finding(outcome, "deletion_gain", method).n >= 2  # others are like the reference
+
+
+def test_on_a_linear_model_summed_scores_say_how_far_the_score_falls():
+    outcome = measured(CHECK, sound())
+    assert finding(outcome, "set_correlation").value == pytest.approx(1, abs=1e-5)
+    random = table(outcome)["random scores (no model)"]["faithfulness correlation"]
+    assert abs(float(str(random))) < 0.2  # 24 inputs with 32 sets each
+    fooled = finding(measured(CHECK, broken()), "set_correlation", "gradient").high
+    assert fooled is not None
+    assert fooled < 0.9
+
+
+def test_gain_over_a_map_without_a_model_is_the_difference_of_their_gains():
+    outcome = measured(CHECK, sound())
+    rows = table(outcome)
+    plain = float(str(rows["edges (no model)"]["deletion gain"]))
+    for method in DEFAULT:
+        gain = finding(outcome, "deletion_gain", method).value
+        over = finding(outcome, "gain_over_modelless", method).value
+        assert gain is not None
+        assert over == pytest.approx(gain - plain, abs=1e-4)
+        assert finding(outcome, "gain_over_modelless", method).controls
+
+
+def test_agreement_is_shown_and_is_no_finding():
+    outcome = measured(CHECK, sound())
+    shown = outcome.evidence["agreement"]
+    assert isinstance(shown, Matrix)
+    assert shown.rows == shown.columns
+    for i in range(len(shown.rows)):
+        assert shown.values[i][i] == 1.0
+        assert [row[i] for row in shown.values] == shown.values[i]
+    assert shown.values[0][1] == pytest.approx(1, abs=0.02)  # IG and occlusion: linear
+    assert not any("agreement" in one.metric for one in outcome.findings)
+
+
+def test_pointing_hits_count_the_highest_score_alone():
+    subject = sound()
+    decides = np.zeros((40, 4, 4), dtype=bool)
+    decides[:, :, :2] = True
+    images = torch.from_numpy(np.asarray(subject.data.read(slice(None))))
+    data = image_data(images, subject.data.labels.tolist(), masks=decides)
+    hit = finding(measured(CHECK, Subject(subject.model, data)), "pointing_hit_rate")
+    assert (hit.value, hit.n, hit.interval) == (1.0, 24, "clopper-pearson")
+
+
+def test_rows_and_graphs_are_shown_in_words():
+    shown = measured(Saliency(max_inputs=4, steps=2), table_subject()).evidence["random"]
+    assert isinstance(shown, TextExhibit)
+    names = table_subject().model.schema.names  # type: ignore[attr-defined]
+    assert [one.text.split(" ")[0] for one in shown.rows[0].tokens] == [
+        name.split(" ")[0] for name in names
+    ]
+    graphs = measured(Saliency(max_inputs=4, steps=2), graph_subject()).evidence["random"]
+    assert isinstance(graphs, TextExhibit)
+    assert graphs.rows[0].tokens[0].text.startswith("1 ")

@@ -3,21 +3,22 @@
 import numpy as np
 
 from auditkit.findings import Heatmap, Picture
-from auditkit.methods.saliency.exhibits import image_row, text_row
-from auditkit.methods.saliency.probes import Map, TextProbe
+from auditkit.methods.saliency.exhibits import image_row, words_row
+from auditkit.methods.saliency.probes.base import Map
+from auditkit.methods.saliency.probes.text import TextProbe
 from tests.methods.saliency.nets import noise, small_cnn, word_model
-from tests.methods.saliency.test_probes import image_probe
+from tests.methods.saliency.subjects import image_probe
 
 
 def text_probe(text: str, max_length: int = 16) -> TextProbe:
     model = word_model(["good", "bad"], max_length=max_length)
-    return TextProbe(model=model, text=text, target=1, steps=2, batch_size=8)
+    return TextProbe(model=model, text=text, target=1, batch_size=8)
 
 
 def test_text_rows_keep_every_character_and_scale_to_the_largest_score():
     probe = text_probe("  good, <b>bad</b> ")
     scores = np.arange(len(probe.spans)) - 2.0
-    row = text_row("1", "c", probe, Map(scores, True), probe.relevant([(2, 6)]))
+    row = words_row("1", "c", probe, Map(scores, True), probe.relevant([(2, 6)]))
     assert "".join(token.text for token in row.tokens) == probe.text
     assert row.tokens[0].text == "  good"
     assert row.tokens[0].gold
@@ -29,7 +30,7 @@ def test_text_rows_keep_every_character_and_scale_to_the_largest_score():
 
 def test_text_rows_show_what_the_model_cannot_read_without_a_weight():
     probe = text_probe("good bad good bad", max_length=3)
-    row = text_row("1", "c", probe, Map(np.array([0.0, 0.0]), True), None)
+    row = words_row("1", "c", probe, Map(np.array([0.0, 0.0]), True), None)
     assert [token.weight for token in row.tokens] == [0.0, 0.0, None]
     assert row.tokens[2].text == " good bad"
 

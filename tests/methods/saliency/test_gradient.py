@@ -1,19 +1,15 @@
 """Gradients equal weights on linear models and captum's on others."""
 
-import pytest
 import torch
 from captum.attr import Saliency
 
-from auditkit.methods.saliency.gradient import embedding_gradient, gradient
+from auditkit.methods.saliency.gradient import gradient
 from tests.methods.saliency.nets import (
-    Attentive,
     assert_untouched,
-    bag_of,
     linear_images,
     noise,
     small_cnn,
     state_of,
-    word_model,
 )
 
 
@@ -31,25 +27,12 @@ def test_it_equals_captum():
     assert torch.allclose(gradient(model.logits, images, target), peer, atol=1e-7)
 
 
-def test_embedding_gradient_of_a_linear_model_is_the_length_of_its_direction():
-    model = word_model(["good", "bad"])
-    head = bag_of(model).head
-    lengths = embedding_gradient(model, ["good bad good", "bad"], torch.tensor([1, 0]))
-    expected = float((head[:, 1] - head.mean(dim=1)).norm())
-    assert lengths[0, 1:4].tolist() == pytest.approx([expected] * 3)
-    assert lengths[1, 1].item() == pytest.approx(expected)  # two classes: the same either way
-    assert (lengths[:, 0] == 0).all()  # [CLS]
-    assert (lengths[1, 2:] == 0).all()  # padding
-
-
 def test_models_are_left_as_they_were():
     images, target = noise(2, 1, 8, 8), torch.tensor([0, 1])
     kept = images.clone()
-    image_model, text_model = small_cnn(), word_model(["a", "b"], kind=Attentive)
-    before, text_before = state_of(image_model.module), state_of(text_model.module)
-    gradient(image_model.logits, images, target)
-    embedding_gradient(text_model, ["a b", "b"], target)
-    assert_untouched(image_model.module, before)
-    assert_untouched(text_model.module, text_before)
+    model = small_cnn()
+    before = state_of(model.module)
+    gradient(model.logits, images, target)
+    assert_untouched(model.module, before)
     assert torch.equal(images, kept)
     assert not images.requires_grad

@@ -4,14 +4,12 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 import torch
-from captum.attr import LayerIntegratedGradients
+from captum.attr import IntegratedGradients, LayerIntegratedGradients
 from hypothesis import given, settings
 from torch import Tensor, nn
 
-from auditkit.methods.saliency.integrated_gradients import (
-    embedding_integrated_gradients,
-    integrated_gradients,
-)
+from auditkit.methods.saliency.integrated_gradients import integrated_gradients
+from auditkit.methods.saliency.scores import centred
 from tests.methods.saliency.nets import (
     Attentive,
     assert_untouched,
@@ -22,6 +20,7 @@ from tests.methods.saliency.nets import (
     state_of,
     word_model,
 )
+from tests.methods.saliency.subjects import text_probe
 
 
 @settings(derandomize=True, deadline=None, max_examples=25)
@@ -111,42 +110,78 @@ def test_a_constant_model_has_zero_scores():
 
 def test_words_of_a_bag_get_their_vote_less_that_of_an_unknown_word():
     model = word_model(["good", "bad", "film"])
-    texts = ["a good film", "bad"]
-    found = embedding_integrated_gradients(model, texts, torch.tensor([1, 0]), steps=4)
     table, head = bag_of(model).table.weight, bag_of(model).head
     direction = head - head.mean(dim=1, keepdim=True)
-    ids = found.encoded.ids
-    for i, target in enumerate([1, 0]):
-        votes = (table[ids[i]] - table[model.unk_id]) @ direction[:, target]
-        expected = torch.where(found.encoded.special[i], 0.0, votes)
-        assert torch.allclose(found.scores[i], expected, atol=1e-6)
-    assert found.scores[0, 1] == 0  # "a" is unknown already
-    assert found.delta.abs().max() < 1e-5
-    assert [texts[0][start:end] for start, end in found.encoded.offsets[0][1:]] == [
-        "a", "good", "film",
-    ]  # fmt: skip
+    for text, target in (("a good film", 1), ("bad", 0)):
+        probe = text_probe(model, text, target=target)
+        found = integrated_gradients(
+            centred(probe.logits), probe.point, probe.classes(), reference=probe.origin, steps=4
+        )
+        encoded = model.encode([text])
+        votes = (table[encoded.ids[0]] - table[model.unk_id]) @ direction[:, target]
+        expected = votes[~encoded.special[0]]
+        assert torch.allclose(probe.summed(found.scores), expected, atol=1e-6)
+        assert found.delta.abs().max() < 1e-5
 
 
 def test_texts_equal_captum_with_an_unknown_reference():
     model = word_model(["good", "bad", "film", "not"], kind=Attentive, seed=2)
-    texts, target = ["not a good film", "bad film"], torch.tensor([1, 0])
-    found = embedding_integrated_gradients(model, texts, target, steps=20)
+    probe = text_probe(model, "not a good film", target=1)
+    found = integrated_gradients(
+        centred(probe.logits), probe.point, probe.classes(), reference=probe.origin, steps=20
+    )
 
     def forward(ids: Tensor, mask: Tensor) -> Tensor:
         logits = model.logits_from_ids(ids, mask)
         return logits - logits.mean(dim=1, keepdim=True)
 
-    encoded = model.encode(texts)
+    encoded = model.encode([probe.text])
     peer = LayerIntegratedGradients(forward, bag_of(model).table).attribute(
         encoded.ids,
         torch.where(encoded.special, encoded.ids, model.unk_id),
-        target=target,
+        target=1,
         additional_forward_args=(encoded.mask,),
         n_steps=20,
     )
     assert isinstance(peer, Tensor)
-    assert torch.allclose(found.scores, peer.sum(dim=2), atol=1e-5)
+    assert torch.allclose(found.scores.sum(dim=2), peer.sum(dim=2), atol=1e-5)
     assert (found.delta.abs() / found.change.abs()).max() < 1e-3
+
+
+def test_images_equal_captum():
+    model = small_cnn(seed=1, channels=2)
+    images, target = noise(3, 2, 8, 8), torch.tensor([2, 0, 1])
+    reference = torch.full_like(images, 0.3)
+    found = integrated_gradients(model.logits, images, target, reference=reference, steps=20)
+    peer = IntegratedGradients(lambda x: model.logits(x.clone())).attribute(
+        images, reference, target=target, n_steps=20, method="gausslegendre"
+    )
+    assert torch.allclose(found.scores, peer.float(), atol=1e-5)
+
+
+def test_it_takes_as_many_nodes_as_the_tolerance_needs():
+    model = small_cnn()
+    images, reference = noise(2, 1, 8, 8), torch.zeros(2, 1, 8, 8)
+    asked: list[int] = []
+
+    def logits(points: Tensor) -> Tensor:
+        asked.append(len(points))
+        return model.logits(points)
+
+    def nodes(tolerance: float, steps: int = 64) -> int:
+        asked.clear()
+        found = integrated_gradients(
+            logits, images[:1], torch.tensor([1]),
+            reference=reference[:1], steps=steps, tolerance=tolerance,
+        )  # fmt: skip
+        missed = float(found.delta.abs() / found.change.abs())
+        assert missed <= tolerance or sum(asked) - 2 >= steps
+        return sum(asked) - 2  # the two ends
+
+    assert nodes(0.5) == 8
+    assert nodes(1e-9) == 8 + 16 + 32 + 64
+    assert nodes(1e-9, steps=20) == 8 + 16 + 20
+    assert nodes(0.0) == 64
 
 
 class Picky(nn.Module):
@@ -164,14 +199,12 @@ class Picky(nn.Module):
 
 
 def test_models_and_inputs_are_left_as_they_were_even_after_an_error():
-    model, texts = small_cnn(), word_model(["a", "b"], kind=Attentive)
-    before, text_before = state_of(model.module), state_of(texts.module)
+    model = small_cnn()
+    before = state_of(model.module)
     images, target = noise(2, 1, 8, 8), torch.tensor([0, 1])
     kept = images.clone()
     integrated_gradients(model.logits, images, target, reference=torch.zeros_like(images), steps=3)
-    embedding_integrated_gradients(texts, ["a b", "b"], target, steps=3)
     assert_untouched(model.module, before)
-    assert_untouched(texts.module, text_before)
     assert torch.equal(images, kept)
 
     picky = Picky().eval().requires_grad_(False)

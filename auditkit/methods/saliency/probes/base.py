@@ -1,0 +1,133 @@
+"""One input under inspection: where its slopes are taken, and what is said without parts of it.
+
+Images, texts, rows of tables and graphs answer the same questions here, so that neither a method
+nor a check need tell them apart.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, NamedTuple, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from auditkit.data.dataset import Span
+from auditkit.methods.saliency.scores import centred_rows
+from auditkit.types import Bools, Floats
+
+Truth: TypeAlias = Bools | list[Span]  # of one input: pixels (h, w), or spans of characters
+
+
+class Map(NamedTuple):
+    """A score per place of an input, for the explained class.
+
+    Places are pixels (h, w), tokens (u,), columns (u,) or nodes (u,).
+    """
+
+    scores: Floats
+    signed: bool
+    completeness_error: float = float("nan")  # NaN where completeness is not promised
+
+
+class Probe(ABC):
+    """One input, cut into u units that can be removed.
+
+    A point is what the network is differentiated at: an image, the embeddings of a text, the
+    features of a row, a graph. A unit is what is removed as a whole: a cell of an image, a token, a
+    column, a node. Methods see the score of the target: its logit less the mean of all logits.
+
+    Attributes
+    ----------
+    target : int
+        The explained class.
+    batch_size : int
+        Inputs per forward pass.
+    places : str
+        What a map has one score for, in words.
+    control : str
+        What the map is made from that knows no model, in words.
+    """
+
+    places: ClassVar[str]
+    control: ClassVar[str]
+    target: int
+    batch_size: int
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """Shape of a map."""
+
+    @property
+    @abstractmethod
+    def units(self) -> int:
+        """Number of units u."""
+
+    @property
+    @abstractmethod
+    def point(self) -> Tensor:
+        """The input as the network is differentiated at it, (1, ...)."""
+
+    @property
+    @abstractmethod
+    def origin(self) -> Tensor:
+        """The reference input, (1, ...), of the shape of the point."""
+
+    @abstractmethod
+    def logits(self, points: Tensor) -> Tensor:
+        """Return logits (m, k) of points (m, ...)."""
+
+    @abstractmethod
+    def summed(self, scores: Tensor) -> Tensor:
+        """Return scores (1, ...) of the numbers of a point, added up per place."""
+
+    @abstractmethod
+    def steepest(self, slopes: Tensor) -> Tensor:
+        """Return slopes (1, ...) of the numbers of a point as one size per place."""
+
+    @abstractmethod
+    def modelless(self) -> Floats:
+        """Return a plausible map that is made from the input alone."""
+
+    @abstractmethod
+    def per_unit(self, scores: Floats) -> Floats:
+        """Return the score of each unit (u,): the sum of what lies in it."""
+
+    @abstractmethod
+    def spread(self, scores: Floats) -> Floats:
+        """Return a map from a score per unit (u,), whose sums per unit are these scores."""
+
+    @abstractmethod
+    def differs(self) -> Bools:
+        """Return which units (u,) are not like the reference, so that removing them shows."""
+
+    @abstractmethod
+    def without(self, removed: Bools) -> Tensor:
+        """Return logits (m, k) without the units removed (m, u), on the CPU."""
+
+    @abstractmethod
+    def relevant(self, truth: Truth) -> Bools:
+        """Return which places of a map truly matter."""
+
+    @abstractmethod
+    def pieces(self) -> list[str]:
+        """Return what stands at each place, in words; images have none."""
+
+    def scores(self, removed: Bools) -> Floats:
+        """Return the score of the target (m,) without the units removed (m, u)."""
+        return floats(centred_rows(self.without(removed))[:, self.target])
+
+    def probabilities(self, removed: Bools) -> Floats:
+        """Return the probability of the explained class (m,) without the units removed (m, u)."""
+        return floats(self.without(removed).softmax(dim=1)[:, self.target])
+
+    def classes(self) -> Tensor:
+        """Return the target as a tensor (1,) beside the point."""
+        return torch.tensor([self.target], device=self.point.device)
+
+
+def floats(values: Tensor) -> Floats:
+    """Return numbers as an array in double precision."""
+    return values.detach().cpu().numpy().astype(np.float64)

@@ -1,0 +1,136 @@
+"""One image, cut into square cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar, final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from auditkit.methods.saliency.edges import edges
+from auditkit.methods.saliency.probes.base import Probe, Truth, floats
+from auditkit.models.classifier import ImageClassifier
+from auditkit.types import Bools, Floats
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class ImageProbe(Probe):
+    """One image, cut into square cells.
+
+    Parameters
+    ----------
+    model : ImageClassifier
+        The model; it is not changed.
+    image, reference : Tensor
+        (c, h, w), the image and what stands in for removed parts.
+    target : int
+        The explained class.
+    side : int
+        Side of a cell in pixels.
+    batch_size : int
+        Inputs per forward pass.
+    """
+
+    places: ClassVar[str] = "pixels"
+    control: ClassVar[str] = "edges"
+
+    model: ImageClassifier
+    image: Tensor
+    reference: Tensor
+    target: int
+    side: int
+    batch_size: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(h, w)."""
+        return tuple(self.image.shape[1:])
+
+    @property
+    def units(self) -> int:
+        """Number of cells."""
+        return int(self._cells.max()) + 1
+
+    @property
+    def point(self) -> Tensor:
+        """The image (1, c, h, w) in raw units."""
+        return self.image[None]
+
+    @property
+    def origin(self) -> Tensor:
+        """The reference image (1, c, h, w)."""
+        return self.reference[None]
+
+    def logits(self, points: Tensor) -> Tensor:
+        """Return logits (m, k) of raw images (m, c, h, w)."""
+        return self.model.logits(points)
+
+    def summed(self, scores: Tensor) -> Tensor:
+        """Return the sum over the channels (h, w)."""
+        return scores[0].sum(dim=0)
+
+    def steepest(self, slopes: Tensor) -> Tensor:
+        """Return the size of the steepest channel (h, w)."""
+        return slopes[0].abs().amax(dim=0)
+
+    def modelless(self) -> Floats:
+        """Return the edges of the image."""
+        return floats(edges(self.image[None])[0])
+
+    def per_unit(self, scores: Floats) -> Floats:
+        """Return the sum over each cell."""
+        sums = np.bincount(self._cells.numpy().ravel(), weights=scores.ravel())
+        return sums.astype(np.float64)
+
+    def spread(self, scores: Floats) -> Floats:
+        """Return scores of cells, shared out evenly over their pixels."""
+        where = self._cells.numpy()
+        return scores[where] / np.bincount(where.ravel())[where]
+
+    def differs(self) -> Bools:
+        """Return which cells have a pixel that is not the reference's."""
+        changed = (self.image != self.reference).any(dim=0).cpu().numpy()
+        return self.per_unit(changed.astype(np.float64)) > 0
+
+    @torch.no_grad()
+    def without(self, removed: Bools) -> Tensor:
+        """Return logits (m, k) where removed cells show the reference."""
+        hidden = torch.from_numpy(removed)[:, self._cells]  # (m, h, w)
+        rows: list[Tensor] = []
+        for some in hidden.split(self.batch_size):
+            images = torch.where(some[:, None], self.reference, self.image)
+            rows.append(self.model.logits(images).cpu())
+        return torch.cat(rows)
+
+    def relevant(self, truth: Truth) -> Bools:
+        """Return the mask (h, w) as it is."""
+        assert not isinstance(truth, list)  # only texts have spans
+        return truth
+
+    def pieces(self) -> list[str]:
+        """Return nothing: pixels have no words."""
+        return []
+
+    @cached_property
+    def _cells(self) -> Tensor:
+        _, height, width = self.image.shape
+        return cells(height, width, self.side)
+
+
+def cells(height: int, width: int, side: int) -> Tensor:
+    """Return which square cell each pixel belongs to, (h, w) int64, numbered row by row.
+
+    Cells at the right and lower edge are cut off where `side` does not divide the image.
+
+    Examples
+    --------
+    >>> cells(2, 3, 2).tolist()
+    [[0, 0, 1], [0, 0, 1]]
+    """
+    per_row = -(-width // side)
+    rows = torch.arange(height)[:, None] // side
+    return rows * per_row + torch.arange(width)[None, :] // side

@@ -1,0 +1,147 @@
+"""One text, cut into its tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar, final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from auditkit.methods.saliency.probes.base import Probe, Truth
+from auditkit.models.classifier import Encoded, TextClassifier
+from auditkit.types import Bools, Floats
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class TextProbe(Probe):
+    """One text, cut into its tokens; removed ones become `[UNK]`.
+
+    The reference is the same text with each of its tokens unknown, and special tokens in their
+    places. (Padding would not do: it is masked, and a text made of it has no defined score.)
+
+    Parameters
+    ----------
+    model : TextClassifier
+        The model; it is not changed.
+    text : str
+        The text; only tokens within the model's length are units.
+    target : int
+        The explained class.
+    batch_size : int
+        Inputs per forward pass.
+    """
+
+    places: ClassVar[str] = "tokens"
+    control: ClassVar[str] = "token length"
+
+    model: TextClassifier
+    text: str
+    target: int
+    batch_size: int
+
+    @cached_property
+    def spans(self) -> list[tuple[int, int]]:
+        """Character span of each token (u,), special tokens left out."""
+        kept = (~self._encoded.special[0]).nonzero()[:, 0].tolist()
+        return [self._encoded.offsets[0][i] for i in kept]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(u,)."""
+        return (len(self.spans),)
+
+    @property
+    def units(self) -> int:
+        """Number of tokens."""
+        return len(self.spans)
+
+    @property
+    def point(self) -> Tensor:
+        """The embeddings (1, t, d), those of special tokens among them."""
+        return self._point
+
+    @property
+    def origin(self) -> Tensor:
+        """The embeddings (1, t, d) of unknown tokens."""
+        return self._origin
+
+    def logits(self, points: Tensor) -> Tensor:
+        """Return logits (m, k) of embeddings (m, t, d)."""
+        return self.model.logits_from_embeddings(points, self._encoded.mask.expand(len(points), -1))
+
+    def summed(self, scores: Tensor) -> Tensor:
+        """Return the sum over the numbers of each embedding (u,)."""
+        return scores.sum(dim=2)[~self._encoded.special]
+
+    def steepest(self, slopes: Tensor) -> Tensor:
+        """Return the Euclidean length over the numbers of each embedding (u,)."""
+        return slopes.norm(dim=2)[~self._encoded.special]
+
+    def modelless(self) -> Floats:
+        """Return the length of each token in characters."""
+        return np.array([stop - start for start, stop in self.spans], dtype=np.float64)
+
+    def per_unit(self, scores: Floats) -> Floats:
+        """Return the scores: a token is a unit."""
+        return scores
+
+    def spread(self, scores: Floats) -> Floats:
+        """Return the scores: a token is a place."""
+        return scores
+
+    def differs(self) -> Bools:
+        """Return which tokens are not unknown already."""
+        encoded = self._encoded
+        return (encoded.ids != self.model.unk_id)[~encoded.special].cpu().numpy()
+
+    @torch.no_grad()
+    def without(self, removed: Bools) -> Tensor:
+        """Return logits (m, k) where removed tokens are unknown."""
+        encoded = self._encoded
+        hidden = torch.zeros(len(removed), encoded.ids.shape[1], dtype=torch.bool)
+        hidden[:, (~encoded.special[0]).cpu()] = torch.from_numpy(removed)
+        rows: list[Tensor] = []
+        for some in hidden.to(encoded.ids.device).split(self.batch_size):
+            ids = encoded.ids.masked_fill(some, self.model.unk_id)  # (m, t)
+            rows.append(self.model.logits_from_ids(ids, encoded.mask.expand(len(ids), -1)).cpu())
+        return torch.cat(rows)
+
+    def relevant(self, truth: Truth) -> Bools:
+        """Return which tokens (u,) overlap a span of the rationale."""
+        assert isinstance(truth, list)  # only images have masks
+        overlaps = [
+            any(start < end and begin < stop for begin, end in truth) for start, stop in self.spans
+        ]
+        return np.array(overlaps, dtype=np.bool_)
+
+    def pieces(self) -> list[str]:
+        """Return each token with what stands before it in the text."""
+        done, found = 0, list[str]()
+        for _, stop in self.spans:
+            found.append(self.text[done:stop])
+            done = max(done, stop)
+        return found
+
+    @property
+    def rest(self) -> str:
+        """The end of the text, beyond the length that the model reads."""
+        return self.text[max((stop for _, stop in self.spans), default=0) :]
+
+    @cached_property
+    def _encoded(self) -> Encoded:
+        return self.model.encode([self.text])
+
+    @cached_property
+    def _point(self) -> Tensor:
+        with torch.no_grad():
+            return self.model.embed(self._encoded.ids)
+
+    @cached_property
+    def _origin(self) -> Tensor:
+        ids = torch.where(self._encoded.special, self._encoded.ids, self.model.unk_id)
+        with torch.no_grad():
+            return self.model.embed(ids)
