@@ -70,7 +70,7 @@ def near_miss(word: str, known: Iterable[str]) -> str:
 
     Examples
     --------
-    >>> near_miss("pgd-linff", ["pgd-linf", "saliency"])
+    >>> near_miss("pgd-linff", ["pgd-linf", "worst-case"])
     " Did you mean 'pgd-linf'?"
     """
     names = list(known)

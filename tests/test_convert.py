@@ -323,7 +323,7 @@ def test_a_text_model_is_audited_by_following_the_messages(
     following = done.stdout.rpartition("Next: ")[2].strip().replace("DATA", "test.csv")
     assert following == f"audit run net.safetensors --arch script:{name} --data test.csv"
     end = " --policy none --workers 1 --max-inputs 40 --out r2 --check"
-    checks = "clean-accuracy --check character --check saliency"
+    checks = "clean-accuracy --check character --check attribution-trust"
     done = typed(f"{following}{end} {checks}", tmp_path)
     assert done.returncode == 0, done.stderr
     result = json.loads((tmp_path / "r2" / "result.json").read_text())

@@ -134,10 +134,13 @@ def test_absence_never_passes(status: str) -> None:
 
 
 def test_an_optional_check_that_errored_leaves_the_verdict_alone() -> None:
-    broken = outcome(check="saliency", status="errored")
+    broken = outcome(check="attribution-trust", status="errored")
     found = [outcome(share(95, 100)), broken]
     assert verdict(found, limits=[at_least(0.5)]).status == "pass"
-    assert verdict(found, limits=[at_least(0.5)], required=["saliency"]).status == "incomplete"
+    assert (
+        verdict(found, limits=[at_least(0.5)], required=["attribution-trust"]).status
+        == "incomplete"
+    )
 
 
 def test_undefined_missing_and_small_are_incomplete() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from auditkit.checks.attribution.saliency import Saliency
+from auditkit.checks.attribution.attribution_trust import AttributionTrust
 from auditkit.checks.base import Check
 from auditkit.checks.bias.group_gap import GroupGap
 from auditkit.checks.bias.group_robustness import GroupRobustness
@@ -63,7 +63,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     CalibrationError,
     GroupGap,
     GroupRobustness,
-    Saliency,
+    AttributionTrust,
 )
 
 

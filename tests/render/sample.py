@@ -508,9 +508,9 @@ def group_gap() -> Outcome:
     )  # fmt: skip
 
 
-def saliency() -> Outcome:
+def attribution_trust() -> Outcome:
     """A check with maps of both kinds."""
-    check = "saliency"
+    check = "attribution-trust"
     rows = [
         ImageRow(
             id=f"test/{i:04d}.png",
@@ -593,7 +593,8 @@ def missing() -> list[Outcome]:
 def image_result() -> Result:
     """A failed audit of an image classifier."""
     outcomes = [
-        clean_accuracy(), pgd(), *missing(), corruptions(), calibration(), group_gap(), saliency(),
+        clean_accuracy(), pgd(), *missing(), corruptions(), calibration(), group_gap(),
+        attribution_trust(),
     ]  # fmt: skip
     by_id = {one.id: one for outcome in outcomes for one in outcome.findings}
 
@@ -716,7 +717,7 @@ def tokens(*parts: tuple[str, float | None] | tuple[str, float | None, str]) -> 
 def text_outcomes() -> list[Outcome]:
     """Checks of a text classifier: swapped words and marked tokens."""
     swap = "token-swap"
-    attribution = "text-saliency"
+    attribution = "text-attribution-trust"
     swap_evidence: dict[str, Evidence] = {
         "worst": TextExhibit(
             title="Sentences that flip",

@@ -64,7 +64,7 @@ def test_what_matters_most_is_what_failed_then_what_is_open_then_the_furthest_sh
     checks = [one.reading.outcome.check for one in outline.matters_most(image_result())]
     assert checks == ["pgd-linf", "group-gap", "corruptions"]
     passed = [one.reading.outcome.check for one in outline.matters_most(text_result())]
-    assert passed == ["text-saliency", "token-swap", "clean-accuracy"]
+    assert passed == ["text-attribution-trust", "token-swap", "clean-accuracy"]
 
 
 def test_marks_name_waivers_and_a_judgement_counts_once() -> None:

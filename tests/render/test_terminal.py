@@ -31,7 +31,7 @@ def test_the_summary_fits_the_screen_and_says_everything(width: int) -> None:
     assert max(len(line) for line in text.splitlines()) <= width
     assert text.startswith("Fail: 1 of 5 limits are missed.")
     flat = " ".join(text.split())
-    for check in ("pgd-linf", "clean-accuracy", "group-gap", "saliency", "token-swap"):
+    for check in ("pgd-linf", "clean-accuracy", "group-gap", "attribution-trust", "token-swap"):
         assert check in flat
     assert "30.5 %" in flat
     assert "errored" in flat

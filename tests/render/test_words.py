@@ -131,5 +131,8 @@ def test_the_command_that_runs_one_check_again_is_quoted() -> None:
     made = provenance("audit run digits-cnn --suite quick")
     assert words.replay(made, "pgd-linf") == "audit run digits-cnn --suite quick --check pgd-linf"
     assert words.replay(made, "a; rm x").endswith("--check 'a; rm x'")
-    chosen = provenance("audit run digits-cnn --check saliency")
-    assert words.replay(chosen, "saliency") == "audit run digits-cnn --check saliency"
+    chosen = provenance("audit run digits-cnn --check attribution-trust")
+    assert (
+        words.replay(chosen, "attribution-trust")
+        == "audit run digits-cnn --check attribution-trust"
+    )

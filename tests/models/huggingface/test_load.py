@@ -255,7 +255,7 @@ def test_image_audit_from_folder_to_findings(tmp_path: Path) -> None:
     result = audit(
         path,
         tmp_path / "data",
-        checks=["clean-accuracy", "pgd-linf", "saliency"],
+        checks=["clean-accuracy", "pgd-linf", "attribution-trust"],
         policy="none",
         out=tmp_path / "r",
     )
@@ -299,7 +299,7 @@ def test_text_audit_from_lines_to_findings(tmp_path: Path) -> None:
     result = audit(
         path,
         DataSpec(source=str(tmp_path / "test.csv")),
-        checks=["clean-accuracy", "token-swap", "saliency"],
+        checks=["clean-accuracy", "token-swap", "attribution-trust"],
         policy="none",
         max_inputs=200,
         out=tmp_path / "r",

@@ -1,4 +1,4 @@
-"""What the records of the saliency check come to: findings, curves, a table with controls."""
+"""What the records of `attribution-trust` come to: findings, curves, a table with controls."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ class Summary:
             left = f"only {len(values)} of {eligible} explained inputs can be used: {why}"
             return self._check.undefined(metric, left, n=eligible, swept=swept)
         controls = [
-            finding_id("saliency", "randomisation_similarity", "all", swept)
+            finding_id("attribution-trust", "randomisation_similarity", "all", swept)
             for _ in range(metric in _CONTROLLED)
         ]
         if metric in _SHARES:
@@ -151,7 +151,7 @@ class Summary:
         return self._records.count("drawn")
 
     def _estimate(self, metric: str, name: str, values: Floats) -> tuple[float, Interval]:
-        seed, level = self._context.key("saliency", metric, name), self._context.level
+        seed, level = self._context.key("attribution-trust", metric, name), self._context.level
         if metric == "completeness_error":
             middle = bootstrap(
                 lambda rows: np.median(values[rows], axis=1), len(values), seed=seed, level=level

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from auditkit.checks.attribution import saliency as module
-from auditkit.checks.attribution.saliency import Saliency
+from auditkit.checks.attribution import attribution_trust as module
+from auditkit.checks.attribution.attribution_trust import AttributionTrust
 from auditkit.checks.base import Measured, NotApplicable
 from auditkit.data.dataset import Dataset, InMemory, Span
 from auditkit.errors import ConfigError
@@ -36,7 +36,7 @@ from tests.subjects import (
     values,
 )
 
-CHECK = Saliency(max_inputs=24, steps=8, deletion_steps=6)
+CHECK = AttributionTrust(max_inputs=24, steps=8, deletion_steps=6)
 REVEALS = "deletion_gain"
 
 
@@ -110,7 +110,7 @@ def opinions(*, reads_rationale: bool, n: int = 30) -> Subject:
 
 
 def finding(outcome: Measured, metric: str, method: str = "integrated-gradients") -> Finding:
-    wanted = f"saliency/{metric}/all/method={method}"
+    wanted = f"attribution-trust/{metric}/all/method={method}"
     return next(one for one in outcome.findings if one.id == wanted)
 
 
@@ -168,7 +168,7 @@ def test_insertion_starts_where_deletion_ends_and_beats_chance_on_a_linear_model
 
 def test_controls_score_as_they_must():
     subject = Subject(small_cnn(), image_data(noise(40, 1, 8, 8), [0] * 40, classes="012"))
-    rows = table(measured(Saliency(steps=4, grid=4), subject))
+    rows = table(measured(AttributionTrust(steps=4, grid=4), subject))
     similarity = "similarity to the map of a random model"
     assert rows["edges (no model)"][similarity] == 1.0
     assert rows["random scores (no model)"][similarity] == pytest.approx(0, abs=0.1)
@@ -186,7 +186,7 @@ def test_a_random_map_has_no_gain(monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setattr(module, "map_of", meaningless)
     for method in DEFAULT:
-        one = finding(measured(Saliency(max_inputs=40), sound()), "deletion_gain", method)
+        one = finding(measured(AttributionTrust(max_inputs=40), sound()), "deletion_gain", method)
         assert one.low is not None
         assert one.high is not None
         assert one.low < 0 < one.high
@@ -205,7 +205,9 @@ def test_region_that_decides_gets_all_mass_and_the_rest_none():
                 assert finding(outcome, metric, method).value == pytest.approx(expected, abs=1e-5)
             gain = finding(outcome, "relevance_gain", method)
             assert gain.value == pytest.approx(expected - 0.5, abs=1e-5)
-            assert gain.controls == [f"saliency/randomisation_similarity/all/method={method}"]
+            assert gain.controls == [
+                f"attribution-trust/randomisation_similarity/all/method={method}"
+            ]
         rows = table(outcome)
         assert rows["expected by chance"]["relevance mass"] == 0.5
         random = rows["random scores (no model)"]["relevance rank accuracy"]
@@ -253,7 +255,7 @@ def test_texts_without_rationale_or_tokens_are_left_out():
     labels = subject.data.labels.tolist()
     assert subject.data.relevance(slice(0, 1)) is not None
     plain = Subject(subject.model, text_data(["", *texts], [0, *labels]))
-    outcome = measured(Saliency(max_inputs=31, steps=2), plain)
+    outcome = measured(AttributionTrust(max_inputs=31, steps=2), plain)
     assert {one.metric for one in outcome.findings} == {
         "deletion_gain", "insertion_gain", "gain_over_modelless", "set_correlation",
         "randomisation_similarity", "completeness_error",
@@ -270,11 +272,11 @@ def test_shards_do_not_matter(make):
 
 def test_it_explains_at_most_so_many_inputs_and_says_so():
     subject = sound()
-    outcome = measured(Saliency(max_inputs=11, steps=2), subject)
+    outcome = measured(AttributionTrust(max_inputs=11, steps=2), subject)
     assert {one.n for one in outcome.findings} == {11}
-    everything = measured(Saliency(max_inputs=1000, steps=2), subject)
+    everything = measured(AttributionTrust(max_inputs=1000, steps=2), subject)
     assert {one.n for one in everything.findings} == {40}
-    other = measured(Saliency(max_inputs=11, steps=2), subject, seed=1)
+    other = measured(AttributionTrust(max_inputs=11, steps=2), subject, seed=1)
     assert values(other) != values(outcome)  # another seed draws other inputs
 
 
@@ -287,7 +289,7 @@ def test_findings_name_controls_and_evidence_that_exist():
             assert set(one.controls) <= ids
             assert set(one.evidence) <= outcome.evidence.keys()
         assert finding(outcome, "deletion_gain").controls == [
-            "saliency/randomisation_similarity/all/method=integrated-gradients"
+            "attribution-trust/randomisation_similarity/all/method=integrated-gradients"
         ]
 
 
@@ -344,7 +346,7 @@ def test_a_model_without_slope_is_explained_by_occlusion_alone():
 
     model.differentiable = False
     assert {one.params["method"] for one in measured(CHECK, subject).findings} == {"occlusion"}
-    only_slopes = Saliency(methods=("gradient",))
+    only_slopes = AttributionTrust(methods=("gradient",))
     assert isinstance(only_slopes.applies(model, subject.data), NotApplicable)
     assert CHECK.applies(model, subject.data) is None
 
@@ -366,7 +368,7 @@ def test_the_model_is_left_as_it_was(modality: str, monkeypatch: pytest.MonkeyPa
         model = word_model(["good", "bad"], kind=Attentive)
         subject = Subject(model, subject.data)
     before = state_of(subject.model.module)
-    measured(Saliency(max_inputs=4, steps=2), subject)
+    measured(AttributionTrust(max_inputs=4, steps=2), subject)
     assert_untouched(subject.model.module, before)
 
     def breaks(*_: object) -> None:
@@ -374,7 +376,7 @@ def test_the_model_is_left_as_it_was(modality: str, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(module, "_curves", breaks)
     with pytest.raises(RuntimeError, match="in the middle"):
-        measured(Saliency(max_inputs=4, steps=2), subject)
+        measured(AttributionTrust(max_inputs=4, steps=2), subject)
     assert_untouched(subject.model.module, before)
 
 
@@ -383,7 +385,7 @@ def test_batches_are_bounded():
     subject = sound()
     subject.model.module.register_forward_pre_hook(lambda _, args: seen.append(len(args[0])))
     execution = Execution(batch_size=5, shard_size=5)
-    measured(Saliency(max_inputs=6), subject, execution=execution, shard_size=5)
+    measured(AttributionTrust(max_inputs=6), subject, execution=execution, shard_size=5)
     assert max(seen) == 5
 
 
@@ -404,7 +406,7 @@ def test_batches_are_bounded():
 )
 def test_parameters_outside_their_range_are_refused(parameters: dict, seen: str):
     with pytest.raises(ConfigError) as error:
-        Saliency(**parameters)
+        AttributionTrust(**parameters)
     assert seen in str(error.value)
 
 
@@ -413,7 +415,7 @@ def test_parameters_outside_their_range_are_refused(parameters: dict, seen: str)
 )
 def test_every_method_that_applies_explains_every_modality(make):
     subject = make()
-    check = Saliency(methods=tuple(METHODS), max_inputs=6, steps=4, copies=2, sets=20)
+    check = AttributionTrust(methods=tuple(METHODS), max_inputs=6, steps=4, copies=2, sets=20)
     outcome = measured(check, subject)
     usable = {one for one in METHODS if why_not(one, subject.model) is None}
     assert {one.params["method"] for one in outcome.findings} == usable
@@ -467,12 +469,12 @@ def test_pointing_hits_count_the_highest_score_alone():
 
 
 def test_rows_and_graphs_are_shown_in_words():
-    shown = measured(Saliency(max_inputs=4, steps=2), table_subject()).evidence["random"]
+    shown = measured(AttributionTrust(max_inputs=4, steps=2), table_subject()).evidence["random"]
     assert isinstance(shown, TextExhibit)
     names = table_subject().model.schema.names  # type: ignore[attr-defined]
     assert [one.text.split(" ")[0] for one in shown.rows[0].tokens] == [
         name.split(" ")[0] for name in names
     ]
-    graphs = measured(Saliency(max_inputs=4, steps=2), graph_subject()).evidence["random"]
+    graphs = measured(AttributionTrust(max_inputs=4, steps=2), graph_subject()).evidence["random"]
     assert isinstance(graphs, TextExhibit)
     assert graphs.rows[0].tokens[0].text.startswith("1 ")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
-from auditkit.checks.attribution._saliency_summary import (
+from auditkit.checks.attribution._trust_summary import (
     CHANCE,
     CONTROLS,
     CURVES,
@@ -46,7 +46,7 @@ _USUAL = 200  # rows whose medians stand in for removed columns
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Saliency(Check):
+class AttributionTrust(Check):
     """Attribution maps of the predicted class, held against maps that know nothing.
 
     Every input is judged alone: its own batch, its own random draws and its own copy of the model
@@ -85,8 +85,7 @@ class Saliency(Check):
     """
 
     meta: ClassVar[Meta] = Meta(
-        id="saliency",
-        version=2,
+        id="attribution-trust",
         family="attribution",
         question="What does the model look at, and do the maps that say so reflect the model?",
         explanation=(
@@ -221,7 +220,7 @@ class Saliency(Check):
                 better="higher",
             ),
         },
-        headline="saliency/deletion_gain/all/*",
+        headline="attribution-trust/deletion_gain/all/*",
         modalities=("image", "text", "tabular", "graph"),
         references=(
             "Simonyan et al., 2014, arXiv:1312.6034",
@@ -251,19 +250,22 @@ class Saliency(Check):
         ):  # fmt: skip
             if getattr(self, name) < least:
                 raise ConfigError(
-                    f"saliency: {name} is {getattr(self, name)}, expected at least {least}."
+                    f"attribution-trust: {name} is {getattr(self, name)}, expected at least"
+                    f" {least}."
                 )
         if self.reference not in REFERENCES:
             raise ConfigError(
-                f"saliency: reference is {self.reference!r}, expected one of"
+                f"attribution-trust: reference is {self.reference!r}, expected one of"
                 f" {', '.join(REFERENCES)}.{near_miss(self.reference, REFERENCES)}"
             )
         if not self.methods or len(set(self.methods)) < len(self.methods):
-            raise ConfigError(f"saliency: methods is {self.methods}, expected one or more, once.")
+            raise ConfigError(
+                f"attribution-trust: methods is {self.methods}, expected one or more, once."
+            )
         for method in self.methods:
             if method not in METHODS:
                 raise ConfigError(
-                    f"saliency: there is no method {method!r}, expected some of"
+                    f"attribution-trust: there is no method {method!r}, expected some of"
                     f" {', '.join(METHODS)}.{near_miss(method, METHODS)}"
                 )
 
@@ -276,7 +278,7 @@ class Saliency(Check):
     def measure(self, artifacts: Artifacts) -> Records:
         """Explain those of the shard's inputs that were drawn; all others are NaN."""
         methods = self._usable_methods(artifacts.classifier)
-        drawn = artifacts.drawn("saliency", self.max_inputs)
+        drawn = artifacts.drawn("attribution-trust", self.max_inputs)
         rows = np.flatnonzero(drawn)
         truth = artifacts.data.relevance(artifacts.positions[rows])
         numbers = {name: np.full(len(artifacts), np.nan) for name in self._columns(methods)}
@@ -410,7 +412,7 @@ class Saliency(Check):
 
 
 def _key(artifacts: Artifacts, purpose: str, i: int) -> Keys:
-    return keys_of(artifacts.seed, f"saliency {purpose}", artifacts.ids[i : i + 1])
+    return keys_of(artifacts.seed, f"attribution-trust {purpose}", artifacts.ids[i : i + 1])
 
 
 def _tensor(artifacts: Artifacts, i: int) -> Tensor:
@@ -423,19 +425,19 @@ def _usual(artifacts: Artifacts) -> Tensor:
     """Return the medians and most frequent categories of a sample of the rows."""
 
     def row() -> Tensor:
-        rows = artifacts.sample("saliency usual", _USUAL).inputs
+        rows = artifacts.sample("attribution-trust usual", _USUAL).inputs
         assert isinstance(rows, Tensor)
         features = artifacts.table_model.schema.features
         return usual_row(rows, [one.kind == "numeric" for one in features])
 
-    return artifacts.once("saliency usual row", row)
+    return artifacts.once("attribution-trust usual row", row)
 
 
 def _references(artifacts: Artifacts) -> Tensor | None:
     """Return points of a few inputs of the data, or None where they differ in shape."""
     if artifacts.classifier.modality not in METHODS["expected-gradients"].modalities:
         return None
-    some = artifacts.sample("saliency references", _REFERENCES).inputs
+    some = artifacts.sample("attribution-trust references", _REFERENCES).inputs
     assert isinstance(some, Tensor)
     return (
         artifacts.table_model.encode(some) if artifacts.classifier.modality == "tabular" else some
