@@ -11,6 +11,7 @@ from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
+from auditkit.checks.attribution._probes import probe_of
 from auditkit.checks.attribution._trust_summary import (
     CHANCE,
     CONTROLS,
@@ -29,11 +30,9 @@ from auditkit.methods.metrics.set_correlation import set_correlation
 from auditkit.methods.saliency.catalogue import DEFAULT, METHODS, Effort, map_of, why_not
 from auditkit.methods.saliency.exhibits import image_row, words, words_row
 from auditkit.methods.saliency.probes.base import Map, Probe
-from auditkit.methods.saliency.probes.graph import GraphProbe
 from auditkit.methods.saliency.probes.image import ImageProbe
-from auditkit.methods.saliency.probes.row import RowProbe, usual_row
 from auditkit.methods.saliency.probes.text import TextProbe
-from auditkit.methods.saliency.reference import REFERENCES, Reference, reference_images
+from auditkit.methods.saliency.reference import REFERENCES, Reference
 from auditkit.models.classifier import Classifier, randomised
 from auditkit.randomness import at_step, keys_of, uniform
 from auditkit.types import Bools, Floats, Keys
@@ -41,7 +40,6 @@ from auditkit.types import Bools, Floats, Keys
 RANDOM_ORDERS = 4
 RANDOM_SETS = 32  # of units that are removed together
 _REFERENCES = 8  # inputs of the data that expected gradients start from
-_USUAL = 200  # rows whose medians stand in for removed columns
 
 
 @final
@@ -331,41 +329,7 @@ class AttributionTrust(Check):
         ]
 
     def _probe(self, artifacts: Artifacts, i: int) -> Probe:
-        target = int(artifacts[Predictions].predicted[i])
-        batch_size = artifacts.execution.batch_size
-        match artifacts.classifier.modality:
-            case "text":
-                return TextProbe(
-                    model=artifacts.text_model,
-                    text=artifacts.texts[i],
-                    target=target,
-                    batch_size=batch_size,
-                )
-            case "tabular":
-                return RowProbe(
-                    model=artifacts.table_model,
-                    row=_tensor(artifacts, i),
-                    reference=_usual(artifacts),
-                    target=target,
-                    batch_size=batch_size,
-                )
-            case "graph":
-                return GraphProbe(
-                    model=artifacts.graph_model,
-                    graph=_tensor(artifacts, i),
-                    target=target,
-                    batch_size=batch_size,
-                )
-            case "image":
-                model, image = artifacts.image_model, artifacts.images[i]
-                return ImageProbe(
-                    model=model,
-                    image=image,
-                    reference=reference_images(image[None], model.bounds, self.reference)[0],
-                    target=target,
-                    side=-(-max(image.shape[1:]) // self.grid),
-                    batch_size=batch_size,
-                )
+        return probe_of(artifacts, i, grid=self.grid, reference=self.reference)
 
     def _effort(self, artifacts: Artifacts, i: int, draw: int) -> Effort:
         return Effort(
@@ -413,24 +377,6 @@ class AttributionTrust(Check):
 
 def _key(artifacts: Artifacts, purpose: str, i: int) -> Keys:
     return keys_of(artifacts.seed, f"attribution-trust {purpose}", artifacts.ids[i : i + 1])
-
-
-def _tensor(artifacts: Artifacts, i: int) -> Tensor:
-    one = artifacts.inputs[i]
-    assert isinstance(one, Tensor)
-    return one
-
-
-def _usual(artifacts: Artifacts) -> Tensor:
-    """Return the medians and most frequent categories of a sample of the rows."""
-
-    def row() -> Tensor:
-        rows = artifacts.sample("attribution-trust usual", _USUAL).inputs
-        assert isinstance(rows, Tensor)
-        features = artifacts.table_model.schema.features
-        return usual_row(rows, [one.kind == "numeric" for one in features])
-
-    return artifacts.once("attribution-trust usual row", row)
 
 
 def _references(artifacts: Artifacts) -> Tensor | None:

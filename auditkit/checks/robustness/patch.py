@@ -15,6 +15,7 @@ from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.past_masks import search_of
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
+from auditkit.checks.halves import searched_half, searched_on, too_few
 from auditkit.checks.robustness._flips import (
     ATTACK_SUCCESS_RATE,
     ROBUST_ACCURACY,
@@ -26,13 +27,7 @@ from auditkit.checks.robustness._flips import (
     shown,
     stepwise_scores,
 )
-from auditkit.checks.robustness._halves import (
-    beside_chance,
-    fallen_outside,
-    searched_half,
-    searched_on,
-    too_few,
-)
+from auditkit.checks.robustness._held_out import beside_chance, fallen_outside
 from auditkit.checks.robustness._images import attackable, attackable_at
 from auditkit.data.dataset import Dataset
 from auditkit.errors import ConfigError

@@ -13,6 +13,7 @@ from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.past_masks import plain_search
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
+from auditkit.checks.halves import searched_half, searched_on, too_few
 from auditkit.checks.robustness._flips import (
     ATTACK_SUCCESS_RATE,
     ROBUST_ACCURACY,
@@ -20,13 +21,7 @@ from auditkit.checks.robustness._flips import (
     at_the_middle_budget,
     robustness,
 )
-from auditkit.checks.robustness._halves import (
-    beside_chance,
-    fallen_outside,
-    searched_half,
-    searched_on,
-    too_few,
-)
+from auditkit.checks.robustness._held_out import beside_chance, fallen_outside
 from auditkit.checks.robustness._images import attackable, attackable_at
 from auditkit.checks.robustness._linf import linf_examples, linf_found, linf_galleries
 from auditkit.data.dataset import Dataset

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from auditkit.checks.base import NotApplicable
-from auditkit.checks.robustness._halves import searched_half
+from auditkit.checks.halves import searched_half
 from auditkit.checks.robustness.patch import Patch
 from auditkit.errors import ConfigError
 from auditkit.findings import Curve, ImageExhibit, ImageRow

@@ -7,7 +7,7 @@ import pytest
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.checks.base import NotApplicable
-from auditkit.checks.robustness._halves import searched_half, searched_on
+from auditkit.checks.halves import searched_half, searched_on
 from auditkit.checks.robustness.universal import Universal
 from auditkit.errors import ConfigError
 from auditkit.findings import Curve, ImageExhibit

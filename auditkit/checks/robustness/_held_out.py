@@ -1,4 +1,4 @@
-"""What the checks that search one change for all images share: the two halves of the sample."""
+"""What the checks that search one change for all images share: who falls on the other half."""
 
 from __future__ import annotations
 
@@ -10,33 +10,11 @@ from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
-from auditkit.checks.base import NotApplicable
 from auditkit.checks.robustness._flips import robustness_curve
 from auditkit.checks.robustness._images import attackable
-from auditkit.data.dataset import Dataset
 from auditkit.findings import Curve
 from auditkit.methods.attacks.escalation import Attack, escalate
-from auditkit.randomness import keys_of
-from auditkit.types import Bools, Floats, Ints
-
-FEWEST = 20  # inputs, below which a half says next to nothing
-
-
-def too_few(data: Dataset) -> NotApplicable | None:
-    """Return why a sample is too small for two halves."""
-    if len(data) >= FEWEST:
-        return None
-    return NotApplicable(
-        f"{len(data)} inputs are too few to search on one half and measure on the other"
-    )
-
-
-def searched_half(artifacts: Artifacts, check: str) -> Bools:
-    """Return which inputs of the whole sample a check searches on, the same in every shard (n,)."""
-    keys = keys_of(artifacts.seed, f"{check}/half", artifacts.data.ids)
-    which = np.zeros(len(keys), dtype=bool)
-    which[np.argsort(keys, kind="stable")[: len(keys) // 2]] = True
-    return which
+from auditkit.types import Bools, Floats
 
 
 def fallen_outside(
@@ -68,13 +46,6 @@ def fallen_outside(
         batch_size=artifacts.execution.batch_size,
     )
     return np.where(held_out, found.budget.cpu().numpy(), np.nan), found.points
-
-
-def searched_on(artifacts: Artifacts, check: str, most: int) -> Ints:
-    """Return at most so many positions of that half, at random, in the order of the data."""
-    (half,) = np.nonzero(searched_half(artifacts, check))
-    keys = keys_of(artifacts.seed, f"{check}/some", [artifacts.data.ids[i] for i in half.tolist()])
-    return np.sort(half[np.argsort(keys, kind="stable")[:most]])
 
 
 def beside_chance(

@@ -1,0 +1,85 @@
+"""The probe of one input of a shard, whatever it is."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from auditkit.artifacts.base import Artifacts
+from auditkit.artifacts.predictions import Predictions
+from auditkit.methods.saliency.probes.base import Probe
+from auditkit.methods.saliency.probes.graph import GraphProbe
+from auditkit.methods.saliency.probes.image import ImageProbe
+from auditkit.methods.saliency.probes.row import RowProbe, usual_row
+from auditkit.methods.saliency.probes.text import TextProbe
+from auditkit.methods.saliency.reference import Reference, reference_images
+
+_USUAL = 200  # rows whose medians stand in for removed columns
+
+
+def probe_of(artifacts: Artifacts, i: int, *, grid: int, reference: Reference = "mean") -> Probe:
+    """Return the probe of input i of a shard, for the class that the model predicts.
+
+    Parameters
+    ----------
+    artifacts : Artifacts
+        The shard.
+    i : int
+        Place in the shard.
+    grid : int
+        Images: cells along the longer side.
+    reference : {"mean", "low", "middle", "high"}
+        Images: what stands in for removed cells.
+    """
+    target = int(artifacts[Predictions].predicted[i])
+    batch_size = artifacts.execution.batch_size
+    match artifacts.classifier.modality:
+        case "text":
+            return TextProbe(
+                model=artifacts.text_model,
+                text=artifacts.texts[i],
+                target=target,
+                batch_size=batch_size,
+            )
+        case "tabular":
+            return RowProbe(
+                model=artifacts.table_model,
+                row=_tensor(artifacts, i),
+                reference=_usual(artifacts),
+                target=target,
+                batch_size=batch_size,
+            )
+        case "graph":
+            return GraphProbe(
+                model=artifacts.graph_model,
+                graph=_tensor(artifacts, i),
+                target=target,
+                batch_size=batch_size,
+            )
+        case "image":
+            model, image = artifacts.image_model, artifacts.images[i]
+            return ImageProbe(
+                model=model,
+                image=image,
+                reference=reference_images(image[None], model.bounds, reference)[0],
+                target=target,
+                side=-(-max(image.shape[1:]) // grid),
+                batch_size=batch_size,
+            )
+
+
+def _tensor(artifacts: Artifacts, i: int) -> Tensor:
+    one = artifacts.inputs[i]
+    assert isinstance(one, Tensor)
+    return one
+
+
+def _usual(artifacts: Artifacts) -> Tensor:
+    """Return the medians and most frequent categories of a sample of the rows."""
+
+    def row() -> Tensor:
+        rows = artifacts.sample("usual row", _USUAL).inputs
+        assert isinstance(rows, Tensor)
+        features = artifacts.table_model.schema.features
+        return usual_row(rows, [one.kind == "numeric" for one in features])
+
+    return artifacts.once("usual row", row)

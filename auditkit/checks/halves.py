@@ -1,0 +1,37 @@
+"""Two halves of a sample: what is found on one is measured on the other."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from auditkit.artifacts.base import Artifacts
+from auditkit.checks.base import NotApplicable
+from auditkit.data.dataset import Dataset
+from auditkit.randomness import keys_of
+from auditkit.types import Bools, Ints
+
+FEWEST = 20  # inputs, below which a half says next to nothing
+
+
+def too_few(data: Dataset) -> NotApplicable | None:
+    """Return why a sample is too small for two halves."""
+    if len(data) >= FEWEST:
+        return None
+    return NotApplicable(
+        f"{len(data)} inputs are too few to search on one half and measure on the other"
+    )
+
+
+def searched_half(artifacts: Artifacts, check: str) -> Bools:
+    """Return which inputs of the whole sample a check searches on, the same in every shard (n,)."""
+    keys = keys_of(artifacts.seed, f"{check}/half", artifacts.data.ids)
+    which = np.zeros(len(keys), dtype=bool)
+    which[np.argsort(keys, kind="stable")[: len(keys) // 2]] = True
+    return which
+
+
+def searched_on(artifacts: Artifacts, check: str, most: int) -> Ints:
+    """Return at most so many positions of that half, at random, in the order of the data."""
+    (half,) = np.nonzero(searched_half(artifacts, check))
+    keys = keys_of(artifacts.seed, f"{check}/some", [artifacts.data.ids[i] for i in half.tolist()])
+    return np.sort(half[np.argsort(keys, kind="stable")[:most]])
