@@ -110,7 +110,7 @@ class ImageRow(Frozen):
     panels: list[Panel]
 
 
-Selection: TypeAlias = Literal["worst", "random", "boundary", "best"]
+Selection: TypeAlias = Literal["worst", "random", "boundary", "best", "mean"]
 
 
 class ImageExhibit(Frozen):

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from auditkit.checks.attribution.attribution_trust import AttributionTrust
+from auditkit.checks.attribution.shortcut import Shortcut
 from auditkit.checks.base import Check
 from auditkit.checks.bias.group_gap import GroupGap
 from auditkit.checks.bias.group_robustness import GroupRobustness
@@ -64,6 +65,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     GroupGap,
     GroupRobustness,
     AttributionTrust,
+    Shortcut,
 )
 
 

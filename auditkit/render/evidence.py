@@ -38,6 +38,7 @@ SELECTIONS = {
     "random": "chosen at random",
     "boundary": "nearest to the decision boundary",
     "best": "the best cases",
+    "mean": "mean over the inputs",
 }
 
 

@@ -91,7 +91,8 @@ FLAWS = (
         twin="the tag agrees at chance",
         must_reveal="attribution mass and a causal swap; accuracy lost without the shortcut",
         revealed_by="the accuracy gap between images whose tag agrees and conflicts, and the share"
-        " of the attribution that lies on the glyph. No check swaps the tag itself.",
+        " of the attribution that lies on the glyph, and the answers that follow the tag when it"
+        " is exchanged.",
         symptom=Symptom(
             label="accuracy lost where the tag conflicts",
             measure=lambda model, _: _lost_to(_glyphs(), "tag", model),
@@ -108,7 +109,8 @@ FLAWS = (
         twin="the signature agrees at chance",
         must_reveal="attribution mass and a causal swap; accuracy lost without the shortcut",
         revealed_by="the accuracy gap between texts whose signature agrees and conflicts, and how"
-        " often the highest score lies in the rationale. No check swaps the signature itself.",
+        " often the highest score lies in the rationale, and the answers that follow a word of the"
+        " signature when it is exchanged.",
         symptom=Symptom(
             label="accuracy lost where the signature conflicts",
             measure=lambda model, _: _lost_to(_phrases(), "signature", model),

@@ -1,0 +1,211 @@
+"""A part of every image at one place: which one draws attribution, and what exchanging it does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, final
+
+import numpy as np
+import torch
+from scipy import ndimage
+from torch import Tensor
+
+from auditkit.artifacts.base import Artifacts
+from auditkit.artifacts.predictions import Predictions
+from auditkit.checks.attribution._donors import Donors
+from auditkit.checks.attribution._probes import probe_of
+from auditkit.checks.base import Example
+from auditkit.findings import ImageRow, Panel
+from auditkit.methods.pictures import heatmap, picture
+from auditkit.methods.saliency.catalogue import Effort, map_of
+from auditkit.randomness import uniform
+from auditkit.types import Bools, Floats, Ints
+
+_GROWN = 0.5  # share of the strongest cell's density that a neighbour needs to join it
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class ImagePart:
+    """A nominated place.
+
+    Parameters
+    ----------
+    region : ndarray
+        (h, w) which pixels are exchanged.
+    density : ndarray
+        (h, w) mean share of the attribution, where it counts.
+    pool : Artifacts
+        The images it was nominated on, which lend their parts.
+    """
+
+    region: Bools
+    density: Floats
+    pool: Artifacts
+
+    def row(self, _classes: Sequence[str]) -> ImageRow:
+        """Return where the part is, and what share of the attribution it gets."""
+        rows, columns = (np.flatnonzero(self.region.any(axis=axis)) for axis in (1, 0))
+        caption = (
+            f"Rows {rows[0] + 1} to {rows[-1] + 1}, columns {columns[0] + 1} to"
+            f" {columns[-1] + 1}, counted from 1: {self.region.mean():.1%} of the image,"
+            f" {self.density[self.region].sum():.1%} of the attribution of {self.n} images."
+        )
+        maps = (
+            (self.density, "mean share of the attribution"),
+            (self.region.astype(np.float64), "nominated part"),
+        )
+        panels = [heatmap(torch.from_numpy(one), label, signed=False) for one, label in maps]
+        return ImageRow(id="nominated", caption=caption, panels=list[Panel](panels))
+
+    @property
+    def n(self) -> int:
+        """Images that were explained."""
+        return len(self.pool)
+
+
+class Exchanged(NamedTuple):
+    """What exchanging a part did to m inputs."""
+
+    rows: Ints  # (m,) places in the shard
+    follows: Bools  # (m,) whether the answer became that of the donor, of another class
+    disturbed: Bools  # (m,) whether it changed with the part of a donor of the same class
+    background: Bools | None  # (m,) whether it followed when all that is beside the point changed
+    examples: list[Example]
+
+
+def nominate(pool: Artifacts, *, grid: int, effort: Effort, method: str) -> ImagePart | None:
+    """Return the place beside the point that gets most attribution, None where none gets any.
+
+    Beside the point is what lies outside the region that truly matters, where it is known; else the
+    outermost cells, since objects are mostly in the middle. Cells beside the strongest one join it
+    if they get half as much.
+
+    Parameters
+    ----------
+    pool : Artifacts
+        Images to explain.
+    grid : int
+        Cells along the longer side, at least 3.
+    effort : Effort
+        What a map may cost.
+    method : str
+        Of the map.
+    """
+    shape = pool.images.shape[2:]
+    side = -(-max(shape) // grid)
+    truth = _truth(pool)
+    counts = _outermost(shape, side) if truth is None else ~truth
+    shares = np.zeros((len(pool), *shape))
+    for i in range(len(pool)):
+        sizes = np.abs(map_of(probe_of(pool, i, grid=grid), method, effort).scores)
+        total = sizes.sum()
+        if np.isfinite(total) and total > 0:
+            shares[i] = sizes / total
+    density = (shares * counts).mean(axis=0)
+    if not density.any():
+        return None
+    return ImagePart(region=_grown(density, side), density=density, pool=pool)
+
+
+def exchange(part: ImagePart, artifacts: Artifacts, held_out: Bools) -> Exchanged:
+    """Exchange the nominated part of the held-out images of a shard with that of donors."""
+    clean = artifacts[Predictions]
+    predicted = clean.predicted.numpy()
+    donors = Donors(part.pool[Predictions].predicted.numpy())
+    draws = uniform(artifacts.keys("shortcut donors"), (2,))  # (n, 2)
+    rows = np.array(
+        [i for i in np.flatnonzero(held_out) if donors.has_both(int(predicted[i]))], dtype=np.int64
+    )
+    if len(rows) == 0:
+        none = np.zeros(0, dtype=np.bool_)
+        return Exchanged(rows, none, none, None if _truth(artifacts) is None else none, [])
+    other = np.array([donors.other(int(predicted[i]), draws[i, 0]) for i in rows])
+    same = np.array([donors.same(int(predicted[i]), draws[i, 1]) for i in rows])
+    wanted = part.pool[Predictions].predicted.numpy()[other]
+    theirs, mine = _answers(part, artifacts, rows, other), _answers(part, artifacts, rows, same)
+    background = None
+    if _truth(artifacts) is not None:
+        everything = np.ones_like(part.region)
+        background = _answers(part, artifacts, rows, other, region=everything) == wanted
+    follows = theirs == wanted
+    examples = [
+        _example(part, artifacts, int(i), int(j), float(draws[i, 0]))
+        for i, j, moved in zip(rows, other, follows, strict=True)
+        if moved
+    ]
+    return Exchanged(rows, follows, mine != predicted[rows], background, examples)
+
+
+def _answers(
+    part: ImagePart, artifacts: Artifacts, rows: Ints, donors: Ints, region: Bools | None = None
+) -> Ints:
+    model, size = artifacts.image_model, artifacts.execution.batch_size
+    found = [
+        model.predict(_with_part(part, artifacts, some, lent, region), batch_size=size)
+        for some, lent in zip(_batches(rows, size), _batches(donors, size), strict=True)
+    ]
+    return torch.cat(found).argmax(dim=1).numpy()
+
+
+def _batches(rows: Ints, size: int) -> list[Ints]:
+    return [rows[i : i + size] for i in range(0, len(rows), size)]
+
+
+def _with_part(
+    part: ImagePart, artifacts: Artifacts, rows: Ints, donors: Ints, region: Bools | None = None
+) -> Tensor:
+    """Return images (m, c, h, w) with the donors' pixels in the region.
+
+    What truly matters in either image stays as it is.
+    """
+    where = np.broadcast_to(
+        part.region if region is None else region, (len(rows), *part.region.shape)
+    )
+    mine, theirs = _truth(artifacts), _truth(part.pool)
+    if mine is not None and theirs is not None:
+        where = where & ~mine[rows] & ~theirs[donors]
+    chosen = torch.from_numpy(np.array(where))[:, None]
+    return torch.where(chosen, part.pool.images[donors], artifacts.images[rows])
+
+
+def _truth(artifacts: Artifacts) -> Bools | None:
+    truth = artifacts.relevance
+    assert not isinstance(truth, list)  # only texts have spans
+    return truth
+
+
+def _outermost(shape: torch.Size, side: int) -> Bools:
+    inside = np.zeros(tuple(shape), dtype=np.bool_)
+    inside[side:-side, side:-side] = True
+    return ~inside
+
+
+def _grown(density: Floats, side: int) -> Bools:
+    """Return the cell with the most attribution and those around it that get half as much."""
+    height, width = density.shape
+    rows, columns = -(-height // side), -(-width // side)
+    padded = np.zeros((rows * side, columns * side))
+    padded[:height, :width] = density
+    cells = padded.reshape(rows, side, columns, side).sum(axis=(1, 3))
+    joined, _ = ndimage.label(cells >= _GROWN * cells.max())  # pyright: ignore[reportGeneralTypeIssues]
+    chosen = joined == joined.flat[cells.argmax()]
+    return np.kron(chosen, np.ones((side, side), dtype=np.bool_))[:height, :width]
+
+
+def _example(part: ImagePart, artifacts: Artifacts, i: int, donor: int, luck: float) -> Example:
+    model, pool = artifacts.image_model, part.pool
+    moved = _with_part(part, artifacts, np.array([i]), np.array([donor]))[0]
+    was = model.classes[int(artifacts[Predictions].predicted[i])]
+    now = model.classes[int(pool[Predictions].predicted[donor])]
+    row = ImageRow(
+        id=artifacts.ids[i],
+        caption=f"Was {was}; becomes {now} with the part of {pool.ids[donor]} ({now}).",
+        panels=[
+            picture(artifacts.images[i], model.bounds, "input"),
+            picture(pool.images[donor], model.bounds, "lends its part"),
+            picture(moved, model.bounds, "exchanged"),
+        ],
+    )
+    return Example(gallery="random", score=luck, row=row)
