@@ -39,6 +39,9 @@ QUANTITIES = (
     "gain_over_modelless",
     "set_correlation",
     "randomisation_similarity",
+    "max_sensitivity",
+    "seed_similarity",
+    "reference_similarity",
     "completeness_error",
     "relevance_mass",
     "relevance_rank_accuracy",
@@ -58,6 +61,9 @@ _SHOWN_BY = {
     "gain_over_modelless": ("scores",),
     "set_correlation": ("scores",),
     "randomisation_similarity": ("scores",),
+    "max_sensitivity": ("scores",),
+    "seed_similarity": ("scores",),
+    "reference_similarity": ("scores",),
     "completeness_error": ("scores",),
     "relevance_mass": ("scores", "random"),
     "relevance_rank_accuracy": ("scores", "random"),
@@ -104,16 +110,32 @@ class Summary:
             self._finding(metric, method, [key for key in _SHOWN_BY[metric] if key in evidence])
             for metric in self._metrics
             for method in self._methods
-            if metric != "completeness_error" or METHODS[method].promise == "sum"
+            if self._has(metric, method)
         ]
         return Measured(findings=findings, evidence=evidence)
 
     def _applies(self, metric: str) -> bool:
         if metric in _ONLY_TEXTS:
             return self._modality == "text" and self._truth_known
+        if metric == "max_sensitivity":
+            return self._modality in ("image", "tabular")
+        if metric == "reference_similarity":
+            return self._modality == "image"
         if metric in _ONLY_IMAGES:
             return self._modality != "text" and self._truth_known
         return True
+
+    def _has(self, metric: str, method: str) -> bool:
+        """Return whether a metric means anything for a method."""
+        match metric:
+            case "completeness_error":
+                return METHODS[method].promise == "sum"
+            case "seed_similarity":
+                return METHODS[method].draws
+            case "reference_similarity":
+                return METHODS[method].reference
+            case _:
+                return True
 
     def _values(self, metric: str, name: str) -> Floats:
         """Return the numbers of the explained inputs on which the metric is defined."""

@@ -38,6 +38,7 @@ from auditkit.randomness import at_step, keys_of, uniform
 from auditkit.types import Bools, Floats, Keys
 
 RANDOM_ORDERS = 4
+_NEARBY = ("pixels", "columns")  # what maps score where inputs can be changed a little
 RANDOM_SETS = 32  # of units that are removed together
 _REFERENCES = 8  # inputs of the data that expected gradients start from
 
@@ -75,6 +76,8 @@ class AttributionTrust(Check):
         is taken out.
     deletion_steps : int
         Points of a deletion curve, at least 2.
+    neighbours : int
+        Noisy copies of an input among which its map may change, at least 1.
 
     Raises
     ------
@@ -157,6 +160,35 @@ class AttributionTrust(Check):
                 unit="rank correlation",
                 better="lower",
             ),
+            "max_sensitivity": Metric(
+                label="largest change of the map nearby",
+                definition=(
+                    "Mean over inputs of the largest change of the map, divided by its length,"
+                    " among copies of the input with noise of a fiftieth of the range (images) or"
+                    " of the spread (tables). Not defined for texts and graphs."
+                ),
+                unit="share of the map's length",
+                better="lower",
+            ),
+            "seed_similarity": Metric(
+                label="similarity to the map of another draw",
+                definition=(
+                    "Mean over inputs of the rank correlation between the scores of two runs of a"
+                    " method that draws at random. 1 means that luck plays no part."
+                ),
+                unit="rank correlation",
+                better="higher",
+            ),
+            "reference_similarity": Metric(
+                label="similarity to the map from another reference",
+                definition=(
+                    "Mean over inputs of the rank correlation between the scores from two"
+                    " references: the image's mean colour (or what `reference` says) and middle"
+                    " grey. 1 means that the choice plays no part. Images alone."
+                ),
+                unit="rank correlation",
+                better="higher",
+            ),
             "completeness_error": Metric(
                 label="completeness error",
                 definition=(
@@ -230,6 +262,7 @@ class AttributionTrust(Check):
             "Arras et al., 2022, arXiv:2003.07258",
             "Bhatt et al., 2020, arXiv:2005.00631",
             "Zhang et al., 2018, arXiv:1608.00507",
+            "Yeh et al., 2019, arXiv:1901.09392",
         ),
     )
     max_inputs: int = 64
@@ -240,11 +273,12 @@ class AttributionTrust(Check):
     grid: int = 8
     reference: Reference = "mean"
     deletion_steps: int = 10
+    neighbours: int = 3
 
     def __post_init__(self) -> None:
         for name, least in (
             ("max_inputs", 2), ("steps", 1), ("copies", 1), ("sets", 2), ("grid", 2),
-            ("deletion_steps", 2),
+            ("deletion_steps", 2), ("neighbours", 1),
         ):  # fmt: skip
             if getattr(self, name) < least:
                 raise ConfigError(
@@ -372,7 +406,40 @@ class AttributionTrust(Check):
             found[f"set_correlation/{name}"] = set_correlation(scores, sets, falls)
             found[f"randomisation_similarity/{name}"] = similarity
             found[f"completeness_error/{name}"] = maps[name].completeness_error
+        found |= self._stability(probe, maps, methods, artifacts, i)
         return maps, found | _over_modelless(found) | _alike(units)
+
+    def _stability(
+        self,
+        probe: Probe,
+        maps: Mapping[str, Map],
+        methods: Sequence[str],
+        artifacts: Artifacts,
+        i: int,
+    ) -> dict[str, float]:
+        """Return how far maps change with the input, the draw and the reference."""
+        effort = self._effort(artifacts, i, 0)
+        again, other = self._effort(artifacts, i, 2), probe.otherwise()
+        shape = tuple(_input(artifacts, i).shape) if probe.places in _NEARBY else (1,)
+        draws = uniform(_key(artifacts, "near", i), (self.neighbours, *shape))[0]
+        nearby = [one for draw in draws if (one := probe.near(draw)) is not None]
+        found: dict[str, float] = {}
+        for name in methods:
+            scores, method = maps[name].scores, METHODS[name]
+            if not _ranks(scores):
+                continue
+            if nearby:
+                moved = [map_of(one, name, effort).scores for one in nearby]
+                farthest = max(float(np.linalg.norm(one - scores)) for one in moved)
+                found[f"max_sensitivity/{name}"] = farthest / float(np.linalg.norm(scores))
+            units = probe.per_unit(scores)
+            if method.draws:
+                redrawn = probe.per_unit(map_of(probe, name, again).scores)
+                found[f"seed_similarity/{name}"] = rank_correlation(units, redrawn)
+            if method.reference and other is not None:
+                elsewhere = other.per_unit(map_of(other, name, effort).scores)
+                found[f"reference_similarity/{name}"] = rank_correlation(units, elsewhere)
+        return found
 
 
 def _key(artifacts: Artifacts, purpose: str, i: int) -> Keys:
@@ -388,6 +455,12 @@ def _references(artifacts: Artifacts) -> Tensor | None:
     return (
         artifacts.table_model.encode(some) if artifacts.classifier.modality == "tabular" else some
     )
+
+
+def _input(artifacts: Artifacts, i: int) -> Tensor:
+    one = artifacts.inputs[i]
+    assert isinstance(one, Tensor)
+    return one
 
 
 def _maps(probe: Probe, methods: Sequence[str], effort: Effort, noise: Floats) -> dict[str, Map]:

@@ -62,6 +62,8 @@ class Method:
     make: Callable[[Probe, Effort], Map]
     promise: Promise
     gradients: bool = True  # whether it needs them
+    draws: bool = False  # whether luck is in its scores
+    reference: bool = False  # whether they depend on the reference
     modalities: tuple[str, ...] = ("image", "text", "tabular", "graph")
 
 
@@ -168,17 +170,23 @@ def _rise(probe: Probe, effort: Effort) -> Map:
 
 
 METHODS: dict[str, Method] = {
-    "integrated-gradients": Method(make=_integrated_gradients, promise="sum"),
-    "occlusion": Method(make=_occlusion, promise="sign", gradients=False),
+    "integrated-gradients": Method(make=_integrated_gradients, promise="sum", reference=True),
+    "occlusion": Method(make=_occlusion, promise="sign", gradients=False, reference=True),
     "gradient": Method(make=_gradient, promise="size"),
     "input-x-gradient": Method(make=_input_x_gradient, promise="sign"),
-    "smoothgrad": Method(make=_smoothgrad, promise="size"),
+    "smoothgrad": Method(make=_smoothgrad, promise="size", draws=True),
     "expected-gradients": Method(
         make=_expected_gradients, promise="sum", modalities=("image", "tabular")
     ),
-    "kernel-shap": Method(make=_of_sets(kernel_shap), promise="sign", gradients=False),
-    "lime": Method(make=_of_sets(lime), promise="sign", gradients=False),
-    "shapley-sampling": Method(make=_of_sets(shapley_sampling), promise="sign", gradients=False),
-    "rise": Method(make=_rise, promise="sign", gradients=False),
+    "kernel-shap": Method(
+        make=_of_sets(kernel_shap), promise="sign", gradients=False, draws=True, reference=True
+    ),
+    "lime": Method(
+        make=_of_sets(lime), promise="sign", gradients=False, draws=True, reference=True
+    ),
+    "shapley-sampling": Method(
+        make=_of_sets(shapley_sampling), promise="sign", gradients=False, draws=True, reference=True
+    ),
+    "rise": Method(make=_rise, promise="sign", gradients=False, draws=True, reference=True),
 }
 DEFAULT = ("integrated-gradients", "occlusion", "gradient")

@@ -396,6 +396,7 @@ def test_batches_are_bounded():
         ({"steps": 0}, "steps is 0"),
         ({"grid": 1}, "grid is 1"),
         ({"copies": 0}, "copies is 0"),
+        ({"neighbours": 0}, "neighbours is 0"),
         ({"sets": 1}, "sets is 1"),
         ({"deletion_steps": 1}, "deletion_steps is 1"),
         ({"reference": "blackish"}, "reference is 'blackish'"),
@@ -478,3 +479,42 @@ def test_rows_and_graphs_are_shown_in_words():
     graphs = measured(AttributionTrust(max_inputs=4, steps=2), graph_subject()).evidence["random"]
     assert isinstance(graphs, TextExhibit)
     assert graphs.rows[0].tokens[0].text.startswith("1 ")
+
+
+def test_stability_of_a_linear_model():
+    check = AttributionTrust(
+        methods=("gradient", "integrated-gradients", "shapley-sampling", "rise"),
+        max_inputs=12,
+        steps=2,
+        sets=20,
+    )
+    outcome = measured(check, sound())
+    assert finding(outcome, "max_sensitivity", "gradient").value == pytest.approx(0, abs=1e-6)
+    moved = finding(outcome, "max_sensitivity").value
+    assert moved is not None
+    assert 0 < moved < 0.2  # a fiftieth, where pixels are about .3 from the mean
+    same = finding(outcome, "seed_similarity", "shapley-sampling").value
+    assert same == pytest.approx(1, abs=1e-3)  # fair shares of a sum are its terms
+    lucky = finding(outcome, "seed_similarity", "rise").high
+    assert lucky is not None
+    assert lucky < 0.9  # 20 random sets of 16 cells
+    drawn = {one.params["method"] for one in outcome.findings if one.metric == "seed_similarity"}
+    assert drawn == {"shapley-sampling", "rise"}
+
+
+def test_a_reference_that_is_chosen_otherwise_is_held_against_the_first():
+    check = AttributionTrust(methods=("occlusion", "gradient"), max_inputs=12, reference="middle")
+    outcome = measured(check, sound())
+    referred = [one for one in outcome.findings if one.metric == "reference_similarity"]
+    assert [one.params["method"] for one in referred] == ["occlusion"]
+    assert referred[0].value is not None
+    assert 0.5 < referred[0].value < 1  # grey and the mean colour are nearly the same
+
+
+def test_texts_and_graphs_have_no_neighbours():
+    for subject in (opinions(reads_rationale=True), graph_subject()):
+        found = {one.metric for one in measured(CHECK, subject).findings}
+        assert not found & {"max_sensitivity", "reference_similarity"}
+    tables = {one.metric for one in measured(CHECK, table_subject()).findings}
+    assert "max_sensitivity" in tables
+    assert "reference_similarity" not in tables

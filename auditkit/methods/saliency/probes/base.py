@@ -111,6 +111,20 @@ class Probe(ABC):
     def relevant(self, truth: Truth) -> Bools:
         """Return which places of a map truly matter."""
 
+    def near(self, draws: Floats) -> Probe | None:  # noqa: ARG002
+        """Return the probe of an input hardly different, None where there is no such thing.
+
+        Parameters
+        ----------
+        draws : ndarray
+            Uniform in (0, 1), of the shape of the input.
+        """
+        return None
+
+    def otherwise(self) -> Probe | None:
+        """Return the probe of the same input with another reference, None where there is one."""
+        return None
+
     @abstractmethod
     def pieces(self) -> list[str]:
         """Return what stands at each place, in words; images have none."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar, final
 
@@ -14,6 +14,8 @@ from auditkit.methods.saliency.edges import edges
 from auditkit.methods.saliency.probes.base import Probe, Truth, floats
 from auditkit.models.classifier import ImageClassifier
 from auditkit.types import Bools, Floats
+
+_NEAR = 0.02  # share of the range of a pixel by which a nearby image differs
 
 
 @final
@@ -110,6 +112,21 @@ class ImageProbe(Probe):
         """Return the mask (h, w) as it is."""
         assert not isinstance(truth, list)  # only texts have spans
         return truth
+
+    def near(self, draws: Floats) -> Probe:
+        """Return the image with up to a fiftieth of the pixels' range added or taken off."""
+        low, high = self.model.bounds
+        noise = torch.from_numpy(2 * draws - 1).to(self.image)
+        moved = (self.image + _NEAR * (high - low) * noise).clamp(low, high)
+        return replace(self, image=moved)
+
+    def otherwise(self) -> Probe:
+        """Return the image with a grey reference, or with its mean colour where that is grey."""
+        low, high = self.model.bounds
+        grey = torch.full_like(self.image, (low + high) / 2)
+        if torch.equal(grey, self.reference):
+            grey = self.image.mean(dim=(1, 2), keepdim=True).expand_as(self.image)
+        return replace(self, reference=grey)
 
     def pieces(self) -> list[str]:
         """Return nothing: pixels have no words."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar, final
 
@@ -13,6 +13,8 @@ from torch import Tensor
 from auditkit.methods.saliency.probes.base import Probe, Truth
 from auditkit.models.tabular import TabularClassifier
 from auditkit.types import Bools, Floats
+
+_NEAR = 0.02  # share of the spread of a column by which a nearby row differs
 
 
 @final
@@ -108,6 +110,14 @@ class RowProbe(Probe):
         """Return the mask (c,) as it is."""
         assert not isinstance(truth, list)  # only texts have spans
         return truth
+
+    def near(self, draws: Floats) -> Probe:
+        """Return the row with up to a fiftieth of their spread added to numbers, or taken off."""
+        moved = self.row.clone()
+        for j, feature in enumerate(self.model.schema.features):
+            if feature.kind == "numeric":
+                moved[j] += _NEAR * feature.std * float(2 * draws[j] - 1)
+        return replace(self, row=moved)
 
     def pieces(self) -> list[str]:
         """Return each column's name and value."""

@@ -53,3 +53,21 @@ def test_a_cell_differs_where_any_pixel_does():
     probe = image_probe(small_cnn(), image, side=2)
     assert probe.units == 4
     assert probe.differs().tolist() == [False, False, False, True]
+
+
+def test_a_nearby_image_differs_by_a_fiftieth_of_the_range_at_most():
+    image = noise(1, 8, 8)
+    probe = image_probe(small_cnn(), image)
+    near = probe.near(np.random.default_rng(0).random((1, 8, 8)))
+    change = (near.point[0] - image).abs()
+    assert 0.015 < float(change.max()) <= 0.02 + 1e-6
+    assert float(near.point.min()) >= 0
+    assert torch.equal(near.origin, probe.origin)
+
+
+def test_another_reference_is_another_one():
+    image = noise(1, 8, 8)
+    grey = torch.full_like(image, 0.5)
+    assert torch.equal(image_probe(small_cnn(), image).otherwise().origin[0], grey)
+    other = image_probe(small_cnn(), image, reference=grey).otherwise().origin
+    assert torch.allclose(other, image.mean().expand_as(other))

@@ -64,3 +64,11 @@ def test_the_usual_row_leaves_missing_values_out():
     usual = usual_row(rows, [True, False])
     assert usual[0] == 3.0
     assert usual[1].isnan()
+
+
+def test_a_nearby_row_moves_numbers_alone():
+    probe = row_probe([60.0, 2.0, 5.0], [40.0, 0.0, 5.0])
+    near = probe.near(np.array([1.0, 1.0, 0.5]))
+    assert isinstance(near, RowProbe)
+    assert near.row.tolist() == pytest.approx([60.2, 2.0, 5.0])
+    assert probe.otherwise() is None
