@@ -66,7 +66,7 @@ def main() -> None:
     target = model.predict(images).argmax(dim=1)
     reference = images.mean(dim=(2, 3), keepdim=True).expand_as(images).contiguous()
     logits = centred(model.logits)
-    peer = IntegratedGradients(lambda x: logits(x))
+    peer = IntegratedGradients(logits)
     with torch.no_grad():
         change = (logits(images) - logits(reference)).gather(1, target[:, None])[:, 0]
 
