@@ -19,8 +19,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from auditkit.methods.saliency.rules import (
+    STEPS,
     Call,
     Interception,
+    Pull,
     Ruled,
     attached,
     finite,
@@ -89,7 +91,7 @@ def _some(logits: Logits, inputs: Tensor, reference: Tensor, target: Tensor) -> 
     first = _Recording()
     with torch.enable_grad(), first:
         start = score_of(logits, reference.detach().clone().requires_grad_(True), target).detach()
-    second = _Rescale(first.records)
+    second = _Rescale(first.records, len(inputs))
     leaf = inputs.detach().clone().requires_grad_(True)
     with torch.enable_grad(), second:
         score = score_of(logits, leaf, target)
@@ -120,6 +122,11 @@ class _Paired(Interception):
         raise NotImplementedError
 
     pointwise = product = gate = softmax = logsumexp = maximum = unknown = paired  # pyright: ignore[reportAssignmentType]
+
+    def detached(self, call: Call) -> Tensor:
+        """Return the tensor: what is said of slopes does not matter to changes."""
+        (x,) = call.sources
+        return attached(x.detach().clone(), [x], lambda slope: [slope])
 
     def quotient(self, above: object, below: Tensor) -> object:
         """Return above times the reciprocal: a product and a pointwise function."""
@@ -152,9 +159,9 @@ class _Recording(_Paired):
 class _Rescale(_Paired):
     """The pass of the input, whose slopes are changes over changes."""
 
-    def __init__(self, records: deque[_Record]) -> None:
+    def __init__(self, records: deque[_Record], n: int) -> None:
         super().__init__()
-        self.records = records
+        self.records, self.n = records, n
 
     def _partner(self, call: Call) -> _Record | None:
         """Return what the same call met for the reference, unless the two passes differ."""
@@ -170,22 +177,68 @@ class _Rescale(_Paired):
             return None
         (x,) = call.sources
         (place,) = _places(call)
-        y = _value(call)
-        rate = _rate(call, x.detach(), record.tensors[place], y, record.values[0])
+        y, y0, x0 = _value(call), record.values[0], record.tensors[place]
+        if call.name in STEPS:
+            return self._step(call, x, x.detach() - x0, y, y - y0)
+        rate = _rate(call, x.detach(), x0, y, y0)
         return attached(y, [x], lambda slope: [_like(slope * rate, x)])
+
+    def _step(self, call: Call, x: Tensor, dx: Tensor, y: Tensor, dy: Tensor) -> Tensor:
+        """Answer a rounding as if it were not there, and share out what it adds.
+
+        A change over a change would be the noise of the rounding, many times as large.
+        """
+        base = 0.0 if call.name in ("sign", "sgn") else 1.0
+
+        def pull(slope: Tensor) -> list[Tensor]:
+            return self._closed([base * slope], [dx], slope * dy)
+
+        return attached(y, [x], pull)
+
+    def _closed(self, slopes: list[Tensor], moved: list[Tensor], owed: Tensor) -> list[Tensor]:
+        """Return slopes changed as little as possible so that each input's scores add up.
+
+        Parameters
+        ----------
+        slopes, moved : list of Tensor
+            Per source: slopes, and changes from the reference; the first dimension is made of
+            the n inputs, otherwise nothing is changed.
+        owed : Tensor
+            What the scores are to add up to, summed over each input.
+        """
+        if any(one.ndim == 0 or len(one) % self.n for one in (*moved, owed)):
+            return slopes
+        moved = [finite(one) for one in moved]
+        rows = [one.reshape(self.n, -1) for one in moved]
+        had = sum((a.reshape(self.n, -1) * b).sum(1) for a, b in zip(slopes, rows, strict=True))
+        length = sum((one * one).sum(1) for one in rows)
+        more = finite((finite(owed).reshape(self.n, -1).sum(1) - had) / length)  # (n,)
+        return [
+            one + (more[:, None] * row).view(one.shape)
+            for one, row in zip(slopes, rows, strict=True)
+        ]
 
     def product(self, call: Call) -> Tensor | None:
         record = self._partner(call)
         if record is None:
             return None
         nodes = (len(call.sources) + 1) // 2  # exact for a polynomial of that degree
-        return _along_path(call, record, nodes)
+        return attached(_value(call), call.sources, _along_path(call, record, nodes))
 
     def unknown(self, call: Call) -> object | None:
         record = self._partner(call)
-        if record is None or not isinstance(call.value(), Tensor):
+        result = call.value()
+        if record is None or not (isinstance(result, Tensor) or _is_values_and_places(result)):
             return None
-        return _along_path(call, record, _NODES)
+        y = tensors_in(result)[0]
+        path = _along_path(call, record, _NODES)
+        moved = [x.detach() - record.tensors[i] for i, x in _sources(call)]
+        dy = y - record.values[0]
+
+        def pull(slope: Tensor) -> list[Tensor]:
+            return self._closed(path(slope), moved, slope * dy)
+
+        return _with_first(result, attached(y, call.sources, pull))
 
     def gate(self, call: Call) -> Tensor | None:
         """Answer a mask or a product with constants, which may differ from the reference's.
@@ -279,14 +332,22 @@ class _Rescale(_Paired):
             back = back.index_add(0, held0.flatten(), (slope * fall).to(back).flatten())
             return [back.view_as(x)]
 
-        largest = attached(y, [x], pull)
-        if isinstance(result, Tensor):
-            return largest
-        assert isinstance(result, tuple)
-        return type(result)((largest, *result[1:])) if hasattr(result, "values") else (
-            largest,
-            *result[1:],
-        )
+        return _with_first(result, attached(y, [x], pull))
+
+
+def _is_values_and_places(result: object) -> bool:
+    """Return whether a function gave floats and then whole numbers, such as `Tensor.sort`."""
+    found = tensors_in(result)
+    return isinstance(result, tuple) and [one.is_floating_point() for one in found] == [True, False]
+
+
+def _with_first(result: object, first: Tensor) -> object:
+    """Return what a function gave, with its first tensor replaced."""
+    if isinstance(result, Tensor):
+        return first
+    assert isinstance(result, tuple)
+    named = type(result) is not tuple  # such as torch.return_types.max  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    return type(result)((first, *result[1:])) if named else (first, *result[1:])  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
 
 
 def _share(change: Tensor, moved: Tensor, same: Tensor) -> Tensor:
@@ -323,11 +384,9 @@ def _pooled(call: Call, x: Tensor, where: Tensor, n_spatial: int) -> Tensor:
     return (places.flatten(-n_spatial) + lead).view(places.shape)
 
 
-def _along_path(call: Call, record: _Record, nodes: int) -> Tensor:
-    """Return the value, with the mean slope along the straight path from the reference."""
-    now = [one.detach() for one in call.tensors]
-    if any(part.is_floating_point() for part in now):
-        now = [one.clone() for one in now]  # the caller may change its tensors later
+def _along_path(call: Call, record: _Record, nodes: int) -> Pull:
+    """Return the mean slopes along the straight path from the reference."""
+    now = [one.detach().clone() for one in call.tensors]  # the caller may change them later
     sources, places = call.sources, _places(call)
 
     def pull(slope: Tensor) -> list[Tensor]:
@@ -336,15 +395,14 @@ def _along_path(call: Call, record: _Record, nodes: int) -> Tensor:
             point = [_between(was, one, t) for one, was in zip(now, record.tensors, strict=True)]
             leaves = [point[i].requires_grad_(True) for i in places]
             with torch.enable_grad():
-                value = call.at(point)
-                assert isinstance(value, Tensor)
+                value = tensors_in(call.at(point))[0]
                 slopes = torch.autograd.grad(value, leaves, slope, allow_unused=True)
             for part, one in zip(total, slopes, strict=True):
                 if one is not None:
                     part += weight * finite(one)
         return total
 
-    return attached(_value(call), sources, pull)
+    return pull
 
 
 def _gauss_legendre(nodes: int) -> list[tuple[float, float]]:

@@ -43,6 +43,8 @@ POINTWISE = frozenset(
     " reciprocal relu relu6 rpow rrelu rsqrt selu sigmoid silu sin sinh softplus softshrink"
     " softsign special_expit sqrt square tan tanh tanhshrink threshold".split()
 )
+# Those that only jump: their slope is zero, or does not exist.
+STEPS = frozenset("ceil fix floor round sgn sign trunc".split())
 # Pointwise functions that let positive numbers through and hold back negative ones.
 RECTIFIERS = frozenset(
     "celu elu gelu hardswish leaky_relu mish prelu relu relu6 rrelu selu silu softplus".split()
@@ -73,7 +75,7 @@ LINEAR = frozenset(
     " adjoint alias alpha_dropout as_strided as_subclass as_tensor atleast_1d atleast_2d"
     " atleast_3d avg_pool1d avg_pool2d avg_pool3d batch_norm bfloat16 block_diag broadcast_tensors"
     " broadcast_to cat channel_shuffle chunk clone column_stack concat concatenate contiguous copy"
-    " cpu cuda cumsum data_ptr deg2rad detach diag diag_embed diagflat diagonal diff double dropout"
+    " cpu cuda cumsum data_ptr deg2rad diag diag_embed diagflat diagonal diff double dropout"
     " dropout1d dropout2d dropout3d dsplit dstack embedding_renorm expand expand_as feature_dropout"
     " feature_alpha_dropout fft_fft2 fill fill_diagonal flatten flip fliplr flipud float fold"
     " gather get getitem grid_sampler_fixed half hsplit hstack iadd im2col col2im index"
@@ -186,8 +188,10 @@ class Interception(TorchFunctionMode, ABC):
             return self.layer(call) if name in LAYERS else None
         if name in QUOTIENTS and "rounding_mode" not in call.kwargs:
             return self._quotient(call)
-        if name in POINTWISE and n_sources == 1:
+        if name in POINTWISE | STEPS and n_sources == 1:
             return self.pointwise(call)
+        if name == "detach":
+            return self.detached(call)
         if name in SOFTMAX:
             return self.softmax(call)
         if name == "logsumexp":
@@ -220,7 +224,7 @@ class Interception(TorchFunctionMode, ABC):
 
     @abstractmethod
     def pointwise(self, call: Call) -> Tensor | None:
-        """Answer a function in `POINTWISE` of one tensor that depends on the input."""
+        """Answer a function in `POINTWISE` or `STEPS` of one tensor that depends on the input."""
 
     def product(self, call: Call) -> Tensor | None:
         """Answer a function in `PRODUCTS` of two or more tensors that depend on the input."""
@@ -248,6 +252,10 @@ class Interception(TorchFunctionMode, ABC):
 
     def logsumexp(self, call: Call) -> Tensor | None:
         """Answer the logarithm of a sum of exponentials."""
+        return None
+
+    def detached(self, call: Call) -> Tensor | None:
+        """Answer a call that cuts the gradient, though not the dependence, on purpose."""
         return None
 
     def unknown(self, call: Call) -> object | None:
