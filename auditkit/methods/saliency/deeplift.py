@@ -243,34 +243,30 @@ class _Rescale(_Paired):
     def gate(self, call: Call) -> Tensor | None:
         """Answer a mask or a product with constants, which may differ from the reference's.
 
-        Where they do, the place that changed most answers for the whole change.
+        At places where they do, whichever tensor changed most answers for the whole change.
         """
         record = self._partner(call)
         if record is None:
             return None
-        places = _places(call)
-        same = all(
-            torch.equal(one, was)
-            for i, (one, was) in enumerate(zip(call.tensors, record.tensors, strict=True))
-            if i not in places
-        )
-        if same:
+        y, sources = _value(call), call.sources
+        changed = torch.zeros_like(y, dtype=torch.bool)
+        for one, was in zip(call.tensors, record.tensors, strict=True):
+            if not one.requires_grad and not torch.equal(one, was):
+                changed = changed | (one != was)
+        if not changed.any():
             return None
-        y = _value(call)
         dy = y - record.values[0]
         moved = [finite(x.detach() - record.tensors[i]).expand_as(y) for i, x in _sources(call)]
         most = torch.stack([one.abs() for one in moved]).argmax(dim=0)
         rates = [
-            finite(torch.where(most == i, dy / dx, 0.0)) for i, dx in enumerate(moved)
+            torch.where(changed, finite(torch.where(most == i, dy / dx, 0.0)), own)
+            for i, (dx, own) in enumerate(zip(moved, _own_slopes(call, y), strict=True))
         ]
-        sources = call.sources
-        return attached(
-            y,
-            sources,
-            lambda slope: [
-                _like(slope * rate, x) for rate, x in zip(rates, sources, strict=True)
-            ],
-        )
+
+        def pull(slope: Tensor) -> list[Tensor]:
+            return [_like(slope * rate, x) for rate, x in zip(rates, sources, strict=True)]
+
+        return attached(y, sources, pull)
 
     def softmax(self, call: Call) -> Tensor | None:
         """Answer exp(z - logsumexp z), or its exponent: the first factor is a rescale rule."""
@@ -437,6 +433,19 @@ def _rate(call: Call, x: Tensor, x0: Tensor, y: Tensor, y0: Tensor) -> Tensor:
     if close.any():
         rate = torch.where(close, slope_of(call, x0 + dx / 2), rate)
     return finite(rate)
+
+
+def _own_slopes(call: Call, y: Tensor) -> list[Tensor]:
+    """Return the slope of each place of a function in `GATES` to that place of its sources."""
+    with torch.enable_grad():
+        tensors = [
+            one.detach().expand_as(y).clone().requires_grad_(True) if one.requires_grad else one
+            for one in call.tensors
+        ]
+        leaves = [one for one in tensors if one.requires_grad]
+        value = call.at(tensors)
+        assert isinstance(value, Tensor)
+        return list(torch.autograd.grad(value.sum(), leaves, materialize_grads=True))
 
 
 def _value(call: Call) -> Tensor:

@@ -210,8 +210,10 @@ class Interception(TorchFunctionMode, ABC):
         above, below = call.args[:2]
         if call.name in ("rdiv", "rtruediv"):
             above, below = below, above
-        if not (isinstance(below, Tensor) and below.requires_grad):
+        if not isinstance(below, Tensor):
             return None
+        if not below.requires_grad:
+            return self.gate(call)
         with self:
             return self.quotient(above, below)
 
@@ -235,7 +237,7 @@ class Interception(TorchFunctionMode, ABC):
         return torch.true_divide(above, below.detach())  # pyright: ignore[reportArgumentType]
 
     def gate(self, call: Call) -> Tensor | None:
-        """Answer a function in `GATES`, of one tensor or more that depend on the input."""
+        """Answer a function in `GATES`, or a quotient whose divisor is fixed, of one tensor or more that depend on the input."""
         return None
 
     def layer(self, call: Call) -> Tensor | None:
