@@ -89,7 +89,9 @@ def _projections(given: dict[str, object]) -> tuple[list[Tensor], list[Tensor | 
         assert isinstance(joint, Tensor)
         weights = list(joint.chunk(3))
     bias = given["in_proj_bias"]
-    biases = list(bias.chunk(3)) if isinstance(bias, Tensor) else [None] * 3
+    biases: list[Tensor | None] = [None] * 3
+    if isinstance(bias, Tensor):
+        biases = [*bias.chunk(3)]
     return [one for one in weights if isinstance(one, Tensor)], biases
 
 
@@ -113,7 +115,7 @@ def _with_masks(fits: Tensor, mask: Tensor | None, padding: Tensor | None) -> Te
 
 
 def layer_norm(
-    input: Tensor,
+    x: Tensor,
     normalized_shape: Sequence[int],
     weight: Tensor | None = None,
     bias: Tensor | None = None,
@@ -122,23 +124,23 @@ def layer_norm(
 ) -> Tensor:
     """Return a tensor less its mean over the last dimensions, over its deviation there."""
     shape = [normalized_shape] if isinstance(normalized_shape, int) else normalized_shape
-    return _affine(_standardised(input, tuple(range(-len(shape), 0)), eps), weight, bias)
+    return _affine(_standardised(x, tuple(range(-len(shape), 0)), eps), weight, bias)
 
 
 def rms_norm(
-    input: Tensor,
+    x: Tensor,
     normalized_shape: Sequence[int],
     weight: Tensor | None = None,
     eps: float | None = None,
 ) -> Tensor:
     """Return a tensor over its root mean square in the last dimensions."""
     dims = tuple(range(-len(normalized_shape), 0))
-    least = torch.finfo(input.dtype).eps if eps is None else eps
-    return _affine(input / (input.square().mean(dims, keepdim=True) + least).sqrt(), weight, None)
+    least = torch.finfo(x.dtype).eps if eps is None else eps
+    return _affine(x / (x.square().mean(dims, keepdim=True) + least).sqrt(), weight, None)
 
 
 def group_norm(
-    input: Tensor,
+    x: Tensor,
     num_groups: int,
     weight: Tensor | None = None,
     bias: Tensor | None = None,
@@ -146,26 +148,26 @@ def group_norm(
     *_: object,
 ) -> Tensor:
     """Return (n, c, ...) less the mean of each group of channels, over its deviation."""
-    grouped = input.reshape(len(input), num_groups, -1)
-    normal = _standardised(grouped, (2,), eps).reshape(input.shape)
+    grouped = x.reshape(len(x), num_groups, -1)
+    normal = _standardised(grouped, (2,), eps).reshape(x.shape)
     return _per_channel(normal, weight, bias)
 
 
 def instance_norm(
-    input: Tensor,
+    x: Tensor,
     running_mean: Tensor | None = None,
-    running_var: Tensor | None = None,
+    _running_var: Tensor | None = None,
     weight: Tensor | None = None,
     bias: Tensor | None = None,
     use_input_stats: bool = True,
-    momentum: float = 0.1,
+    _momentum: float = 0.1,
     eps: float = 1e-5,
     *_: object,
 ) -> object:
-    """Return (n, c, ...) less the mean of each channel of each input, over its deviation."""
+    """Return (n, c, ...) less the mean of each channel of each x, over its deviation."""
     if running_mean is not None or not use_input_stats:
         return NotImplemented
-    normal = _standardised(input, tuple(range(2, input.ndim)), eps)
+    normal = _standardised(x, tuple(range(2, x.ndim)), eps)
     return _per_channel(normal, weight, bias)
 
 
@@ -189,57 +191,57 @@ def _per_channel(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tenso
 
 
 def normalize(
-    input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Tensor | None = None
+    x: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Tensor | None = None
 ) -> object:
     """Return a tensor over its Euclidean length along a dimension."""
     if p != 2 or out is not None:
         return NotImplemented
-    return input / input.square().sum(dim, keepdim=True).sqrt().clamp_min(eps)
+    return x / x.square().sum(dim, keepdim=True).sqrt().clamp_min(eps)
 
 
-def glu(input: Tensor, dim: int = -1) -> Tensor:
+def glu(x: Tensor, dim: int = -1) -> Tensor:
     """Return the first half along a dimension, gated by the second."""
-    shown, gate = input.chunk(2, dim)
+    shown, gate = x.chunk(2, dim)
     return shown * gate.sigmoid()
 
 
-def addmm(input: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
-    """Return beta input + alpha a @ b."""
-    return beta * input + alpha * (a @ b)
+def addmm(x: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    """Return beta x + alpha a @ b."""
+    return beta * x + alpha * (a @ b)
 
 
-def addcmul(input: Tensor, a: Tensor, b: Tensor, *, value: float = 1) -> Tensor:
-    """Return input + value a b."""
-    return input + value * (a * b)
+def addcmul(x: Tensor, a: Tensor, b: Tensor, *, value: float = 1) -> Tensor:
+    """Return x + value a b."""
+    return x + value * (a * b)
 
 
-def addcdiv(input: Tensor, a: Tensor, b: Tensor, *, value: float = 1) -> Tensor:
-    """Return input + value a / b."""
-    return input + value * (a / b)
+def addcdiv(x: Tensor, a: Tensor, b: Tensor, *, value: float = 1) -> Tensor:
+    """Return x + value a / b."""
+    return x + value * (a / b)
 
 
-def lerp(input: Tensor, end: Tensor, weight: Tensor | float) -> Tensor:
+def lerp(x: Tensor, end: Tensor, weight: Tensor | float) -> Tensor:
     """Return what lies between two tensors."""
-    return input + weight * (end - input)
+    return x + weight * (end - x)
 
 
-def maximum(input: Tensor, other: Tensor | None = None, *args: object, **kwargs: object) -> object:
+def maximum(x: Tensor, other: Tensor | None = None, *args: object, **kwargs: object) -> object:
     """Return the larger of two tensors at each place."""
     if not isinstance(other, Tensor) or args or kwargs:
         return NotImplemented
-    return torch.stack(torch.broadcast_tensors(input, other)).amax(0)
+    return torch.stack(torch.broadcast_tensors(x, other)).amax(0)
 
 
-def minimum(input: Tensor, other: Tensor | None = None, *args: object, **kwargs: object) -> object:
-    """Return the smaller of two tensors at each place, or the least along a dimension."""
-    if not isinstance(other, Tensor):
+def minimum(x: Tensor, other: Tensor | None = None, *args: object, **kwargs: object) -> object:
+    """Return the smaller of two tensors at each place."""
+    if not isinstance(other, Tensor) or args or kwargs:
         return NotImplemented
-    return -torch.stack(torch.broadcast_tensors(-input, -other)).amax(0)
+    return -torch.stack(torch.broadcast_tensors(-x, -other)).amax(0)
 
 
-def amin(input: Tensor, *args: object, **kwargs: object) -> Tensor:
+def amin(x: Tensor, *args: object, **kwargs: object) -> Tensor:
     """Return the least along dimensions."""
-    return -torch.Tensor.amax(-input, *args, **kwargs)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    return -torch.Tensor.amax(-x, *args, **kwargs)  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 def rnn_of(kind: str) -> Callable[..., object]:
@@ -249,25 +251,26 @@ def rnn_of(kind: str) -> Callable[..., object]:
         x: Tensor,
         state: object,
         weights: object,
-        has_biases: object = True,
+        _has_biases: object = True,
         num_layers: int = 1,
-        dropout: float = 0.0,
+        _dropout: float = 0.0,
         train: bool = False,
         bidirectional: bool = False,
         batch_first: bool = False,
     ) -> object:
         if not isinstance(weights, list | tuple) or train:  # packed sequences come otherwise
             return NotImplemented
-        states = list(state) if isinstance(state, list | tuple) else [state]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        states = _states_of(state)
         if batch_first:
             x = x.transpose(0, 1)  # (t, n, d)
-        per_cell = len(weights) // (num_layers * (1 + bidirectional))  # pyright: ignore[reportUnknownArgumentType]
+        parts: list[Tensor] = [*weights]  # pyright: ignore[reportUnknownArgumentType]
+        per_cell = len(parts) // (num_layers * (1 + bidirectional))  # pyright: ignore[reportUnknownArgumentType]
         ends: list[tuple[Tensor, ...]] = []
         for layer in range(num_layers):
             shown: list[Tensor] = []
             for way in range(1 + bidirectional):
                 cell = layer * (1 + bidirectional) + way
-                some = weights[cell * per_cell : (cell + 1) * per_cell]
+                some = parts[cell * per_cell : (cell + 1) * per_cell]
                 start = tuple(one[cell] for one in states)
                 steps, end = _steps(kind, x.flip(0) if way else x, start, some)
                 shown.append(steps.flip(0) if way else steps)
@@ -277,6 +280,11 @@ def rnn_of(kind: str) -> Callable[..., object]:
         return (x.transpose(0, 1) if batch_first else x, *last)
 
     return run
+
+
+def _states_of(state: object) -> tuple[Tensor, ...]:
+    parts: tuple[object, ...] = tuple(state) if isinstance(state, list | tuple) else (state,)  # pyright: ignore[reportUnknownArgumentType]
+    return tuple(one for one in parts if isinstance(one, Tensor))
 
 
 def _steps(
@@ -345,8 +353,7 @@ _CELLS: dict[str, Callable[..., tuple[Tensor, ...]]] = {
 
 def _cell_of(kind: str) -> Callable[..., object]:
     def run(x: Tensor, state: object, *weights: Tensor) -> object:
-        states = state if isinstance(state, tuple | list) else (state,)
-        found = _CELLS[kind](x, tuple(states), *weights)  # pyright: ignore[reportUnknownArgumentType]
+        found = _CELLS[kind](x, _states_of(state), *weights)
         return found if kind == "lstm" else found[0]
 
     return run

@@ -10,29 +10,32 @@ Shapley, 1974), closed by the smallest correction that makes it exact.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import final
+from functools import partial
+from typing import NamedTuple, TypeAlias, final
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
+from auditkit.methods.saliency.function_kinds import Kind
+from auditkit.methods.saliency.maxima import holders
+from auditkit.methods.saliency.paths import NODES, along_path, mean_softmax
 from auditkit.methods.saliency.rules import (
-    STEPS,
     Call,
     Interception,
-    Pull,
+    Rule,
     Ruled,
     attached,
+    divided,
     finite,
+    rounding_slope,
     slope_of,
     tensors_in,
 )
 from auditkit.methods.saliency.scores import score_of
 from auditkit.models.classifier import Logits
 
-_NODES = 16  # of a path through a softmax, or through a function without a rule
 # Below this change, relative to the numbers that changed, float32 differences are mostly rounding.
 _CLOSE = 1e-5
 
@@ -83,8 +86,12 @@ def deeplift(
         _some(logits, inputs[rows], reference[rows], target[rows])
         for rows in (slice(i, i + batch_size) for i in range(0, len(inputs), batch_size))
     ]
-    scores, change, delta = (torch.cat([part[i] for part in parts]) for i in range(3))
-    return Ruled(scores, change, delta, tuple(sorted({x for part in parts for x in part.unruled})))
+    return Ruled(
+        torch.cat([one.scores for one in parts]),
+        torch.cat([one.change for one in parts]),
+        torch.cat([one.delta for one in parts]),
+        tuple(sorted({name for one in parts for name in one.unruled})),
+    )
 
 
 def _some(logits: Logits, inputs: Tensor, reference: Tensor, target: Tensor) -> Ruled:
@@ -98,12 +105,52 @@ def _some(logits: Logits, inputs: Tensor, reference: Tensor, target: Tensor) -> 
     (slope,) = torch.autograd.grad(score.sum(), leaf)
     scores = slope * (leaf.detach() - reference)
     change = score.detach() - start
-    missed = scores.double().flatten(1).sum(dim=1).to(change.device) - change
-    return Ruled(scores, change, missed.to(change), tuple(sorted(second.unruled)))
+    missed = scores.double().flatten(1).sum(dim=1).to(change) - change
+    return Ruled(scores, change, missed, tuple(sorted(second.unruled)))
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Record:
+@final
+class _Recording(Interception):
+    """The pass of the reference."""
+
+    def __init__(self) -> None:
+        super().__init__(_paired(self._record, self._quotient))
+        self.records: deque[_Record] = deque()
+
+    def _record(self, _: _PairedRule, call: Call) -> object:
+        value = call.run()
+        tensors, values = (
+            [one.detach().clone() for one in tensors_in(part)] for part in (call.tensors, value)
+        )  # copies: the model may change its own in place
+        self.records.append(_Record(call.name, tensors, values))
+        return value
+
+    def _quotient(self, call: Call) -> object:
+        with self:
+            return _by_reciprocal(call)
+
+
+@final
+class _Rescale(Interception):
+    """The pass of the input, whose slopes are changes over changes."""
+
+    def __init__(self, records: deque[_Record], n: int) -> None:
+        super().__init__(_paired(self._answer_with, self._quotient))
+        self.records, self.n = records, n
+
+    def _answer_with(self, rule: _PairedRule, call: Call) -> object | None:
+        record = self.records.popleft() if self.records else None
+        if record is None or not record.fits(call):
+            self.unruled.add(f"{call.name} (other shapes at the reference)")
+            return None
+        return rule(_Pair(call, record.tensors, record.values, self.n))
+
+    def _quotient(self, call: Call) -> object:
+        with self:
+            return _by_reciprocal(call)
+
+
+class _Record(NamedTuple):
     """What a function was given and what it gave for the reference."""
 
     name: str
@@ -111,230 +158,241 @@ class _Record:
     values: list[Tensor]
 
     def fits(self, call: Call) -> bool:
-        now = [one.shape for one in call.tensors]
-        return self.name == call.name and now == [one.shape for one in self.tensors]
-
-
-class _Paired(Interception):
-    """What both passes have in common: which functions are paired, and how they are split."""
-
-    def paired(self, call: Call) -> object | None:
-        raise NotImplementedError
-
-    pointwise = product = gate = softmax = logsumexp = maximum = unknown = paired  # pyright: ignore[reportAssignmentType]
-
-    def detached(self, call: Call) -> Tensor:
-        """Return the tensor: what is said of slopes does not matter to changes."""
-        (x,) = call.sources
-        return attached(x.detach().clone(), [x], lambda slope: [slope])
-
-    def quotient(self, above: object, below: Tensor) -> object:
-        """Return above times the reciprocal: a product and a pointwise function."""
-        return torch.reciprocal(below) * above  # pyright: ignore[reportOperatorIssue, reportUnknownVariableType]
+        shapes = [one.shape for one in self.tensors]
+        return self.name == call.name and shapes == [one.shape for one in call.tensors]
 
 
 @final
-class _Recording(_Paired):
-    """The pass of the reference."""
+@dataclass(frozen=True)
+class _Pair:
+    """One call of a function, for the inputs and for the references."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.records: deque[_Record] = deque()
+    call: Call
+    start: list[Tensor]  # its tensors for the references
+    values: list[Tensor]  # what it gave for them
+    n: int  # inputs
 
-    def paired(self, call: Call) -> object:
-        value = call.run()
-        self.records.append(
-            _Record(
-                name=call.name,
-                tensors=[one.detach().clone() for one in call.tensors],
-                values=[one.detach().clone() for one in tensors_in(value)],
-            )
-        )
-        return value
+    @property
+    def places(self) -> list[int]:
+        """Which of the call's tensors depend on the input."""
+        return [i for i, one in enumerate(self.call.tensors) if one.requires_grad]
 
-    pointwise = product = gate = softmax = logsumexp = maximum = unknown = paired  # pyright: ignore[reportAssignmentType]
+    @property
+    def x(self) -> Tensor:
+        """The only tensor that depends on the input."""
+        (x,) = self.call.sources
+        return x
+
+    @property
+    def x0(self) -> Tensor:
+        """The same for the references."""
+        (place,) = self.places
+        return self.start[place]
+
+    @property
+    def y0(self) -> Tensor:
+        """The value for the references."""
+        return self.values[0]
+
+    def y(self) -> Tensor:
+        """Return the value for the inputs."""
+        return tensors_in(self.call.value())[0]
+
+    def moved(self) -> list[Tensor]:
+        """Return by how much each tensor that depends on the input differs."""
+        tensors = self.call.tensors
+        return [finite(tensors[i].detach() - self.start[i]) for i in self.places]
 
 
-@final
-class _Rescale(_Paired):
-    """The pass of the input, whose slopes are changes over changes."""
+_PairedRule: TypeAlias = Callable[[_Pair], object | None]
+_Way: TypeAlias = Callable[[_PairedRule, Call], object | None]
 
-    def __init__(self, records: deque[_Record], n: int) -> None:
-        super().__init__()
-        self.records, self.n = records, n
 
-    def _partner(self, call: Call) -> _Record | None:
-        """Return what the same call met for the reference, unless the two passes differ."""
-        record = self.records.popleft() if self.records else None
-        if record is None or not record.fits(call):
-            self.unruled.add(f"{call.name} (other shapes at the reference)")
-            return None
-        return record
+def _paired(way: _Way, quotient: Rule) -> dict[Kind, Rule]:
+    """Return the rules, each of which is reached in a certain way."""
+    rules: dict[Kind, _PairedRule] = {
+        "pointwise": _pointwise,
+        "step": _step,
+        "product": _product,
+        "gate": _gate,
+        "softmax": _softmax,
+        "logsumexp": _logsumexp,
+        "maximum": _maximum,
+        "unknown": _unknown,
+    }
+    found: dict[Kind, Rule] = {"detach": _undetached, "quotient": quotient}
+    for kind, rule in rules.items():
+        found[kind] = partial(way, rule)
+    return found
 
-    def pointwise(self, call: Call) -> Tensor | None:
-        record = self._partner(call)
-        if record is None:
-            return None
-        (x,) = call.sources
-        (place,) = _places(call)
-        y, y0, x0 = _value(call), record.values[0], record.tensors[place]
-        if call.name in STEPS:
-            return self._step(call, x, x.detach() - x0, y, y - y0)
-        rate = _rate(call, x.detach(), x0, y, y0)
-        return attached(y, [x], lambda slope: [_like(slope * rate, x)])
 
-    def _step(self, call: Call, x: Tensor, dx: Tensor, y: Tensor, dy: Tensor) -> Tensor:
-        """Answer a rounding as if it were not there, and share out what it adds.
+def _by_reciprocal(call: Call) -> object:
+    """Return a quotient as a product of a pointwise function."""
+    above, below = divided(call)
+    assert isinstance(below, Tensor)
+    return below.reciprocal() * above  # pyright: ignore[reportOperatorIssue, reportUnknownVariableType]
 
-        A change over a change would be the noise of the rounding, many times as large.
-        """
-        base = 0.0 if call.name in ("sign", "sgn") else 1.0
 
-        def pull(slope: Tensor) -> list[Tensor]:
-            return self._closed([base * slope], [dx], slope * dy)
+def _undetached(call: Call) -> Tensor:
+    """Return the tensor itself: what a model says of its slopes does not matter to changes."""
+    (x,) = call.sources
+    return attached(x.detach().clone(), [x], lambda slope: [slope])
 
-        return attached(y, [x], pull)
 
-    def _closed(self, slopes: list[Tensor], moved: list[Tensor], owed: Tensor) -> list[Tensor]:
-        """Return slopes changed as little as possible so that each input's scores add up.
+def _pointwise(pair: _Pair) -> Tensor:
+    """Answer by change over change, or by the slope where both are as good as equal."""
+    x, x0, y = pair.x.detach(), pair.x0, pair.y()
+    dx = x - x0
+    close = dx.abs() <= _CLOSE * torch.maximum(x.abs(), x0.abs())
+    rate = (y - pair.y0) / dx
+    if close.any():
+        rate = torch.where(close, slope_of(pair.call, x0 + dx / 2), rate)
+    rate, source = finite(rate), pair.x
+    return attached(y, [source], lambda slope: [_like(slope * rate, source)])
 
-        Parameters
-        ----------
-        slopes, moved : list of Tensor
-            Per source: slopes, and changes from the reference; the first dimension is made of
-            the n inputs, otherwise nothing is changed.
-        owed : Tensor
-            What the scores are to add up to, summed over each input.
-        """
-        if any(one.ndim == 0 or len(one) % self.n for one in (*moved, owed)):
-            return slopes
-        moved = [finite(one) for one in moved]
-        rows = [one.reshape(self.n, -1) for one in moved]
-        had = sum((a.reshape(self.n, -1) * b).sum(1) for a, b in zip(slopes, rows, strict=True))
-        length = sum((one * one).sum(1) for one in rows)
-        more = finite((finite(owed).reshape(self.n, -1).sum(1) - had) / length)  # (n,)
-        return [
-            one + (more[:, None] * row).view(one.shape)
-            for one, row in zip(slopes, rows, strict=True)
-        ]
 
-    def product(self, call: Call) -> Tensor | None:
-        record = self._partner(call)
-        if record is None:
-            return None
-        nodes = (len(call.sources) + 1) // 2  # exact for a polynomial of that degree
-        return attached(_value(call), call.sources, _along_path(call, record, nodes))
+def _step(pair: _Pair) -> Tensor:
+    """Answer a rounding as if it were not there, and share out what it adds.
 
-    def unknown(self, call: Call) -> object | None:
-        record = self._partner(call)
-        result = call.value()
-        if record is None or not (isinstance(result, Tensor) or _is_values_and_places(result)):
-            return None
-        y = tensors_in(result)[0]
-        path = _along_path(call, record, _NODES)
-        moved = [x.detach() - record.tensors[i] for i, x in _sources(call)]
-        dy = y - record.values[0]
+    A change over a change would be the noise of the rounding, many times as large.
+    """
+    y, moved, base = pair.y(), pair.moved(), rounding_slope(pair.call)
+    dy = y - pair.y0
+    return attached(y, [pair.x], lambda slope: _closed([base * slope], moved, slope * dy, pair.n))
 
-        def pull(slope: Tensor) -> list[Tensor]:
-            return self._closed(path(slope), moved, slope * dy)
 
-        return _with_first(result, attached(y, call.sources, pull))
+def _product(pair: _Pair) -> Tensor:
+    """Answer a polynomial by the mean of its slopes: for two factors, each gets one half."""
+    nodes = (len(pair.places) + 1) // 2  # exact for a polynomial of that degree
+    return attached(pair.y(), pair.call.sources, along_path(pair.call, pair.start, nodes))
 
-    def gate(self, call: Call) -> Tensor | None:
-        """Answer a mask or a product with constants, which may differ from the reference's.
 
-        At places where they do, whichever tensor changed most answers for the whole change.
-        """
-        record = self._partner(call)
-        if record is None:
-            return None
-        y, sources = _value(call), call.sources
-        changed = torch.zeros_like(y, dtype=torch.bool)
-        for one, was in zip(call.tensors, record.tensors, strict=True):
-            if not one.requires_grad and not torch.equal(one, was):
-                changed = changed | (one != was)
-        if not changed.any():
-            return None
-        dy = y - record.values[0]
-        moved = [finite(x.detach() - record.tensors[i]).expand_as(y) for i, x in _sources(call)]
-        most = torch.stack([one.abs() for one in moved]).argmax(dim=0)
-        rates = [
-            torch.where(changed, finite(torch.where(most == i, dy / dx, 0.0)), own)
-            for i, (dx, own) in enumerate(zip(moved, _own_slopes(call, y), strict=True))
-        ]
+def _gate(pair: _Pair) -> Tensor | None:
+    """Answer a mask or a factor that is constant, but may be another one for the reference.
 
-        def pull(slope: Tensor) -> list[Tensor]:
-            return [_like(slope * rate, x) for rate, x in zip(rates, sources, strict=True)]
+    At places where it is, whichever tensor changed most answers for the whole change.
+    """
+    y, sources = pair.y(), pair.call.sources
+    changed = torch.zeros_like(y, dtype=torch.bool)
+    for one, was in zip(pair.call.tensors, pair.start, strict=True):
+        if not one.requires_grad and not torch.equal(one, was):
+            changed = changed | (one != was)
+    if not changed.any():
+        return None
+    dy = y - pair.y0
+    moved = [one.expand_as(y) for one in pair.moved()]
+    most = torch.stack([one.abs() for one in moved]).argmax(dim=0)
+    rates = [
+        torch.where(changed, finite(torch.where(most == i, dy / dx, 0.0)), own)
+        for i, (dx, own) in enumerate(zip(moved, _own_slopes(pair.call, y), strict=True))
+    ]
 
-        return attached(y, sources, pull)
+    def pull(slope: Tensor) -> list[Tensor]:
+        return [_like(slope * rate, x) for rate, x in zip(rates, sources, strict=True)]
 
-    def softmax(self, call: Call) -> Tensor | None:
-        """Answer exp(z - logsumexp z), or its exponent: the first factor is a rescale rule."""
-        record = self._partner(call)
-        if record is None:
-            return None
-        (x,) = call.sources
-        dim = call.argument(1, "dim", -1)
-        assert isinstance(dim, int)
-        z, z0 = x.detach(), record.tensors[0]
-        y, shares = _value(call), _mean_softmax(z, z0, dim)
-        if call.name == "softmax":
-            log, log0 = z.log_softmax(dim), z0.log_softmax(dim)
-            close = (log - log0).abs() < 1e-3  # exp is as good as straight there
-            rate = torch.where(close, (log / 2 + log0 / 2).exp(), (y - record.values[0]) / (log - log0))
-            rate = finite(rate)
-        else:
-            rate = torch.ones_like(y)
+    return attached(y, sources, pull)
 
-        def pull(slope: Tensor) -> list[Tensor]:
-            passed = slope * rate
-            return [_like(passed - shares * passed.sum(dim, keepdim=True), x)]
 
-        return attached(y, [x], pull)
+def _softmax(pair: _Pair) -> Tensor:
+    """Answer exp(z - logsumexp z), or its exponent: a pointwise function of a path's mean."""
+    y, z, z0, source = pair.y(), pair.x.detach(), pair.x0, pair.x
+    dim = pair.call.argument(1, "dim", -1)
+    assert isinstance(dim, int)
+    shares, rate = mean_softmax(z, z0, dim), torch.ones_like(y)
+    if pair.call.name == "softmax":
+        log, log0 = z.log_softmax(dim), z0.log_softmax(dim)
+        close = (log - log0).abs() < 1e-3  # there exp halfway misses by one in ten million
+        rate = torch.where(close, (log / 2 + log0 / 2).exp(), (y - pair.y0) / (log - log0))
+        rate = finite(rate)
 
-    def logsumexp(self, call: Call) -> Tensor | None:
-        record = self._partner(call)
-        dim = call.argument(1, "dim")
-        if record is None or not isinstance(dim, int):
-            return None
-        (x,) = call.sources
-        kept = call.argument(2, "keepdim", False)
-        shares = _mean_softmax(x.detach(), record.tensors[0], dim)
-        return attached(
-            _value(call),
-            [x],
-            lambda slope: [_like(shares * (slope if kept else slope.unsqueeze(dim)), x)],
-        )
+    def pull(slope: Tensor) -> list[Tensor]:
+        passed = slope * rate
+        return [_like(passed - shares * passed.sum(dim, keepdim=True), source)]
 
-    def maximum(self, call: Call) -> object | None:
-        """Answer a maximum: who rises to it gets its rise, who falls from it its fall."""
-        record = self._partner(call)
-        if record is None:
-            return None
-        (x,) = call.sources
-        now, before = x.detach().flatten(), record.tensors[0].flatten()
-        result = call.value()
-        y, y0 = tensors_in(result)[0], record.values[0]
-        held, held0 = _holders(call, x.detach()), _holders(call, record.tensors[0])
-        high = torch.maximum(y, y0)
-        rise = _share(high - y0, now[held] - before[held], held == held0)
-        fall = _share(y - high, now[held0] - before[held0], torch.zeros_like(held == held0))
-        rise = torch.where(held == held0, 1.0, rise)
-        fall = torch.where(held == held0, 0.0, fall)
+    return attached(y, [source], pull)
 
-        def pull(slope: Tensor) -> list[Tensor]:
-            back = torch.zeros_like(now)
-            back = back.index_add(0, held.flatten(), (slope * rise).to(back).flatten())
-            back = back.index_add(0, held0.flatten(), (slope * fall).to(back).flatten())
-            return [back.view_as(x)]
 
-        return _with_first(result, attached(y, [x], pull))
+def _logsumexp(pair: _Pair) -> object | None:
+    source, dim = pair.x, pair.call.argument(1, "dim")
+    if not isinstance(dim, int):
+        return _unknown(pair)
+    kept = pair.call.argument(2, "keepdim", False)
+    shares = mean_softmax(source.detach(), pair.x0, dim)
+
+    def pull(slope: Tensor) -> list[Tensor]:
+        return [_like(shares * (slope if kept else slope.unsqueeze(dim)), source)]
+
+    return attached(pair.y(), [source], pull)
+
+
+def _maximum(pair: _Pair) -> object:
+    """Answer by who holds the maximum: its rise goes to who has it now, its fall to who had it."""
+    result, source = pair.call.value(), pair.x
+    y, now, before = tensors_in(result)[0], source.detach().flatten(), pair.x0.flatten()
+    held, held0 = holders(pair.call, source.detach()), holders(pair.call, pair.x0)
+    high, same = torch.maximum(y, pair.y0), held == held0
+    rise = torch.where(same, 1.0, _share(high - pair.y0, now[held] - before[held]))
+    fall = torch.where(same, 0.0, _share(y - high, now[held0] - before[held0]))
+
+    def pull(slope: Tensor) -> list[Tensor]:
+        back = torch.zeros_like(now)
+        for where, rate in ((held, rise), (held0, fall)):
+            back = back.index_add(0, where.flatten(), (slope * rate).to(back).flatten())
+        return [back.view(source.shape)]
+
+    return _with_first(result, attached(y, [source], pull))
+
+
+def _share(change: Tensor, moved: Tensor) -> Tensor:
+    """Return change / moved, which lies in [0, 1]; 0 where nothing changed."""
+    return finite(torch.where(change == 0, 0.0, change / moved)).clamp(0, 1)
+
+
+def _unknown(pair: _Pair) -> object | None:
+    """Answer any function by the mean of its slopes along a path, and share out the rest."""
+    result = pair.call.value()
+    if not (isinstance(result, Tensor) or _is_values_and_places(result)):
+        return None
+    y, moved = tensors_in(result)[0], pair.moved()
+    dy, path = y - pair.y0, along_path(pair.call, pair.start, NODES)
+
+    def pull(slope: Tensor) -> list[Tensor]:
+        return _closed(path(slope), moved, slope * dy, pair.n)
+
+    return _with_first(result, attached(y, pair.call.sources, pull))
+
+
+def _closed(
+    slopes: Sequence[Tensor], moved: Sequence[Tensor], owed: Tensor, n: int
+) -> list[Tensor]:
+    """Return slopes changed as little as possible so that each input's scores add up.
+
+    Parameters
+    ----------
+    slopes, moved : sequence of Tensor
+        Per source: slopes, and changes from the reference. Where their first dimension cannot be
+        made of the inputs, nothing is changed.
+    owed : Tensor
+        What the scores are to add up to, summed over each input.
+    n : int
+        Inputs.
+    """
+    if any(one.ndim == 0 or len(one) % n for one in (*moved, owed)):
+        return list(slopes)
+    rows = [one.reshape(n, -1) for one in moved]
+    had = torch.stack([(s.reshape(n, -1) * r).sum(1) for s, r in zip(slopes, rows, strict=True)])
+    length = torch.stack([(row * row).sum(1) for row in rows]).sum(0)
+    more = finite((finite(owed).reshape(n, -1).sum(1) - had.sum(0)) / length)  # (n,)
+    return [
+        slope + (more[:, None] * row).view(slope.shape)
+        for slope, row in zip(slopes, rows, strict=True)
+    ]
 
 
 def _is_values_and_places(result: object) -> bool:
     """Return whether a function gave floats and then whole numbers, such as `Tensor.sort`."""
-    found = tensors_in(result)
-    return isinstance(result, tuple) and [one.is_floating_point() for one in found] == [True, False]
+    found = [one.is_floating_point() for one in tensors_in(result)]
+    return isinstance(result, tuple) and found == [True, False]
 
 
 def _with_first(result: object, first: Tensor) -> object:
@@ -342,125 +400,21 @@ def _with_first(result: object, first: Tensor) -> object:
     if isinstance(result, Tensor):
         return first
     assert isinstance(result, tuple)
-    named = type(result) is not tuple  # such as torch.return_types.max  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-    return type(result)((first, *result[1:])) if named else (first, *result[1:])  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
-
-
-def _share(change: Tensor, moved: Tensor, same: Tensor) -> Tensor:
-    """Return change / moved, which lies in [0, 1]; 0 where nothing moved."""
-    return finite(torch.where(change == 0, 0.0, change / moved)).clamp(0, 1)
-
-
-def _holders(call: Call, x: Tensor) -> Tensor:
-    """Return where in the flattened tensor each of its maxima stands."""
-    where = torch.arange(x.numel(), device=x.device).view(x.shape)
-    if "pool" in call.name:
-        n_spatial = int(call.name[-2])
-        return _pooled(call, x, where, n_spatial)
-    dim, kept = call.argument(1, "dim", ()), call.argument(2, "keepdim", False)
-    dims = [dim] if isinstance(dim, int) else list(dim or range(x.ndim))  # pyright: ignore[reportUnknownVariableType, reportArgumentType, reportCallIssue]
-    dims = sorted(one % x.ndim for one in dims) if x.ndim else []
-    rest = [one for one in range(x.ndim) if one not in dims]
-    best = x.permute(*rest, *dims).flatten(len(rest)).argmax(-1, keepdim=True)
-    places = where.permute(*rest, *dims).flatten(len(rest)).gather(-1, best).squeeze(-1)
-    if kept:
-        for one in dims:
-            places = places.unsqueeze(one)
-    return places
-
-
-def _pooled(call: Call, x: Tensor, where: Tensor, n_spatial: int) -> Tensor:
-    pool = getattr(functional, call.name)
-    names = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
-    names = ("output_size",) if call.name.startswith("adaptive") else names
-    given = dict(zip(names, call.args[1:], strict=False))
-    given |= {name: call.kwargs[name] for name in names if name in call.kwargs}
-    _, places = pool(x, **given, return_indices=True)  # within each plane
-    lead = where.flatten(-n_spatial)[..., :1]  # (..., 1) where each plane begins
-    return (places.flatten(-n_spatial) + lead).view(places.shape)
-
-
-def _along_path(call: Call, record: _Record, nodes: int) -> Pull:
-    """Return the mean slopes along the straight path from the reference."""
-    now = [one.detach().clone() for one in call.tensors]  # the caller may change them later
-    sources, places = call.sources, _places(call)
-
-    def pull(slope: Tensor) -> list[Tensor]:
-        total = [torch.zeros_like(one) for one in sources]
-        for t, weight in _gauss_legendre(nodes):
-            point = [_between(was, one, t) for one, was in zip(now, record.tensors, strict=True)]
-            leaves = [point[i].requires_grad_(True) for i in places]
-            with torch.enable_grad():
-                value = tensors_in(call.at(point))[0]
-                slopes = torch.autograd.grad(value, leaves, slope, allow_unused=True)
-            for part, one in zip(total, slopes, strict=True):
-                if one is not None:
-                    part += weight * finite(one)
-        return total
-
-    return pull
-
-
-def _gauss_legendre(nodes: int) -> list[tuple[float, float]]:
-    points, weights = np.polynomial.legendre.leggauss(nodes)
-    return [(float((x + 1) / 2), float(w / 2)) for x, w in zip(points, weights, strict=True)]
-
-
-def _between(start: Tensor, end: Tensor, t: float) -> Tensor:
-    if not end.is_floating_point():
-        return end
-    return torch.where(start == end, end, start + t * (end - start))
-
-
-def _mean_softmax(z: Tensor, z0: Tensor, dim: int) -> Tensor:
-    """Return weights w whose products with z - z0 add up to the change of logsumexp; sum(w) = 1."""
-    moved = finite(z - z0)  # masked places, at minus infinity in both, do not move
-    shares = torch.zeros_like(z)
-    for t, weight in _gauss_legendre(_NODES):
-        shares += weight * _between(z0, z, t).softmax(dim)
-    change = z.logsumexp(dim, keepdim=True) - z0.logsumexp(dim, keepdim=True)
-    mean = (shares * moved).sum(dim, keepdim=True)
-    away = shares * (moved - mean)
-    spread = (away * moved).sum(dim, keepdim=True)
-    return shares + away * finite((change - mean) / spread)
-
-
-def _rate(call: Call, x: Tensor, x0: Tensor, y: Tensor, y0: Tensor) -> Tensor:
-    """Return (y - y0) / (x - x0), the slope where both are as good as equal."""
-    dx = x - x0
-    close = dx.abs() <= _CLOSE * torch.maximum(x.abs(), x0.abs())
-    rate = (y - y0) / dx
-    if close.any():
-        rate = torch.where(close, slope_of(call, x0 + dx / 2), rate)
-    return finite(rate)
+    rest: tuple[object, ...] = result[1:]
+    kind: Callable[[tuple[object, ...]], object] = type(result)  # such as torch.return_types.max
+    return kind((first, *rest))
 
 
 def _own_slopes(call: Call, y: Tensor) -> list[Tensor]:
-    """Return the slope of each place of a function in `GATES` to that place of its sources."""
+    """Return the slope of each place of a gate to that place of its sources."""
     with torch.enable_grad():
         tensors = [
             one.detach().expand_as(y).clone().requires_grad_(True) if one.requires_grad else one
             for one in call.tensors
         ]
         leaves = [one for one in tensors if one.requires_grad]
-        value = call.at(tensors)
-        assert isinstance(value, Tensor)
+        (value,) = tensors_in(call.at(tensors))
         return list(torch.autograd.grad(value.sum(), leaves, materialize_grads=True))
-
-
-def _value(call: Call) -> Tensor:
-    value = call.value()
-    assert isinstance(value, Tensor)
-    return value
-
-
-def _places(call: Call) -> list[int]:
-    """Return which of the call's tensors depend on the input."""
-    return [i for i, one in enumerate(call.tensors) if one.requires_grad]
-
-
-def _sources(call: Call) -> list[tuple[int, Tensor]]:
-    return [(i, one) for i, one in enumerate(call.tensors) if one.requires_grad]
 
 
 def _like(slope: Tensor, source: Tensor) -> Tensor:

@@ -10,7 +10,8 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor
 
-from auditkit.methods.saliency.rules import RECTIFIERS, Call, Interception, scaled
+from auditkit.methods.saliency.function_kinds import RECTIFIERS
+from auditkit.methods.saliency.rules import Call, Interception, scaled
 from auditkit.methods.saliency.scores import score_of
 from auditkit.models.classifier import Logits
 
@@ -70,17 +71,16 @@ class _Guide(Interception):
     """Only positive slopes pass."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__({"pointwise": self._pointwise})
         self.met: set[str] = set()
 
-    def pointwise(self, call: Call) -> Tensor | None:
+    def _pointwise(self, call: Call) -> Tensor | None:
         if call.name not in RECTIFIERS and not _is_relu(call):
             return None
         self.met.add(call.name)
         value = call.run()
         assert isinstance(value, Tensor)
         return scaled(value, lambda slope: slope.clamp(min=0))
-
 
 
 def _is_relu(call: Call) -> bool:

@@ -12,14 +12,15 @@ from typing import final
 import torch
 from torch import Tensor
 
+from auditkit.methods.saliency.function_kinds import CONVOLUTIONS
 from auditkit.methods.saliency.rules import (
-    CONVOLUTIONS,
-    STEPS,
     Call,
     Interception,
     Ruled,
     attached,
+    divided,
     finite,
+    rounding_slope,
     scaled,
     slope_of,
 )
@@ -105,15 +106,28 @@ class _Propagation(Interception):
     """The rules above."""
 
     def __init__(self, epsilon: float, gamma: float) -> None:
-        super().__init__()
+        super().__init__(
+            {
+                "pointwise": self._pointwise,
+                "step": self._step,
+                "product": self._product,
+                "quotient": self._quotient,
+                "layer": self._layer,
+            }
+        )
         self.epsilon, self.gamma = epsilon, gamma
 
-    def pointwise(self, call: Call) -> Tensor | None:
-        if call.name in STEPS:
-            value = call.value()
-            assert isinstance(value, Tensor)
-            base = 0.0 if call.name in ("sign", "sgn") else 1.0
-            return attached(value, call.sources, lambda slope: [base * slope])
+    def _step(self, call: Call) -> Tensor:
+        value, slope_through = call.value(), rounding_slope(call)
+        assert isinstance(value, Tensor)
+        return attached(value, call.sources, lambda slope: [slope_through * slope])
+
+    def _quotient(self, call: Call) -> object:
+        above, below = divided(call)
+        assert isinstance(below, Tensor)
+        return above / below.detach()  # pyright: ignore[reportOperatorIssue, reportUnknownVariableType]
+
+    def _pointwise(self, call: Call) -> Tensor | None:
         (x,) = call.sources
         y, origin = call.value(), _at_zero(call)
         assert isinstance(y, Tensor)
@@ -127,12 +141,12 @@ class _Propagation(Interception):
         rate = finite(rate)
         return attached(y, [x], lambda slope: [(slope * rate).sum_to_size(x.shape)])
 
-    def product(self, call: Call) -> Tensor:
+    def _product(self, call: Call) -> Tensor:
         value, share = call.run(), 1 / len(call.sources)
         assert isinstance(value, Tensor)
         return scaled(value, lambda slope: share * slope)
 
-    def layer(self, call: Call) -> Tensor | None:
+    def _layer(self, call: Call) -> Tensor | None:
         favouring = self.gamma > 0 and call.name in CONVOLUTIONS
         if not (favouring or self.epsilon):
             return None

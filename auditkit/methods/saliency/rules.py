@@ -8,8 +8,7 @@ depends on the input; parameters must not require one.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
 
@@ -18,6 +17,18 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from auditkit.methods.saliency.composites import COMPOSITES
+from auditkit.methods.saliency.function_kinds import (
+    GATES,
+    LAYERS,
+    LINEAR,
+    MAXIMA,
+    MULTILINEAR,
+    POINTWISE,
+    QUOTIENTS,
+    SOFTMAX,
+    STEPS,
+    Kind,
+)
 
 Function: TypeAlias = Callable[..., object]
 Pull: TypeAlias = Callable[[Tensor], Sequence[Tensor]]  # slopes of an output to those of its inputs
@@ -33,62 +44,6 @@ class Ruled(NamedTuple):
     change: Tensor  # (n,) what the scores are to add up to
     delta: Tensor  # (n,) sum of the scores less the change
     unruled: tuple[str, ...]  # functions met that no exact rule exists for, sorted
-
-
-# One number in, one number out, each place for itself; parameters are constants.
-POINTWISE = frozenset(
-    "abs absolute acos acosh arctan asin asinh atan atanh celu clamp clamp_max clamp_min clip cos"
-    " cosh elu erf erfc exp exp2 expm1 float_power gelu hardshrink hardsigmoid hardswish hardtanh"
-    " leaky_relu log log10 log1p log2 log_sigmoid logit logsigmoid mish nan_to_num pow prelu"
-    " reciprocal relu relu6 rpow rrelu rsqrt selu sigmoid silu sin sinh softplus softshrink"
-    " softsign special_expit sqrt square tan tanh tanhshrink threshold".split()
-)
-# Those that only jump: their slope is zero, or does not exist.
-STEPS = frozenset("ceil fix floor round sgn sign trunc".split())
-# Pointwise functions that let positive numbers through and hold back negative ones.
-RECTIFIERS = frozenset(
-    "celu elu gelu hardswish leaky_relu mish prelu relu relu6 rrelu selu silu softplus".split()
-)
-# Linear in each of their tensors: a product as soon as two of them depend on the input.
-PRODUCTS = frozenset(
-    "bilinear bmm chain_matmul conv1d conv2d conv3d conv_transpose1d conv_transpose2d"
-    " conv_transpose3d convolution dot einsum inner kron linear linalg_multi_dot linalg_vecdot"
-    " matmul mm mul multiply mv ger outer rmatmul rmul tensordot vdot vecdot".split()
-)
-# Products with weights, which make a layer.
-LAYERS = frozenset(
-    "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d convolution linear"
-    " matmul mm mv bmm einsum".split()
-)
-CONVOLUTIONS = frozenset(one for one in LAYERS if one.startswith("conv"))
-# Each place of the result is one of two constants' or tensors', as a mask that is fixed says.
-GATES = frozenset("masked_fill mul multiply rmul where".split())
-MAXIMA = frozenset(
-    "adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d amax max max_pool1d max_pool2d"
-    " max_pool3d".split()
-)
-QUOTIENTS = frozenset("div divide rdiv rtruediv true_divide truediv".split())
-SOFTMAX = frozenset("softmax log_softmax".split())
-# Functions that need no rule: linear in all their tensors taken together, or merely moving them.
-LINEAR = frozenset(
-    "abs_backward adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d add addbmm_bias"
-    " adjoint alias alpha_dropout as_strided as_subclass as_tensor atleast_1d atleast_2d"
-    " atleast_3d avg_pool1d avg_pool2d avg_pool3d batch_norm bfloat16 block_diag broadcast_tensors"
-    " broadcast_to cat channel_shuffle chunk clone column_stack concat concatenate contiguous copy"
-    " cpu cuda cumsum data_ptr deg2rad diag diag_embed diagflat diagonal diff double dropout"
-    " dropout1d dropout2d dropout3d dsplit dstack embedding_renorm expand expand_as feature_dropout"
-    " feature_alpha_dropout fft_fft2 fill fill_diagonal flatten flip fliplr flipud float fold"
-    " gather get getitem grid_sampler_fixed half hsplit hstack iadd im2col col2im index"
-    " index_add index_copy index_fill index_put index_select interpolate isub iter lerp_fixed mH mT"
-    " masked_scatter masked_select mean meshgrid moveaxis movedim narrow narrow_copy nanmean nansum"
-    " neg negative nn_functional numpy_T pad permute pixel_shuffle pixel_unshuffle positive"
-    " put radd ravel real repeat repeat_interleave requires_grad reshape reshape_as resize_as"
-    " retain_grad roll rot90 rsub scatter scatter_add select select_scatter set setitem"
-    " slice_scatter split split_with_sizes squeeze stack sub subtract sum sum_to_size swapaxes"
-    " swapdims t take take_along_dim tensor_split tile to trace transpose tril triu type type_as"
-    " unbind unflatten unfold unsafe_chunk unsafe_split unsqueeze upsample upsample_bilinear"
-    " upsample_nearest view view_as vsplit vstack zero constant_pad_nd".split()
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +89,8 @@ class Call:
     def at(self, tensors: Sequence[Tensor]) -> object:
         """Return what the function gives for other tensors in the places of `self.tensors`."""
         left = iter(tensors)
-        args, kwargs = _mapped((self.args, self.kwargs), lambda _: next(left))
+        args = [_mapped(one, lambda _: next(left)) for one in self.args]
+        kwargs = {name: _mapped(one, lambda _: next(left)) for name, one in self.kwargs.items()}
         return self.function(*args, **kwargs)
 
     def value(self) -> object:
@@ -143,15 +99,23 @@ class Call:
             return self.at([one.detach() for one in self.tensors])
 
 
-class Interception(TorchFunctionMode, ABC):
+Rule: TypeAlias = Callable[[Call], object | None]
+
+
+class Interception(TorchFunctionMode):
     """A mode in which functions get the gradients that an attribution method wants.
 
-    Each method of this class answers a call with a result whose gradient is the rule's, or with
-    None where the function's own gradient is wanted.
+    Parameters
+    ----------
+    rules : mapping of kind of function to callable
+        A rule answers a call with a result whose gradient is the rule's, or with None where the
+        function's own gradient is wanted, as for kinds without a rule. Composites are taken apart
+        before, and their parts are answered.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rules: Mapping[Kind, Rule]) -> None:
         super().__init__()
+        self.rules = rules
         self.unruled: set[str] = set()
 
     def __torch_function__(
@@ -177,96 +141,63 @@ class Interception(TorchFunctionMode, ABC):
         return result
 
     def _answer(self, call: Call) -> object | None:
-        name, n_sources = call.name, len(call.sources)
-        if name in GATES and n_sources == len(call.tensors) == 1:
-            return None  # only numbers beside the input
-        if name in PRODUCTS and n_sources > 1:
-            return self.product(call)
-        if name in GATES:
-            return self.gate(call)
-        if name in PRODUCTS:
-            return self.layer(call) if name in LAYERS else None
-        if name in QUOTIENTS and "rounding_mode" not in call.kwargs:
-            return self._quotient(call)
-        if name in POINTWISE | STEPS and n_sources == 1:
-            return self.pointwise(call)
-        if name == "detach":
-            return self.detached(call)
-        if name in SOFTMAX:
-            return self.softmax(call)
-        if name == "logsumexp":
-            return self.logsumexp(call)
-        if name in MAXIMA and n_sources == 1 and isinstance(call.args[0], Tensor):
-            if not isinstance(call.argument(1, "other"), Tensor):
-                return self.maximum(call)
-        if name in COMPOSITES:
+        kind = kind_of(call)
+        if kind == "composite":
             with self:  # its parts come back here
-                result = COMPOSITES[name](*call.args, **call.kwargs)
+                result = COMPOSITES[call.name](*call.args, **call.kwargs)
             if result is not NotImplemented:
                 return result
-        return self._unknown(call)
+            kind = "unknown"
+        if kind == "unknown":
+            value = call.run()
+            if not any(one.requires_grad for one in tensors_in(value)):
+                return value if call.written is None else None  # an order, a shape, a comparison
+            self.unruled.add(call.name)
+        rule = self.rules.get(kind)
+        return None if rule is None else rule(call)
 
-    def _quotient(self, call: Call) -> object | None:
-        above, below = call.args[:2]
-        if call.name in ("rdiv", "rtruediv"):
-            above, below = below, above
-        if not isinstance(below, Tensor):
-            return None
-        if not below.requires_grad:
-            return self.gate(call)
-        with self:
-            return self.quotient(above, below)
 
-    def _unknown(self, call: Call) -> object | None:
-        value = call.run()
-        if not any(one.requires_grad for one in tensors_in(value)):
-            return value if call.written is None else None  # an order, a shape, a comparison
-        self.unruled.add(call.name)
-        return self.unknown(call)
+def kind_of(call: Call) -> Kind:
+    """Return which kind of function a call is of, given what depends on the input."""
+    name, n_sources = call.name, len(call.sources)
+    if name in MULTILINEAR and n_sources > 1:
+        return "product"
+    if name in QUOTIENTS and "rounding_mode" not in call.kwargs:
+        below = divided(call)[1]
+        held = isinstance(below, Tensor) and below.requires_grad
+        return "quotient" if held else _gate_of(call)
+    if name in GATES:
+        return _gate_of(call)
+    if name in MULTILINEAR:
+        return "layer" if name in LAYERS else "linear"
+    if n_sources == 1 and name in POINTWISE | STEPS:
+        return "step" if name in STEPS else "pointwise"
+    if name in SOFTMAX:
+        return "softmax"
+    if name in MAXIMA and n_sources == 1 and not isinstance(call.argument(1, "other"), Tensor):
+        return "maximum"
+    match name:
+        case "logsumexp" | "detach":
+            return name
+        case _:
+            return "composite" if name in COMPOSITES else "unknown"
 
-    @abstractmethod
-    def pointwise(self, call: Call) -> Tensor | None:
-        """Answer a function in `POINTWISE` or `STEPS` of one tensor that depends on the input."""
 
-    def product(self, call: Call) -> Tensor | None:
-        """Answer a function in `PRODUCTS` of two or more tensors that depend on the input."""
-        return None
+def _gate_of(call: Call) -> Kind:
+    return "linear" if len(call.tensors) == 1 else "gate"  # plain numbers are the same every time
 
-    def quotient(self, above: object, below: Tensor) -> object:
-        """Return above / below with the mode on, where `below` depends on the input."""
-        return torch.true_divide(above, below.detach())  # pyright: ignore[reportArgumentType]
 
-    def gate(self, call: Call) -> Tensor | None:
-        """Answer a function in `GATES`, or a quotient whose divisor is fixed, of one tensor or more that depend on the input."""
-        return None
-
-    def layer(self, call: Call) -> Tensor | None:
-        """Answer a function in `LAYERS`, of one tensor that depends on the input."""
-        return None
-
-    def maximum(self, call: Call) -> object | None:
-        """Answer a maximum over windows or dimensions."""
-        return None
-
-    def softmax(self, call: Call) -> Tensor | None:
-        """Answer softmax or its logarithm."""
-        return None
-
-    def logsumexp(self, call: Call) -> Tensor | None:
-        """Answer the logarithm of a sum of exponentials."""
-        return None
-
-    def detached(self, call: Call) -> Tensor | None:
-        """Answer a call that cuts the gradient, though not the dependence, on purpose."""
-        return None
-
-    def unknown(self, call: Call) -> object | None:
-        """Answer a function that is on no list."""
-        return None
+def divided(call: Call) -> tuple[object, object]:
+    """Return what is divided, and by what."""
+    above, below = call.args[0], call.argument(1, "other")
+    return (below, above) if call.name in ("rdiv", "rtruediv") else (above, below)
 
 
 def call_of(name: str, func: Function, args: tuple[object, ...], kwargs: dict[str, object]) -> Call:
     """Return a call without side effects, and what the caller wants written."""
+    if not args and "input" in kwargs:
+        args = (kwargs["input"],)
+        kwargs = {name: one for name, one in kwargs.items() if name != "input"}
     spelled = getattr(func, "__name__", "")
     in_place = spelled.endswith("_") and not spelled.endswith("__")
     in_place = in_place or (spelled.startswith("__i") and spelled[3:-2] == name)
@@ -329,6 +260,14 @@ def scaled(value: Tensor, factor: Callable[[Tensor], Tensor]) -> Tensor:
     return attached(value, [value], lambda slope: [factor(slope)])
 
 
+def rounding_slope(call: Call) -> float:
+    """Return the slope of a step as if it did not round: 1, or 0 for a sign.
+
+    Quantised networks are trained with such slopes (Bengio et al., 2013, arXiv:1308.3432).
+    """
+    return 0.0 if call.name in ("sgn", "sign") else 1.0
+
+
 def slope_of(call: Call, point: Tensor) -> Tensor:
     """Return the derivative of a pointwise function at each number of `point`, 0 where none is."""
     with torch.enable_grad():
@@ -351,7 +290,7 @@ class _Attached(torch.autograd.Function):
     """The value comes in a list, so that it is no input and may later be changed in place."""
 
     @staticmethod
-    def forward(ctx: object, value: list[Tensor], pull: Pull, *sources: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def forward(ctx: object, value: list[Tensor], pull: Pull, *_: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx.pull = pull  # pyright: ignore[reportAttributeAccessIssue]
         return value.pop()
 
