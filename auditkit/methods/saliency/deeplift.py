@@ -97,14 +97,14 @@ def deeplift(
 def _some(logits: Logits, inputs: Tensor, reference: Tensor, target: Tensor) -> Ruled:
     first = _Recording()
     with torch.enable_grad(), first:
-        start = score_of(logits, reference.detach().clone().requires_grad_(True), target).detach()
+        start = score_of(logits, reference.detach().clone().requires_grad_(True), target)
     second = _Rescale(first.records, len(inputs))
     leaf = inputs.detach().clone().requires_grad_(True)
     with torch.enable_grad(), second:
         score = score_of(logits, leaf, target)
     (slope,) = torch.autograd.grad(score.sum(), leaf)
     scores = slope * (leaf.detach() - reference)
-    change = score.detach() - start
+    change = score.detach() - start.detach()  # outside of the mode, in which nothing detaches
     missed = scores.double().flatten(1).sum(dim=1).to(change) - change
     return Ruled(scores, change, missed, tuple(sorted(second.unruled)))
 
