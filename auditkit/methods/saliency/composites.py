@@ -155,18 +155,20 @@ def group_norm(
 
 def instance_norm(
     x: Tensor,
+    *others: object,
     running_mean: Tensor | None = None,
-    _running_var: Tensor | None = None,
+    running_var: Tensor | None = None,
     weight: Tensor | None = None,
     bias: Tensor | None = None,
     use_input_stats: bool = True,
-    _momentum: float = 0.1,
     eps: float = 1e-5,
-    *_: object,
+    **_: object,
 ) -> object:
-    """Return (n, c, ...) less the mean of each channel of each x, over its deviation."""
-    if running_mean is not None or not use_input_stats:
+    """Return (n, c, ...) less the mean of each channel of each input, over its deviation."""
+    if others:  # another function of that name, with its arguments in another order
         return NotImplemented
+    if not use_input_stats:
+        return functional.batch_norm(x, running_mean, running_var, weight, bias, eps=eps)
     normal = _standardised(x, tuple(range(2, x.ndim)), eps)
     return _per_channel(normal, weight, bias)
 

@@ -44,7 +44,7 @@ LAYERS = CONVOLUTIONS | _names("bmm einsum linear matmul mm mv rmatmul")
 # Linear in each of their tensors.
 MULTILINEAR = LAYERS | _names(
     "bilinear chain_matmul dot ger inner kron linalg_multi_dot linalg_vecdot mul multiply outer"
-    " rmul tensordot vdot vecdot"
+    " rmul tensordot vdot"
 )
 GATES = _names("masked_fill mul multiply rmul where")
 MAXIMA = _names(

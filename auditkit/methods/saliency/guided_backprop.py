@@ -85,7 +85,8 @@ class _Guide(Interception):
 
 def _is_relu(call: Call) -> bool:
     """Return whether a clamp at zero is meant, one-sided or up to a limit."""
-    if call.name not in ("clamp", "clamp_min", "clip"):
+    names = {"clamp": "min", "clamp_min": "min", "clip": "min", "hardtanh": "min_val"}
+    if call.name not in names:
         return False
-    least = call.argument(1, "min")
+    least = call.argument(1, names[call.name])
     return isinstance(least, int | float) and least == 0

@@ -9,7 +9,7 @@ depends on the input; parameters must not require one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 import torch
@@ -132,6 +132,9 @@ class Interception(TorchFunctionMode):
         if not depends or name in LINEAR or not torch.is_grad_enabled():
             return func(*args, **kwargs)
         call = call_of(name, func, args, kwargs)
+        if call is None:
+            self.unruled.add(name)
+            return func(*args, **kwargs)
         result = self._answer(call)
         if result is None:
             return func(*args, **kwargs)
@@ -193,25 +196,31 @@ def divided(call: Call) -> tuple[object, object]:
     return (below, above) if call.name in ("rdiv", "rtruediv") else (above, below)
 
 
-def call_of(name: str, func: Function, args: tuple[object, ...], kwargs: dict[str, object]) -> Call:
-    """Return a call without side effects, and what the caller wants written."""
+def call_of(
+    name: str, func: Function, args: tuple[object, ...], kwargs: dict[str, object]
+) -> Call | None:
+    """Return a call without side effects, or None where a function has no such form."""
     if not args and "input" in kwargs:
         args = (kwargs["input"],)
-        kwargs = {name: one for name, one in kwargs.items() if name != "input"}
-    spelled = getattr(func, "__name__", "")
-    in_place = spelled.endswith("_") and not spelled.endswith("__")
-    in_place = in_place or (spelled.startswith("__i") and spelled[3:-2] == name)
+        kwargs = {key: one for key, one in kwargs.items() if key != "input"}
+    spelled: str = getattr(func, "__name__", "")
     asked = kwargs.get("inplace") is True
-    call = Call(name=name, function=func, args=args, kwargs=kwargs)
-    if not (in_place or asked):
-        return call
-    written = args[0]
-    assert isinstance(written, Tensor)
-    function = func if asked else _without_side_effects(func, name)
     if asked:
         kwargs = {**kwargs, "inplace": False}
+    elif spelled in _IN_PLACE or (spelled.endswith("_") and not spelled.endswith("__")):
+        homes = (Tensor, torch, torch.nn.functional)
+        func = next((getattr(one, name) for one in homes if hasattr(one, name)), func)
+    else:
+        return Call(name=name, function=func, args=args, kwargs=kwargs)
+    written = args[0] if args else None
+    still = not asked and getattr(func, "__name__", "") == spelled
+    if still or not isinstance(written, Tensor):
+        return None
     args = (written.clone(), *args[1:])
-    return replace(call, function=function, args=args, kwargs=kwargs, written=written)
+    return Call(name=name, function=func, args=args, kwargs=kwargs, written=written)
+
+
+_IN_PLACE = {"__imul__": "mul", "__idiv__": "div", "__itruediv__": "div", "__ipow__": "pow"}
 
 
 def bare_name(func: Function) -> str:
@@ -223,10 +232,7 @@ def bare_name(func: Function) -> str:
     ('relu', 'rmul', 'elu')
     """
     name: str = getattr(func, "__name__", type(func).__name__)
-    bare = name.strip("_").removesuffix("_with_indices")
-    if bare in ("imul", "itruediv", "idiv", "ipow", "imatmul"):
-        return bare[1:]
-    return bare
+    return _IN_PLACE.get(name) or name.strip("_").removesuffix("_with_indices")
 
 
 def tensors_in(value: object) -> list[Tensor]:
@@ -298,17 +304,6 @@ class _Attached(torch.autograd.Function):
     def backward(ctx: object, slope: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         pull: Pull = ctx.pull  # pyright: ignore[reportAttributeAccessIssue]
         return (None, None, *pull(slope))
-
-
-def _without_side_effects(func: Function, name: str) -> Function:
-    """Return the function that computes what an in-place one writes."""
-    for home in (torch.Tensor, torch, torch.nn.functional):
-        in_home = getattr(home, getattr(func, "__name__", ""), None)
-        if in_home is func or (home is torch.Tensor and in_home is not None):
-            found = getattr(home, name, None)
-            if found is not None:
-                return found
-    return getattr(torch.nn.functional, name, None) or getattr(torch, name)
 
 
 def _mapped(value: object, change: Callable[[Tensor], Tensor]) -> object:

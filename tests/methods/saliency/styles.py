@@ -56,10 +56,8 @@ class Convolutions(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         x = self.activate(self.convolutions[0](images), 0)
         x = self.activate(self.norm(self.convolutions[1](x)), 1) + x
-        if self.pool == "max":
-            x = functional.max_pool2d(x, 2)
-        else:
-            x = functional.avg_pool2d(x, 2)
+        pooled = functional.max_pool2d if self.pool == "max" else functional.avg_pool2d
+        x = pooled(x, 2)
         return self.head(self.activate(self.convolutions[2](x), 2).flatten(1))
 
 

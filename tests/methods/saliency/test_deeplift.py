@@ -116,7 +116,7 @@ def test_a_deep_net_equals_the_paper_written_out():
 
 
 def peer(module: nn.Module, images: Tensor, reference: Tensor, target: Tensor) -> Tensor | None:
-    """captum's scores, or None where it raises; on a copy, for it leaves hooks behind."""
+    """Scores of captum, or None where it raises; on a copy, for it leaves hooks behind."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
