@@ -1,11 +1,11 @@
 """Attribution rules on functions beside captum's: `python benchmarks/attribution_rules.py`.
 
 Three Markdown tables. DeepLIFT promises scores that add up to a change: printed is by how much they
-miss it, median / largest |sum of scores - change| / |change| over 16 inputs, for small networks that
-write the same things in different ways (a reference of zeros), and for the built-in networks on
-their own data, over the inputs whose score changes by 0.1 nats or more. Guided backpropagation and
-LRP have a right answer on the networks of ReLUs: the same network with a module for each use, and
-without biases, in which relevance adds up to the score.
+miss it, median / largest |sum of scores - change| / |change|. Small networks that write the same
+things in different ways get 16 images and a reference of zeros, the built-in networks their own
+data; counted are inputs whose score changes by 0.01 nats or more, and by 0.1 or more. Guided
+backpropagation and LRP have a right answer on networks of ReLUs: what the network with a module for
+each use gives (largest difference), and, without biases, relevance that adds up to the score.
 """
 
 from __future__ import annotations
@@ -99,17 +99,20 @@ def theirs(
         return type(error).__name__
 
 
-def style_row(style: str, images: Tensor, target: Tensor) -> str:
+def style_row(style: str, images: Tensor, target: Tensor, pool: str = "max") -> str:
     """Return by how much DeepLIFT's scores miss the change, theirs and ours."""
-    module, reference = network(style), torch.zeros_like(images)
+    module, reference = network(style, pool=pool), torch.zeros_like(images)
     found = deeplift(module, images, target, reference=reference)
     change = (module(images) - module(reference)).gather(1, target[:, None])[:, 0]
-    other = theirs(DeepLift, module, images, reference, target=target)
-    cell = other
-    if isinstance(other, Tensor):
-        cell = in_words((other.flatten(1).sum(1) - change).abs() / change.abs())
-    ours = (found.scores.flatten(1).sum(1) - change).abs() / change.abs()
-    return f"| {style} | {cell} | {in_words(ours)} | {', '.join(found.unruled) or '-'} |"
+    cells: list[str] = []
+    for scores in (theirs(DeepLift, module, images, reference, target=target), found.scores):
+        if isinstance(scores, Tensor):
+            missed = (scores.flatten(1).sum(1) - change).abs() / change.abs()
+            cells.append(in_words(missed[change.abs() >= SMALLEST / 10]))
+        else:
+            cells.append(scores)
+    words = style if pool == "max" else f"{style}, {pool} pooling"
+    return f"| {words} | {' | '.join(cells)} | {', '.join(found.unruled) or '-'} |"
 
 
 def relu_row(style: str, images: Tensor, target: Tensor) -> str:
@@ -164,6 +167,7 @@ def main() -> None:
     images, target = torch.rand(16, 3, 8, 8, generator=rng), torch.arange(16) % 5
     print("| network | captum DeepLift | here | without an exact rule |")
     print("|---|---|---|---|")
+    print(style_row("module", images, target, pool="mean"), flush=True)
     for style in (*MODULES, *ACTIVATIONS, *ATTENTIONS):
         print(style_row(style, images, target), flush=True)
     print("\n| network | captum guided | here | captum LRP | here |")

@@ -71,7 +71,7 @@ class _Guide(Interception):
     """Only positive slopes pass."""
 
     def __init__(self) -> None:
-        super().__init__({"pointwise": self._pointwise})
+        super().__init__({"pointwise": self._pointwise, "gate": self._gate})
         self.met: set[str] = set()
 
     def _pointwise(self, call: Call) -> Tensor | None:
@@ -80,6 +80,16 @@ class _Guide(Interception):
         self.met.add(call.name)
         value = call.run()
         assert isinstance(value, Tensor)
+        return scaled(value, lambda slope: slope.clamp(min=0))
+
+    def _gate(self, call: Call) -> Tensor | None:
+        """Answer a mask by the same rule where it is a ReLU, such as z * (z > 0)."""
+        value, (x, *more) = call.run(), call.sources
+        if more or not isinstance(value, Tensor) or value.shape != x.shape:
+            return None
+        if not (bool((x < 0).any()) and torch.equal(value, x.relu())):
+            return None
+        self.met.add("relu")
         return scaled(value, lambda slope: slope.clamp(min=0))
 
 

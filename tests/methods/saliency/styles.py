@@ -44,7 +44,7 @@ class Convolutions(nn.Module):
         self.convolutions = nn.ModuleList(
             nn.Conv2d(3 if i == 0 else 6, 6, 3, padding=1, bias=bias) for i in range(3)
         )
-        self.norm = nn.BatchNorm2d(6) if bias else nn.Identity()
+        self.norm = nn.BatchNorm2d(6) if bias else None
         self.relus = nn.ModuleList(nn.ReLU(inplace=style == "in place") for _ in range(3))
         self.head = nn.Linear(6 * 16, 5, bias=bias)
 
@@ -55,7 +55,8 @@ class Convolutions(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.activate(self.convolutions[0](images), 0)
-        x = self.activate(self.norm(self.convolutions[1](x)), 1) + x
+        z = self.convolutions[1](x)
+        x = self.activate(z if self.norm is None else self.norm(z), 1) + x
         pooled = functional.max_pool2d if self.pool == "max" else functional.avg_pool2d
         x = pooled(x, 2)
         return self.head(self.activate(self.convolutions[2](x), 2).flatten(1))

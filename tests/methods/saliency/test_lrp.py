@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -104,8 +105,7 @@ def test_epsilon_and_gamma_written_out():
 def test_rules_by_hand():
     x = torch.tensor([[1.5, -0.5, 0.0, 3.0]])
 
-    def relevance(logits: object) -> list[float]:
-        assert callable(logits)
+    def relevance(logits: Callable[[Tensor], Tensor]) -> list[float]:
         return lrp(lambda r: logits(r)[:, None], x, FIRST, epsilon=0.0).scores[0].tolist()
 
     assert relevance(lambda r: functional.gelu(r).sum(1)) == pytest.approx(
@@ -160,10 +160,9 @@ def test_attention_follows_the_formulas_of_attnlrp(way: str):
     r_fits = fits * (r_shares - shares * r_shares.sum(1, keepdim=True))
     ratio = r_fits / (2 * fits)
     r_q, r_k = q * (ratio @ k) * d**-0.5, k * (ratio.T @ q) * d**-0.5
-    expected = sum(
-        x * (part / total @ weight.T)
-        for part, total, weight in ((r_q, q, query), (r_k, k, key), (r_v, v, value))
-    )
+    expected = torch.zeros_like(x)
+    for part, total, weight in ((r_q, q, query), (r_k, k, key), (r_v, v, value)):
+        expected += x * (part / total @ weight.T)
     found = lrp(logits, x[None], FIRST, epsilon=0.0)
     assert torch.allclose(found.scores[0], expected, atol=1e-4)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor
@@ -10,8 +12,9 @@ from auditkit.methods.saliency.paths import along_path, mean_softmax
 from auditkit.methods.saliency.rules import Call
 
 
-def slopes(function: object, ends: list[Tensor], starts: list[Tensor], nodes: int) -> list[Tensor]:
-    assert callable(function)
+def slopes(
+    function: Callable[..., Tensor], ends: list[Tensor], starts: list[Tensor], nodes: int
+) -> list[Tensor]:
     leaves = [one.clone().requires_grad_(True) for one in ends]
     call = Call(name="", function=function, args=tuple(leaves), kwargs={})
     return list(along_path(call, starts, nodes)(torch.ones(function(*ends).shape)))
