@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -39,7 +40,7 @@ def apart() -> Callable[[Tensor], object]:
     return lambda x: own(x, x[:, :, :4], x[:, :, 1:4])
 
 
-def sdpa(**kwargs: object) -> Callable[[Tensor], object]:
+def sdpa(**kwargs: Any) -> Callable[[Tensor], object]:
     attention = functional.scaled_dot_product_attention
     return lambda x: attention(x[:, None], x.flip(1)[:, None], x[:, None] * 2, **kwargs)
 

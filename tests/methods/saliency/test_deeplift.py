@@ -85,6 +85,28 @@ def test_a_softmax_does_not_see_what_all_have_in_common():
     assert sum(far) == pytest.approx(70, abs=1e-3)  # far beyond what the nodes resolve
 
 
+def test_where_changes_cancel_the_slope_stands_in_for_their_ratio():
+    steep = torch.tensor(1.0).sigmoid() * torch.tensor(-1.0).sigmoid() * 2
+    found = contributions(lambda x: one((x[:, 0] - x[:, 1]).sigmoid()), [3, 2], [1, 0])
+    assert found == pytest.approx([float(steep), -float(steep)], abs=1e-5)
+    nearly = contributions(lambda x: one((x[:, 0] - x[:, 1]).sigmoid()), [3, 2 + 2e-7], [1, 0])
+    assert nearly == pytest.approx(found, abs=1e-4)
+
+
+def test_what_a_model_overwrites_later_was_seen_as_it_was():
+    def logits(x: Tensor) -> Tensor:
+        held = 2 * x
+        shown = held.sigmoid().sum(1) + held[:, 0] * held[:, 1]
+        held += 5
+        return one(shown + held.sum(1))
+
+    x, x0 = torch.tensor([1.0, 2.0]), torch.tensor([0.0, -1.0])
+    moved = (2 * x).sigmoid() - (2 * x0).sigmoid() + 2 * (x - x0)
+    halves = torch.tensor([2 * (4 - 2) / 2, 6 * (2 + 0) / 2])
+    found = contributions(logits, x.tolist(), x0.tolist())
+    assert found == pytest.approx((moved + halves).tolist(), abs=1e-5)
+
+
 def test_symmetric_features_get_the_same_and_a_dummy_nothing():
     def logits(x: Tensor) -> Tensor:
         return one(functional.gelu(x[:, 0] + x[:, 1]) * (x[:, 0] * x[:, 1]).tanh())

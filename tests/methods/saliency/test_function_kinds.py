@@ -23,7 +23,7 @@ KINDS = {
 
 
 def exists(name: str) -> bool:
-    homes = (torch, Tensor, functional, torch._C._nn, torch.ops.aten)
+    homes = (torch, Tensor, functional, torch.ops.aten)
     spellings = (name, f"{name}_", f"__{name}__", f"__{name}", f"_{name}")
     return name == "get" or any(hasattr(home, one) for home in homes for one in spellings)
 

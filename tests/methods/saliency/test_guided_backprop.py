@@ -75,9 +75,9 @@ def test_without_a_rectifier_it_is_the_plain_gradient_and_says_so():
     found = guided_backprop(model.logits, noise(3, 1, 2, 2), torch.arange(3))
     assert torch.allclose(found.scores, weight, atol=1e-6)
     assert found.rectifiers == ()
-    kept = torch.tensor([1.0, 0.0, 1.0])  # a mask that is no ReLU
+    kept = torch.tensor([1.0, 0.5, 0.0])  # a mask that is no ReLU
     found = guided_backprop(
-        lambda x: -x * kept, torch.tensor([[1.0, -1.0, 2.0]]), torch.tensor([0])
+        lambda x: -(x * kept), torch.tensor([[1.0, -1.0, 2.0]]), torch.tensor([0])
     )
     assert found.scores.tolist() == [[-1.0, 0.0, 0.0]]
     found = guided_backprop(lambda x: -x.tanh(), torch.ones(1, 2), torch.tensor([0]))
