@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from auditkit.methods.saliency.scores import score_of
+from auditkit.methods.saliency.slopes import slopes_at
 from auditkit.methods.saliency.tokens import patch_grid
 from auditkit.methods.saliency.unsuited import Unsuited
 from auditkit.models.classifier import Logits
@@ -64,7 +65,7 @@ def last_spatial_activation(
     for seen in reversed(watch.seen):
         if "pool" in seen.name:
             continue
-        slopes = _slopes(scores.sum(), seen.values)
+        (slopes,) = slopes_at(scores.sum(), [seen.values])
         if slopes is None:
             continue
         if seen.values.ndim == 4:
@@ -143,15 +144,6 @@ def _tensors(values: Sequence[object]) -> Iterator[Tensor]:
             yield from _tensors(list(one))  # pyright: ignore[reportUnknownArgumentType]
 
 
-def _slopes(score: Tensor, values: Tensor) -> Tensor | None:
-    """Return the slope of a score at an activation; None where one is not made from the other."""
-    found: Sequence[Tensor | None] = torch.autograd.grad(
-        score, values, retain_graph=True, allow_unused=True
-    )
-    slopes = found[0]
-    return None if slopes is None else slopes.nan_to_num(0.0, 0.0, 0.0)
-
-
 def _of_map(seen: _Seen, slopes: Tensor) -> Activation:
     _, channels, rows, columns = seen.values.shape
     layer = f"activation {rows}x{columns} of {channels} channels after {_words(seen.name)}"
@@ -182,9 +174,14 @@ def _batch_comes_second(values: Tensor, scores: Tensor, images: Tensor) -> bool 
         values.shape[i] == n and patch_grid(values.shape[1 - i], *size) is not None for i in (0, 1)
     )
     if first and second and n > 1:  # as many inputs as tokens: whose score has a slope where?
-        slopes = _slopes(scores[0], values)
-        return slopes is not None and bool(slopes[1:].any())
+        return any(_has_slope_beside(values, scores, i) for i in (0, n - 1))
     return None if not (first or second) else not first
+
+
+def _has_slope_beside(values: Tensor, scores: Tensor, i: int) -> bool:
+    """Return whether the score of input i has a slope outside the i-th row."""
+    (slopes,) = slopes_at(scores[i], [values])
+    return slopes is not None and bool(slopes[:i].any() or slopes[i + 1 :].any())
 
 
 def _batch_first(tokens: Tensor, second: bool) -> Tensor:

@@ -18,6 +18,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from auditkit.methods.saliency.scores import score_of
+from auditkit.methods.saliency.slopes import slopes_at
 from auditkit.methods.saliency.unsuited import Unsuited
 from auditkit.models.classifier import Logits
 
@@ -109,7 +110,7 @@ def attended(logits: Logits, inputs: Tensor, target: Tensor) -> Attended | Unsui
         score = score_of(logits, leaf, target).sum()
     if not tap.maps:
         return Unsuited("no attention between tokens was seen while the model ran")
-    slopes = _slopes(score, tap.maps)
+    slopes = slopes_at(score, tap.maps)
     used = list(zip(tap.maps, slopes, strict=True))
     used = [one for one in used if one[1] is not None] or used  # the rest leads elsewhere
     reason = _why_no_chain([one for one, _ in used], len(inputs))
@@ -304,16 +305,7 @@ def _depends(late: Tensor, early: Tensor) -> bool:
         return not early.requires_grad  # the network forbids gradients: nothing can be known
     if not early.requires_grad:
         return True
-    return _slopes(late.sum(), [early])[0] is not None
-
-
-def _slopes(score: Tensor, maps: Sequence[Tensor]) -> list[Tensor | None]:
-    """Return the slopes of a score; None where it is not made from a map."""
-    able = [one for one in maps if one.requires_grad and score.requires_grad]
-    if not able:
-        return [None] * len(maps)
-    found = iter(torch.autograd.grad(score, able, retain_graph=True, allow_unused=True))
-    return [next(found) if one.requires_grad else None for one in maps]
+    return slopes_at(late.sum(), [early])[0] is not None
 
 
 def _layers(used: Sequence[tuple[Tensor, Tensor | None]], n: int) -> Iterator[Layer]:
@@ -321,7 +313,7 @@ def _layers(used: Sequence[tuple[Tensor, Tensor | None]], n: int) -> Iterator[La
     for weights, slopes in used:
         kind = _kind(weights, tokens)
         assert kind is not None  # seen to by `_why_no_chain`
-        known = torch.zeros_like(weights) if slopes is None else slopes.nan_to_num(0.0, 0.0, 0.0)
+        known = torch.zeros_like(weights) if slopes is None else slopes
         yield Layer(_per_head(weights.detach(), n), _per_head(known, n), kind)
 
 

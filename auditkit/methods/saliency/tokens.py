@@ -57,7 +57,8 @@ def patch_grid(
     for others in EXTRAS:
         for rows in range(1, height + 1):
             columns, rest = divmod(rows * width, height)
-            if rest == 0 and rows * columns == count - others > 1:
+            whole = height % rows == 0 or others <= 1  # else too many counts would fit
+            if whole and rest == 0 and rows * columns == count - others > 1:
                 at_end = others == 1 and answering == count - 1
                 return PatchGrid(rows, columns, 0 if at_end else others, others)
     return None
