@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from auditkit.checks.attribution.attention_faithfulness import AttentionFaithfulness
 from auditkit.checks.attribution.saliency import Saliency
 from auditkit.checks.base import Check
 from auditkit.checks.bias.group_gap import GroupGap
@@ -64,6 +65,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     GroupGap,
     GroupRobustness,
     Saliency,
+    AttentionFaithfulness,
 )
 
 

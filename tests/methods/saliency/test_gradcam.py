@@ -94,6 +94,7 @@ def test_it_equals_captum_on_modules() -> None:
     model, images = Deep().eval().requires_grad_(False), noise(4, 3, 8, 8)
     leaf = images.clone().requires_grad_(True)
     peer = LayerGradCam(model, model.body[-1]).attribute(leaf, TARGET, relu_attributions=True)
+    assert isinstance(peer, Tensor)
     found = cam(model, images)
     assert torch.allclose(found.grid, peer[:, 0], atol=1e-6)
     enlarged = functional.interpolate(peer, size=(8, 8), mode="bilinear")[:, 0]
@@ -108,6 +109,7 @@ def test_tokens_are_not_taken_for_channels() -> None:
     target = torch.arange(16) % 3
     leaf = images.clone().requires_grad_(True)
     peer = LayerGradCam(model, model.norm).attribute(leaf, target)
+    assert isinstance(peer, Tensor)
     assert peer.shape == (16, 1, 32)
     found = cam(model, images, target)
     assert found.grid.shape == (16, 4, 4)
