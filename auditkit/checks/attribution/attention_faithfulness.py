@@ -40,6 +40,13 @@ from auditkit.statistics import bootstrap_mean
 from auditkit.types import Floats, Keys, Params, Scalar
 
 ATTENTION = tuple(ATTENTION_MAPS)
+LABELS = {  # short enough for a chart
+    "gradient-weighted-attention": "weighted",
+    "attention-rollout": "rollout",
+    "last-attention": "last layer",
+    "gradient": "gradient",
+    "random": "random scores",
+}
 MAPS = (*ATTENTION, "gradient", "random")
 GAINS = {"gain_over_random": "random", "gain_over_gradient": "gradient"}
 PURPOSE = "attention-faithfulness"
@@ -221,23 +228,7 @@ class AttentionFaithfulness(Check):
         )  # fmt: skip
 
     def _evidence(self, records: Records, context: Context) -> dict[str, Evidence]:
-        bars: list[Bar] = []
-        for name in MAPS:
-            values = _values(records, "effect_correlation", name)
-            if len(values) < 2:
-                bars.append(Bar(label=_label(name), value=None, n=len(values)))
-                continue
-            seed = context.key(PURPOSE, "effect_correlation", name)
-            low, high = bootstrap_mean(values, seed=seed, level=context.level)
-            bars.append(
-                Bar(
-                    label=_label(name),
-                    value=float(values.mean()),
-                    low=low,
-                    high=high,
-                    n=len(values),
-                )
-            )
+        bars = [_bar(records, context, name) for name in MAPS]
         evidence: dict[str, Evidence] = {
             "maps": Bars(
                 title="How well each map orders parts by their effect",
@@ -254,12 +245,22 @@ class AttentionFaithfulness(Check):
         return evidence
 
     def _table(self, records: Records) -> Table:
+        metrics = ("effect_correlation", "size_correlation")
         rows: list[list[Scalar]] = [
-            [_label(name), *(_mean(_values(records, metric, name)) for metric in self.meta.metrics)]
+            [_label(name), *(_mean(_values(records, metric, name)) for metric in metrics)]
             for name in MAPS
         ]
-        labels = [metric.label for metric in self.meta.metrics.values()]
+        labels = [self.meta.metrics[metric].label for metric in metrics]
         return Table(title="Attention beside other maps", columns=["map", *labels], rows=rows)
+
+
+def _bar(records: Records, context: Context, name: str) -> Bar:
+    values = _values(records, "effect_correlation", name)
+    if len(values) < 2:
+        return Bar(label=LABELS[name], value=None, n=len(values))
+    seed = context.key(PURPOSE, "effect_correlation", name)
+    low, high = bootstrap_mean(values, seed=seed, level=context.level)
+    return Bar(label=LABELS[name], value=float(values.mean()), low=low, high=high, n=len(values))
 
 
 def _values(records: Records, metric: str, name: str) -> Floats:

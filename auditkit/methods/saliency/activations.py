@@ -25,6 +25,7 @@ _RESHAPES_MAP = frozenset(  # another size or number of channels, still the layo
     {"cat", "concat", "concatenate", "interpolate", "pad", "pixel_shuffle", "pixel_unshuffle"}
 )
 _MOVES = frozenset({"permute", "transpose", "swapaxes", "movedim", "flatten", "reshape", "view"})
+_ATTENTION = frozenset({"scaled_dot_product_attention", "multi_head_attention_forward"})
 _TOKEN_STREAM = frozenset({"add", "radd", "iadd", "layer_norm", "rms_norm", "batch_norm"})
 
 
@@ -43,8 +44,9 @@ def last_spatial_activation(
 
     In a convolutional network it is the last one of shape (n, c, h', w') with more than one row
     and column, before it is pooled: pooling only makes it coarser. In a vision transformer it is
-    the last stream of tokens (n, t, d), or (t, n, d), at whose patches the score has a slope at
-    all: where the answer is read from a class token, patches of the last layer count for nothing.
+    the stream of tokens (n, t, d), or (t, n, d), that the last attention reads: behind it each
+    patch holds something of all others, so that its place says little, and where the answer is
+    read from a class token, patches count for nothing there.
 
     Parameters
     ----------
@@ -76,7 +78,7 @@ def last_spatial_activation(
         values, slopes = (_batch_first(one, second).detach() for one in (seen.values, slopes))
         answering = _only_token(slopes) if answering is None else answering
         found = _of_tokens(seen.name, values, slopes, images, answering)
-        if found is not None:
+        if found is not None and not watch.is_mixed(seen):
             return found
     return Unsuited("no activation between the image and the logits keeps the layout of the image")
 
@@ -84,6 +86,7 @@ def last_spatial_activation(
 class _Seen(NamedTuple):
     values: Tensor
     name: str
+    attended: int  # how often attention ran before
 
 
 @final
@@ -93,12 +96,17 @@ class _Watch(TorchFunctionMode):
     def __init__(self, n: int) -> None:
         super().__init__()
         self.n = n
+        self._attended = 0
         self._seen: dict[int, _Seen] = {}  # by id of tensors that are kept, so that none is reused
 
     @property
     def seen(self) -> list[_Seen]:
         """In the order in which they got their last value."""
         return list(self._seen.values())
+
+    def is_mixed(self, seen: _Seen) -> bool:
+        """Whether a stream of tokens came out of the last attention."""
+        return seen.attended == self._attended > 0
 
     def __torch_function__(
         self,
@@ -110,12 +118,19 @@ class _Watch(TorchFunctionMode):
         """Call the function and remember what it returns, if it has the layout of the image."""
         kwargs = kwargs or {}
         output = func(*args, **kwargs)
-        if isinstance(output, Tensor) and output.requires_grad and output.is_floating_point():
-            name = getattr(func, "__name__", "").strip("_")
-            if self._is_map(name, args, kwargs, output) or self._is_stream(name, output):
-                self._seen.pop(id(output), None)  # in-place functions return what they were given
-                self._seen[id(output)] = _Seen(output, name)
+        name = getattr(func, "__name__", "").strip("_")
+        self._attended += name in _ATTENTION or _is_softmax_between_tokens(name, output)
+        if isinstance(output, Tensor) and self._has_layout(name, args, kwargs, output):
+            self._seen.pop(id(output), None)  # in-place functions return what they were given
+            self._seen[id(output)] = _Seen(output, name, self._attended)
         return output
+
+    def _has_layout(
+        self, name: str, args: Sequence[object], kwargs: Mapping[str, object], output: Tensor
+    ) -> bool:
+        if not (output.requires_grad and output.is_floating_point()):
+            return False
+        return self._is_map(name, args, kwargs, output) or self._is_stream(name, output)
 
     def _is_map(
         self, name: str, args: Sequence[object], kwargs: Mapping[str, object], output: Tensor
@@ -134,6 +149,10 @@ class _Watch(TorchFunctionMode):
 
     def _is_stream(self, name: str, output: Tensor) -> bool:
         return output.ndim == 3 and name in _TOKEN_STREAM and self.n in output.shape[:2]
+
+
+def _is_softmax_between_tokens(name: str, output: object) -> bool:
+    return name == "softmax" and isinstance(output, Tensor) and output.ndim >= 3
 
 
 def _tensors(values: Sequence[object]) -> Iterator[Tensor]:

@@ -13,7 +13,7 @@ from auditkit.methods.saliency.scores import centred
 from auditkit.methods.saliency.unsuited import Unsuited
 from auditkit.models.load import ModelSpec, load_model
 from tests.methods.saliency.nets import noise
-from tests.methods.saliency.transformers import vit
+from tests.methods.saliency.transformers import coloured_patches, trained_vit, vit
 
 TARGET = torch.tensor([0, 2, 1, 1])
 
@@ -114,9 +114,30 @@ def test_tokens_are_not_taken_for_channels() -> None:
     found = cam(model, images, target)
     assert found.grid.shape == (16, 4, 4)
     assert found.maps.shape == (16, 16, 16)
-    tokens = model.norm(model.blocks(model.patches(images).flatten(2).mT + model.positions))
-    by_hand = torch.einsum("nd,ntd->nt", model.head.weight[target] / 16, tokens).relu()
+    block = model.blocks[1]  # by hand, as the attention of the last block reads its tokens
+    stream = model.blocks[0](model.patches(images).flatten(2).mT + model.positions)
+    read = block.before(stream).requires_grad_(True)
+    stream = stream + block.mixer(read)
+    stream = model.norm(stream + block.mlp(block.between(stream)))
+    score = model.head(stream.mean(dim=1)).gather(1, target[:, None]).sum()
+    (slopes,) = torch.autograd.grad(score, read)
+    by_hand = torch.einsum("nd,ntd->nt", slopes.mean(dim=1), read).relu()
     assert torch.allclose(found.grid.flatten(1), by_hand, atol=1e-6)
+    assert float(found.grid.max()) > 0
+
+
+@pytest.mark.parametrize("kind", CAM_KINDS)
+@pytest.mark.parametrize("answer", ["first", "mean"])
+def test_what_a_transformer_looks_for_is_found(kind: CamKind, answer: str) -> None:
+    """One patch of sixteen decides; maps of one layer put far more than its share there."""
+    model = trained_vit(answer, depth=1)  # type: ignore[arg-type]
+    images, labels, decides = coloured_patches(100, seed=7)
+    assert torch.equal(model(images).argmax(dim=1), labels)
+    grid = cam(model, images, labels, kind=kind).grid.flatten(1).relu()
+    known = grid.sum(dim=1) > 0
+    assert known.float().mean() > 0.8
+    mass = (grid * decides).sum(dim=1)[known] / grid.sum(dim=1)[known]
+    assert float(mass.mean() - 2 * mass.std() / len(mass) ** 0.5) > 1.5 / 16
 
 
 def test_a_class_token_does_not_empty_the_map() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -9,7 +10,7 @@ from auditkit.methods.saliency.attention import Attended, Layer, LayerKind, atte
 from auditkit.methods.saliency.attention_rollout import attention_rollout
 from auditkit.methods.saliency.gradient_weighted_attention import gradient_weighted_attention
 from tests.methods.saliency.nets import noise
-from tests.methods.saliency.transformers import OneLayer, vit
+from tests.methods.saliency.transformers import OneLayer, coloured_patches, trained_vit, vit
 
 
 def randn(*shape: int, seed: int = 0) -> Tensor:
@@ -74,6 +75,22 @@ def test_cross_attention_by_the_rule() -> None:
     twice = twice + shared_out(held).mT @ useful(across_again) @ inner
     found = relevance(among, written, across, again, across_again, read=read)
     assert torch.allclose(found, torch.stack([twice[0, 0], twice[1, 1]]), atol=1e-6)
+
+
+@pytest.mark.parametrize("answer", ["first", "mean"])
+def test_what_a_transformer_looks_for_is_found(answer: str) -> None:
+    """One patch of sixteen decides; both maps of attention put several times its share there."""
+    images, labels, decides = coloured_patches(100, seed=7)
+    model = trained_vit(answer)  # type: ignore[arg-type]
+    assert torch.equal(model(images).argmax(dim=1), labels)
+    attention = attended(model, images, labels)
+    assert isinstance(attention, Attended)
+    for method in (gradient_weighted_attention, attention_rollout):
+        tokens = method(attention)
+        assert isinstance(tokens, Tensor)
+        patches = tokens[:, -16:]
+        mass = (patches * decides).sum(dim=1) / patches.sum(dim=1)
+        assert float(mass.mean() - 2 * mass.std() / 10) > 2 / 16
 
 
 def test_a_score_without_slopes_gives_zeros() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Literal
 
 import torch
@@ -91,6 +92,32 @@ class Vit(nn.Module):
 def vit(style: Style = "module", *, seed: int = 0, **options: object) -> Vit:
     torch.manual_seed(seed)
     return Vit(style, **options).eval().requires_grad_(False)  # type: ignore[arg-type]
+
+
+def coloured_patches(n: int, *, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Noise with one patch in a clear colour, the label (n,), and which patch it is (n, 16)."""
+    rng = torch.Generator().manual_seed(seed)
+    images = 0.5 + 0.1 * torch.randn(n, 3, 4, 4, 4, 4, generator=rng)  # (n, c, row, y, column, x)
+    labels = torch.randint(CLASSES, (n,), generator=rng)
+    places = torch.randint(16, (n,), generator=rng)
+    every = torch.arange(n)
+    images[every, labels, places // 4, :, places % 4] += 1.0
+    return images.flatten(4).flatten(2, 3), labels, functional.one_hot(places, 16).bool()
+
+
+@cache
+def trained_vit(answer: Literal["first", "mean"], *, depth: int = 2) -> Vit:
+    """A vision transformer that has learnt to name the colour of the one coloured patch."""
+    model = vit("fused", answer=answer, depth=depth, seed=1).requires_grad_(True).train()
+    optimiser = torch.optim.Adam(model.parameters(), lr=2e-3)
+    images, labels, _ = coloured_patches(64 * 100, seed=0)
+    for some, named in zip(images.split(64), labels.split(64), strict=True):
+        optimiser.zero_grad()
+        functional.cross_entropy(model(some), named).backward()
+        optimiser.step()
+    for one in model.parameters():
+        one.grad = None
+    return model.eval().requires_grad_(False)
 
 
 class OneLayer(nn.Module):
