@@ -13,7 +13,7 @@ from auditkit.methods.saliency.scores import centred
 from auditkit.methods.saliency.unsuited import Unsuited
 from auditkit.models.load import ModelSpec, load_model
 from tests.methods.saliency.nets import noise
-from tests.methods.saliency.transformers import coloured_patches, trained_vit, vit
+from tests.methods.saliency.transformers import Block, coloured_patches, trained_vit, vit
 
 TARGET = torch.tensor([0, 2, 1, 1])
 
@@ -115,6 +115,7 @@ def test_tokens_are_not_taken_for_channels() -> None:
     assert found.grid.shape == (16, 4, 4)
     assert found.maps.shape == (16, 16, 16)
     block = model.blocks[1]  # by hand, as the attention of the last block reads its tokens
+    assert isinstance(block, Block)
     stream = model.blocks[0](model.patches(images).flatten(2).mT + model.positions)
     read = block.before(stream).requires_grad_(True)
     stream = stream + block.mixer(read)
@@ -133,9 +134,9 @@ def test_what_a_transformer_looks_for_is_found(kind: CamKind, answer: str) -> No
     model = trained_vit(answer, depth=1)  # type: ignore[arg-type]
     images, labels, decides = coloured_patches(100, seed=7)
     assert torch.equal(model(images).argmax(dim=1), labels)
-    grid = cam(model, images, labels, kind=kind).grid.flatten(1).relu()
+    grid = cam(centred(model), images, labels, kind=kind).grid.flatten(1).relu()
     known = grid.sum(dim=1) > 0
-    assert known.float().mean() > 0.8
+    assert known.float().mean() > 0.5  # where no place speaks for the class, the map is zero
     mass = (grid * decides).sum(dim=1)[known] / grid.sum(dim=1)[known]
     assert float(mass.mean() - 2 * mass.std() / len(mass) ** 0.5) > 1.5 / 16
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from auditkit.methods.saliency.attention import Attended, Layer, LayerKind, attended
 from auditkit.methods.saliency.attention_rollout import attention_rollout
 from auditkit.methods.saliency.gradient_weighted_attention import gradient_weighted_attention
+from auditkit.methods.saliency.scores import centred
 from tests.methods.saliency.nets import noise
 from tests.methods.saliency.transformers import OneLayer, coloured_patches, trained_vit, vit
 
@@ -83,7 +84,7 @@ def test_what_a_transformer_looks_for_is_found(answer: str) -> None:
     images, labels, decides = coloured_patches(100, seed=7)
     model = trained_vit(answer)  # type: ignore[arg-type]
     assert torch.equal(model(images).argmax(dim=1), labels)
-    attention = attended(model, images, labels)
+    attention = attended(centred(model), images, labels)
     assert isinstance(attention, Attended)
     for method in (gradient_weighted_attention, attention_rollout):
         tokens = method(attention)
