@@ -193,14 +193,9 @@ def _batch_comes_second(values: Tensor, scores: Tensor, images: Tensor) -> bool 
         values.shape[i] == n and patch_grid(values.shape[1 - i], *size) is not None for i in (0, 1)
     )
     if first and second and n > 1:  # as many inputs as tokens: whose score has a slope where?
-        return any(_has_slope_beside(values, scores, i) for i in (0, n - 1))
+        (slopes,) = slopes_at(scores[0], [values])
+        return slopes is not None and bool(slopes[1:].any())
     return None if not (first or second) else not first
-
-
-def _has_slope_beside(values: Tensor, scores: Tensor, i: int) -> bool:
-    """Return whether the score of input i has a slope outside the i-th row."""
-    (slopes,) = slopes_at(scores[i], [values])
-    return slopes is not None and bool(slopes[:i].any() or slopes[i + 1 :].any())
 
 
 def _batch_first(tokens: Tensor, second: bool) -> Tensor:

@@ -161,6 +161,10 @@ def test_effects_are_those_of_one_replaced_patch(monkeypatch: pytest.MonkeyPatch
         by_hand = [float(one.statistic) for one in pairs]  # type: ignore[attr-defined]
         value = finding(outcome, "effect_correlation", name).value
         assert value == pytest.approx(np.mean(by_hand))
+        pairs = [spearmanr(np.abs(view.maps[name]), np.abs(view.falls)) for view in views]
+        by_hand = [float(one.statistic) for one in pairs]  # type: ignore[attr-defined]
+        value = finding(outcome, "size_correlation", name).value
+        assert value == pytest.approx(np.mean(by_hand))
 
 
 def test_texts_lose_their_special_tokens() -> None:

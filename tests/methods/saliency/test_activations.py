@@ -61,6 +61,35 @@ def test_an_activation_changed_in_place_counts_once_with_its_last_value() -> Non
     assert activation.layer.endswith("after relu")
 
 
+def test_what_is_changed_last_counts_not_what_was_made_last() -> None:
+    conv, head = nn.Conv2d(3, 4, 3).requires_grad_(False), nn.Linear(4, 3).requires_grad_(False)
+
+    def model(images: Tensor) -> Tensor:
+        x = conv(images)
+        doubled = x * 2
+        x.relu_()
+        return head((doubled + 0).mean(dim=(2, 3)) * 0 + x.mean(dim=(2, 3)))
+
+    def unsummed(images: Tensor) -> Tensor:
+        x = conv(images)
+        doubled = x * 2
+        x.relu_()
+        return head(doubled.mean(dim=(2, 3)) + x.mean(dim=(2, 3)))
+
+    for one, layer in ((model, "add"), (unsummed, "relu")):
+        activation = last_spatial_activation(one, noise(3, 3, 8, 8), TARGET)
+        assert isinstance(activation, Activation)
+        assert activation.layer.endswith(f"after {layer}")
+
+
+def test_a_turned_map_is_no_layout_of_the_image() -> None:
+    conv, head = nn.Conv2d(3, 4, 3).requires_grad_(False), nn.Linear(144, 3).requires_grad_(False)
+    model = lambda x: head(conv(x).tanh().transpose(2, 3).flatten(1))  # noqa: E731
+    activation = last_spatial_activation(model, noise(3, 3, 8, 8), TARGET)
+    assert isinstance(activation, Activation)
+    assert activation.layer.endswith("after tanh")
+
+
 def test_what_does_not_reach_the_logits_is_passed_over() -> None:
     conv, head = nn.Conv2d(3, 4, 3).requires_grad_(False), nn.Linear(4, 3).requires_grad_(False)
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 from auditkit.methods.saliency.attention import Attended, AttentionTap, attended
 from auditkit.methods.saliency.integrated_gradients import embedding_logits
@@ -115,6 +116,26 @@ def test_multi_head_attention_gives_what_torch_gives(
     options |= {"need_weights": True, "average_attn_weights": False}
     _, heads = module(query, key, key, **options)
     assert torch.allclose(tap.maps[0], heads, atol=1e-6)
+
+
+def test_a_hint_that_contradicts_the_mask_is_read_as_torch_reads_it() -> None:
+    torch.manual_seed(0)
+    module = nn.MultiheadAttention(8, 2, batch_first=True).eval().requires_grad_(False)
+    tokens, later = randn(2, 4, 8), torch.ones(4, 4).tril(-1).bool()
+    options = {"attn_mask": later, "is_causal": True, "need_weights": True}
+    plain, _ = module(tokens, tokens, tokens, **options)
+    with AttentionTap():
+        tapped, _ = module(tokens, tokens, tokens, **options)
+    assert torch.allclose(tapped, plain, atol=1e-6)
+
+
+def test_other_modes_around_it_hide_nothing() -> None:
+    class Outer(TorchFunctionMode):
+        def __torch_function__(self, func, types, args=(), kwargs=None):
+            return func(*args, **(kwargs or {}))
+
+    with Outer():
+        assert len(maps_of(lambda: vit("module")(noise(2, 3, 16, 16)))) == 2
 
 
 @pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")

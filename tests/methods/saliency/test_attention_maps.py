@@ -8,6 +8,7 @@ from torch import Tensor
 
 from auditkit.methods.saliency.attention import attended
 from auditkit.methods.saliency.attention_maps import ATTENTION_MAPS, image_view, text_view
+from auditkit.methods.saliency.gradient import gradient
 from auditkit.methods.saliency.occlusion import token_occlusion
 from auditkit.methods.saliency.scores import centred
 from auditkit.methods.saliency.unsuited import Unsuited
@@ -32,7 +33,7 @@ def test_patches_are_those_of_the_image_whatever_token_answers() -> None:
             vit(answer=answer), classes=("a", "b", "c"), input_shape=(3, 16, 16)
         )
         image = noise(3, 16, 16)
-        view = image_view(model, image, 1, reference=torch.zeros_like(image), batch_size=8)
+        view = image_view(model, image, 1, reference=image * 0 + 0.5, batch_size=8)
         assert not isinstance(view, Unsuited)
         assert view.shape == (4, 4)
         attention = attended(centred(model.logits), image[None], torch.tensor([1]))
@@ -43,25 +44,31 @@ def test_patches_are_those_of_the_image_whatever_token_answers() -> None:
             assert isinstance(tokens, Tensor)
             assert np.allclose(view.maps[name], tokens[0, patches].numpy())
         hidden = image.clone()
-        hidden[:, 8:12, 4:8] = 0  # row 2, column 1
+        hidden[:, 8:12, 4:8] = 0.5  # row 2, column 1
+        slope = gradient(centred(model.logits), image[None], torch.tensor([1]))[0]
+        first_order = (slope * (image - 0.5))[:, 8:12, 4:8].sum()
+        assert np.isclose(view.maps["gradient"][2 * 4 + 1], float(first_order), atol=1e-6)
         both = centred(model.logits)(torch.stack([image, hidden]))[:, 1]
         assert np.isclose(view.falls[2 * 4 + 1], float(both[0] - both[1]), atol=1e-6)
 
 
 def test_a_linear_text_falls_by_its_gradient() -> None:
-    model = word_model(["good", "bad"], votes={"good": 2.0, "bad": -1.0}, kind=Looking)
+    model = word_model(
+        ["good", "bad"], votes={"good": 2.0, "bad": -1.0, "[UNK]": 0.5}, kind=Looking
+    )
     view = text_view(model, "good bad dull", 1, batch_size=8)
     assert not isinstance(view, Unsuited)
     assert view.shape == (3,)
-    assert view.falls.tolist() == [0.25, -0.125, 0.0]  # a fourth of each vote, centred: half of it
+    # A fourth of what each vote is above that of [UNK], and half of it is left by centring.
+    assert view.falls.tolist() == [0.1875, -0.1875, 0.0]
     assert np.allclose(view.maps["gradient"], view.falls)
     falls = token_occlusion(model, ["good bad dull"], torch.tensor([1]))
     assert np.allclose(view.falls, falls[0, 1:4].numpy())
     # All tokens are looked at alike: rollout halves what does not pass by.
     assert np.allclose(view.maps["last-attention"], 0.25)
     assert np.allclose(view.maps["attention-rollout"], 0.125)
-    # Of the weights only that on praise has a rising slope.
-    assert np.allclose(view.maps["gradient-weighted-attention"], [0.25, 0, 0])
+    # A weight's slope is what it fetches, and only rising ones count.
+    assert np.allclose(view.maps["gradient-weighted-attention"], [0.25, 0, 0.0625])
     assert bag_of(model).head.grad is None
 
 
