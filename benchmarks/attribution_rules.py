@@ -25,8 +25,8 @@ from torch import Tensor, nn
 from auditkit.data.load import DataSpec, load_data
 from auditkit.methods.saliency.deeplift import deeplift
 from auditkit.methods.saliency.guided_backprop import guided_backprop
-from auditkit.methods.saliency.integrated_gradients import embedding_logits
 from auditkit.methods.saliency.lrp import lrp
+from auditkit.methods.saliency.probes.text import TextProbe
 from auditkit.methods.saliency.reference import reference_images
 from auditkit.methods.saliency.scores import centred
 from auditkit.models.catalogue import CARDS
@@ -58,13 +58,10 @@ def cases_of(model: Classifier, n: int) -> Iterator[Case]:
     if isinstance(model, TextClassifier):
         assert isinstance(inputs, list)
         for text in inputs:
-            encoded = model.encode([text])
-            unknown = torch.where(encoded.special, encoded.ids, model.unk_id)
-            points = model.embed(encoded.ids)
-            logits = embedding_logits(model, encoded.mask[0])
+            probe = TextProbe(model=model, text=text, target=0, batch_size=1)
             with torch.no_grad():
-                target = logits(points).argmax(1)
-            yield Case(logits, points, model.embed(unknown), target)
+                target = probe.logits(probe.point).argmax(1)
+            yield Case(centred(probe.logits), probe.point, probe.origin, target)
         return
     points, logits = torch.as_tensor(inputs), centred(model.logits)
     if isinstance(model, ImageClassifier):

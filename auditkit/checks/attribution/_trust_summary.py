@@ -148,7 +148,9 @@ class Summary:
         values, eligible = self._values(metric, method), self._eligible(metric)
         swept: Params = {"method": method}
         if len(values) < max(2, eligible / 2):
-            why = _WHY_UNDEFINED.get(metric, "the map is zero or the truth leaves nothing out")
+            why = self._unsuited(method) or _WHY_UNDEFINED.get(
+                metric, "the map is zero or the truth leaves nothing out"
+            )
             left = f"only {len(values)} of {eligible} explained inputs can be used: {why}"
             return self._check.undefined(metric, left, n=eligible, swept=swept)
         controls = [
@@ -165,6 +167,10 @@ class Summary:
             metric, value, n=len(values), interval=interval, method="bootstrap",
             swept=swept, evidence=evidence, controls=controls, level=self._context.level,
         )  # fmt: skip
+
+    def _unsuited(self, method: str) -> str:
+        """Return why a method does not suit the network, as any input tells."""
+        return next((str(one) for one in self._records[f"unsuited/{method}"] if one), "")
 
     def _eligible(self, metric: str) -> int:
         """Return how many explained inputs could have had a number."""

@@ -57,7 +57,9 @@ class AttributionTrust(Check):
         Inputs that are explained, drawn at random from all of them, at least 2.
     methods : tuple of str
         Maps to make: some of "integrated-gradients", "occlusion", "gradient", "input-x-gradient",
-        "smoothgrad", "expected-gradients" (images and tables), "kernel-shap", "lime",
+        "smoothgrad", "expected-gradients" (images and tables), "deeplift", "lrp",
+        "guided-backprop", "gradcam", "gradcam++", "layercam" and "hirescam" (images),
+        "attention-rollout" and "gradient-weighted-attention" (transformers), "kernel-shap", "lime",
         "shapley-sampling" and "rise". A model without gradients gets those that need none.
     steps : int
         Nodes of integrated gradients, at least 1.
@@ -314,6 +316,7 @@ class AttributionTrust(Check):
         rows = np.flatnonzero(drawn)
         truth = artifacts.data.relevance(artifacts.positions[rows])
         numbers = {name: np.full(len(artifacts), np.nan) for name in self._columns(methods)}
+        reasons = {one: np.full(len(artifacts), "", dtype=object) for one in methods}
         examples: list[Example] = []
         for place, i in enumerate(rows.tolist()):
             probe = self._probe(artifacts, i)
@@ -325,7 +328,9 @@ class AttributionTrust(Check):
                 found |= _agreement(maps, relevant, is_text=isinstance(probe, TextProbe))
             for name, value in found.items():
                 numbers[name][i] = value
-            shown = {method: maps[method] for method in methods}
+            for method in methods:
+                reasons[method][i] = maps[method].unsuited
+            shown = {method: maps[method] for method in methods if not maps[method].unsuited}
             examples += _examples(artifacts, i, probe, shown, relevant, found)
         return Records(
             artifacts.ids,
@@ -333,6 +338,7 @@ class AttributionTrust(Check):
             drawn=drawn,
             truth_known=np.full(len(artifacts), truth is not None),
             **numbers,
+            **{f"unsuited/{method}": column.astype(str) for method, column in reasons.items()},
         )
 
     def summarise(self, records: Records, context: Context) -> Measured:
@@ -518,7 +524,8 @@ def _agreement(maps: Mapping[str, Map], relevant: Bools, *, is_text: bool) -> di
     if relevant.all() or not relevant.any():
         return {}
     found = {"relevant_share": float(relevant.mean())}
-    for name, (scores, _, _) in maps.items():
+    for name, one in maps.items():
+        scores = one.scores
         if not _ranks(scores):
             continue
         if is_text:
@@ -539,7 +546,9 @@ def _examples(
     found: Mapping[str, float],
 ) -> list[Example]:
     """Return one row for the random gallery and, where its gain is known, for the worst."""
-    first = next(iter(maps))
+    first = next(iter(maps), None)
+    if first is None:
+        return []
     gain = found.get(f"deletion_gain/{first}")
     row_id, caption = artifacts.ids[i], _caption(artifacts, i, first, gain)
     if isinstance(probe, ImageProbe):

@@ -6,19 +6,31 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias, final
 
+import numpy as np
 from torch import Tensor
+from torch.nn.functional import interpolate
 
+from auditkit.methods.saliency.attention import Attended, attended
+from auditkit.methods.saliency.attention_rollout import attention_rollout
+from auditkit.methods.saliency.deeplift import deeplift
 from auditkit.methods.saliency.expected_gradients import expected_gradients
+from auditkit.methods.saliency.gradcam import CamKind, gradcam
 from auditkit.methods.saliency.gradient import gradient
+from auditkit.methods.saliency.gradient_weighted_attention import gradient_weighted_attention
+from auditkit.methods.saliency.guided_backprop import guided_backprop
 from auditkit.methods.saliency.integrated_gradients import Attributed, integrated_gradients
 from auditkit.methods.saliency.kernel_shap import kernel_shap
 from auditkit.methods.saliency.lime import lime
+from auditkit.methods.saliency.lrp import lrp
 from auditkit.methods.saliency.occlusion import Value, occlusion
 from auditkit.methods.saliency.probes.base import Map, Probe, floats
+from auditkit.methods.saliency.probes.text import TextProbe
 from auditkit.methods.saliency.rise import rise
 from auditkit.methods.saliency.scores import centred
 from auditkit.methods.saliency.shapley_sampling import shapley_sampling
 from auditkit.methods.saliency.smoothgrad import smoothgrad
+from auditkit.methods.saliency.tokens import patch_grid
+from auditkit.methods.saliency.unsuited import Unsuited
 from auditkit.models.classifier import Classifier
 from auditkit.randomness import normal, uniform
 from auditkit.types import Floats, Keys
@@ -169,6 +181,78 @@ def _rise(probe: Probe, effort: Effort) -> Map:
     return Map(probe.spread(rise(probe.scores, draws=draws)), signed=True)
 
 
+def _deeplift(probe: Probe, _: Effort) -> Map:
+    found = deeplift(
+        centred(probe.logits), probe.point, probe.classes(),
+        reference=probe.origin, batch_size=probe.batch_size,
+    )  # fmt: skip
+    return _summed(probe, Attributed(*found[:3]))
+
+
+def _lrp(probe: Probe, _: Effort) -> Map:
+    found = lrp(
+        centred(probe.logits), probe.point, probe.classes(), batch_size=probe.batch_size
+    )  # its sum is not promised: biases keep a share
+    return Map(floats(probe.summed(found.scores)), signed=True)
+
+
+def _guided_backprop(probe: Probe, _: Effort) -> Map:
+    found = guided_backprop(
+        centred(probe.logits), probe.point, probe.classes(), batch_size=probe.batch_size
+    )
+    return Map(floats(probe.steepest(found.scores)), signed=False)
+
+
+def _of_activations(kind: CamKind) -> Callable[[Probe, Effort], Map]:
+    """Return a maker of one of the GradCAM family."""
+
+    def make(probe: Probe, _: Effort) -> Map:
+        found = gradcam(centred(probe.logits), probe.point, probe.classes(), kind=kind)
+        signed = kind == "hirescam"
+        if isinstance(found, Unsuited):
+            return _none(probe, found.reason, signed=signed)
+        return Map(floats(found.maps[0]), signed=signed)
+
+    return make
+
+
+def _of_attention(
+    method: Callable[[Attended], Tensor | Unsuited],
+) -> Callable[[Probe, Effort], Map]:
+    """Return a maker of a map that is made of attention weights."""
+
+    def make(probe: Probe, _: Effort) -> Map:
+        attention = attended(centred(probe.logits), probe.point, probe.classes())
+        if isinstance(attention, Unsuited):
+            return _none(probe, attention.reason, signed=False)
+        found = method(attention)
+        if isinstance(found, Unsuited):
+            return _none(probe, found.reason, signed=False)
+        if isinstance(probe, TextProbe):
+            if found.shape[1] != probe.point.shape[1]:
+                why = "the tokens of its attention are not those of the text"
+                return _none(probe, why, signed=False)
+            return Map(floats(probe.summed(found[:, :, None])), signed=False)
+        height, width = probe.shape
+        grid = patch_grid(attention.tokens, height, width, answering=attention.answering)
+        if grid is None:
+            why = "the tokens of its attention are no grid of patches"
+            return _none(probe, why, signed=False)
+        return Map(floats(_enlarged(grid.of(found), probe.shape)), signed=False)
+
+    return make
+
+
+def _enlarged(maps: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Return a grid of patches (1, h', w') as a map (h, w), nearest patch."""
+    return interpolate(maps[:, None].float(), size=shape, mode="nearest")[0, 0]
+
+
+def _none(probe: Probe, reason: str, *, signed: bool) -> Map:
+    """Return the map of a method that does not suit the network: nothing is finite in it."""
+    return Map(np.full(probe.shape, np.nan), signed=signed, unsuited=reason)
+
+
 METHODS: dict[str, Method] = {
     "integrated-gradients": Method(make=_integrated_gradients, promise="sum", reference=True),
     "occlusion": Method(make=_occlusion, promise="sign", gradients=False, reference=True),
@@ -177,6 +261,21 @@ METHODS: dict[str, Method] = {
     "smoothgrad": Method(make=_smoothgrad, promise="size", draws=True),
     "expected-gradients": Method(
         make=_expected_gradients, promise="sum", modalities=("image", "tabular")
+    ),
+    "deeplift": Method(make=_deeplift, promise="sum", reference=True),
+    "lrp": Method(make=_lrp, promise="sign"),
+    "guided-backprop": Method(make=_guided_backprop, promise="size"),
+    "gradcam": Method(make=_of_activations("gradcam"), promise="size", modalities=("image",)),
+    "gradcam++": Method(make=_of_activations("gradcam++"), promise="size", modalities=("image",)),
+    "layercam": Method(make=_of_activations("layercam"), promise="size", modalities=("image",)),
+    "hirescam": Method(make=_of_activations("hirescam"), promise="sign", modalities=("image",)),
+    "attention-rollout": Method(
+        make=_of_attention(attention_rollout), promise="size", modalities=("image", "text")
+    ),
+    "gradient-weighted-attention": Method(
+        make=_of_attention(gradient_weighted_attention),
+        promise="size",
+        modalities=("image", "text"),
     ),
     "kernel-shap": Method(
         make=_of_sets(kernel_shap), promise="sign", gradients=False, draws=True, reference=True

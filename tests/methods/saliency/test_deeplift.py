@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from auditkit.methods.saliency.deeplift import deeplift
-from auditkit.methods.saliency.integrated_gradients import embedding_logits
+from auditkit.methods.saliency.probes.text import TextProbe
 from auditkit.methods.saliency.scores import centred
 from auditkit.models.catalogue import CARDS
 from auditkit.models.classifier import ImageClassifier, Logits, TextClassifier
@@ -192,10 +192,8 @@ def points_of(name: str) -> tuple[Logits, Tensor, Tensor]:
     """The logits of a built-in network, two inputs, and what they are counted from."""
     model = load_model(ModelSpec(source=name, device="cpu"))
     if isinstance(model, TextClassifier):
-        encoded = model.encode(["a good and moving film"])
-        unknown = torch.where(encoded.special, encoded.ids, model.unk_id)
-        logits = embedding_logits(model, encoded.mask[0])
-        return logits, model.embed(encoded.ids), model.embed(unknown)
+        probe = TextProbe(model=model, text="a good and moving film", target=1, batch_size=8)
+        return centred(probe.logits), probe.point, probe.origin
     if isinstance(model, ImageClassifier):
         images = noise(2, *model.input_shape)
         return centred(model.logits), images, images.mean((2, 3), keepdim=True).expand_as(images)

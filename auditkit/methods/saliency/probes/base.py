@@ -29,6 +29,7 @@ class Map(NamedTuple):
     scores: Floats
     signed: bool
     completeness_error: float = float("nan")  # NaN where completeness is not promised
+    unsuited: str = ""  # why the method does not suit the network, where it does not
 
 
 class Probe(ABC):
