@@ -58,7 +58,11 @@ def test_a_scikit_learn_pipeline_is_audited_as_a_black_box(table: Path, tmp_path
     assert result.model.modality == "tabular"
     assert "sum to 1" in result.model.notes[0]
     ran = {one.check for one in result.outcomes if one.status == "measured"}
-    assert ran == {"clean-accuracy", "calibration-error", "group-gap", "feature-changes"}
+    assert ran == {
+        "clean-accuracy", "calibration-error", "group-gap", "feature-changes", "attribution-trust",
+    }  # fmt: skip
+    random_weights = "attribution-trust/randomisation_similarity/all/method=occlusion"
+    assert "drawn anew" in (findings[random_weights].undefined or "")
     assert {one.status for one in result.outcomes} == {"measured", "not_applicable"}
     html = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
     assert "tabular, 2 columns: age, work" in html

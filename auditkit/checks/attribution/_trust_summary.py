@@ -148,7 +148,7 @@ class Summary:
         values, eligible = self._values(metric, method), self._eligible(metric)
         swept: Params = {"method": method}
         if len(values) < max(2, eligible / 2):
-            why = self._unsuited(method) or _WHY_UNDEFINED.get(
+            why = self._unsuited(metric, method) or _WHY_UNDEFINED.get(
                 metric, "the map is zero or the truth leaves nothing out"
             )
             left = f"only {len(values)} of {eligible} explained inputs can be used: {why}"
@@ -168,8 +168,10 @@ class Summary:
             swept=swept, evidence=evidence, controls=controls, level=self._context.level,
         )  # fmt: skip
 
-    def _unsuited(self, method: str) -> str:
-        """Return why a method does not suit the network, as any input tells."""
+    def _unsuited(self, metric: str, method: str) -> str:
+        """Return why a method or a metric does not suit the model, as any input tells."""
+        if metric == "randomisation_similarity" and not self._records["has_weights"].any():
+            return "the model has no weights that could be drawn anew"
         return next((str(one) for one in self._records[f"unsuited/{method}"] if one), "")
 
     def _eligible(self, metric: str) -> int:

@@ -336,6 +336,7 @@ class AttributionTrust(Check):
             artifacts.ids,
             examples=examples,
             drawn=drawn,
+            has_weights=np.full(len(artifacts), _has_weights(artifacts.classifier)),
             truth_known=np.full(len(artifacts), truth is not None),
             **numbers,
             **{f"unsuited/{method}": column.astype(str) for method, column in reasons.items()},
@@ -387,9 +388,11 @@ class AttributionTrust(Check):
         noise = uniform(_key(artifacts, "noise", i), (2, *probe.shape))[0]
         effort, other_effort = (self._effort(artifacts, i, draw) for draw in range(2))
         maps = _maps(probe, methods, effort, noise[0])
-        with randomised(artifacts.classifier.module, int(_key(artifacts, "weights", i)[0])):
-            # A probe remembers embeddings: the random model needs one of its own.
-            others = _maps(self._probe(artifacts, i), methods, other_effort, noise[1])
+        others: dict[str, Map] = {}  # of a model with random weights, where it has any
+        if _has_weights(artifacts.classifier):
+            with randomised(artifacts.classifier.module, int(_key(artifacts, "weights", i)[0])):
+                # A probe remembers embeddings: the random model needs one of its own.
+                others = _maps(self._probe(artifacts, i), methods, other_effort, noise[1])
         units = {name: probe.per_unit(one.scores) for name, one in maps.items()}
         there = probe.differs()
         orders = uniform(_key(artifacts, "orders", i), (RANDOM_ORDERS, probe.units))[0]
@@ -404,13 +407,14 @@ class AttributionTrust(Check):
         for (name, scores), fall, rise in zip(units.items(), falling, rising, strict=False):
             if not _ranks(scores):
                 continue
-            other = probe.per_unit(others[name].scores)
-            similarity = rank_correlation(np.abs(scores)[there], np.abs(other)[there])
             found |= _columns("deletion", name, fall) | _columns("insertion", name, rise)
             found[f"deletion_gain/{name}"] = float(area_under(chance) - area_under(fall))
             found[f"insertion_gain/{name}"] = float(area_under(rise) - area_under(chance))
             found[f"set_correlation/{name}"] = set_correlation(scores, sets, falls)
-            found[f"randomisation_similarity/{name}"] = similarity
+            if others:
+                other = probe.per_unit(others[name].scores)
+                similarity = rank_correlation(np.abs(scores)[there], np.abs(other)[there])
+                found[f"randomisation_similarity/{name}"] = similarity
             found[f"completeness_error/{name}"] = maps[name].completeness_error
         found |= self._stability(probe, maps, methods, artifacts, i)
         return maps, found | _over_modelless(found) | _alike(units)
@@ -461,6 +465,11 @@ def _references(artifacts: Artifacts) -> Tensor | None:
     return (
         artifacts.table_model.encode(some) if artifacts.classifier.modality == "tabular" else some
     )
+
+
+def _has_weights(model: Classifier) -> bool:
+    """Return whether there is anything that can be drawn anew."""
+    return any(one.numel() > 0 for one in model.module.parameters())
 
 
 def _input(artifacts: Artifacts, i: int) -> Tensor:
