@@ -1,9 +1,10 @@
-"""Time projected gradient descent here and in foolbox, side by side in one process.
+"""Time projected gradient descent here and in the peers, side by side in one process.
 
 Run on a quiet machine: ``python benchmarks/robustness.py [--model digits-cnn] [--epsilons 0.05]``.
 Same model, inputs, epsilon and number of steps; robust accuracy, judged by the same function,
 stands beside every time, because an attack that gives up early is fast. foolbox runs with its own
-step (epsilon / 30) and with ours (epsilon / 4). Random starts move robust accuracy by one or two
+step (epsilon / 30) and with ours (epsilon / 4), torchattacks, where it can be imported, with ours.
+Random starts move robust accuracy by one or two
 inputs.
 ``resnet20-random`` is a ResNet-20 with random weights: its times mean something, its accuracies do
 not, so that none is printed.
@@ -141,10 +142,19 @@ def theirs(work: Workload, step: float, *, epsilon: float, steps: int) -> Tensor
     return attack(model, work.images, work.labels, epsilons=epsilon)[1]
 
 
+def torchattacks_pgd(work: Workload, *, epsilon: float, steps: int) -> Tensor:
+    """Run torchattacks with a step of a quarter of epsilon, all inputs at once."""
+    torch.manual_seed(0)
+    kinds = importlib.import_module("torchattacks")
+    attack = kinds.PGD(_Module(work.model).eval(), eps=epsilon, alpha=epsilon / 4, steps=steps)
+    return attack(work.images, work.labels).detach()
+
+
 class _Module(nn.Module):
     def __init__(self, model: ImageClassifier) -> None:
         super().__init__()
         self.model = model
+        self.nothing = nn.Parameter(torch.zeros(1))  # torchattacks asks parameters for the device
 
     def forward(self, images: Tensor) -> Tensor:
         return self.model.logits(images)
@@ -173,7 +183,10 @@ def compare(work: Workload, *, epsilon: float, steps: int, repeats: int) -> None
     for step in (1 / 30, 1 / 4):
         attack = partial(theirs, work, step, epsilon=epsilon * width, steps=steps)
         rows.append((f"foolbox, step epsilon / {1 / step:.0f}", *timed(attack, repeats)))
-    fastest_peer = min(seconds for name, seconds, _ in rows if name.startswith("foolbox"))
+    if importlib.util.find_spec("torchattacks") is not None and work.model.bounds == (0.0, 1.0):
+        attack = partial(torchattacks_pgd, work, epsilon=epsilon * width, steps=steps)
+        rows.append(("torchattacks, step epsilon / 4", *timed(attack, repeats)))
+    fastest_peer = min(seconds for name, seconds, _ in rows if not name.startswith("auditkit"))
     for name, seconds, points in rows:
         kept = ~judged(work.model.logits, points, work.labels) & work.correct
         accuracy = f"{float(kept.float().mean()):.4f}" if work.meaningful else "(random weights)"
