@@ -99,4 +99,5 @@ def test_kill_9_of_the_command_and_all_its_processes(
     done = audit(*again, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert numbers(out) == numbers(tmp_path / "whole")
-    assert {one.name for one in out.iterdir()} == {"result.json", "records.parquet"}
+    left = {one.name for one in out.iterdir()}
+    assert left == {"result.json", "records.parquet", "adversarial.parquet"}
