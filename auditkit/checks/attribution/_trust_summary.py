@@ -8,18 +8,15 @@ from typing import final
 import numpy as np
 
 from auditkit.checks.base import Check, Context, Measured, Records
+from auditkit.checks.galleries import galleries
 from auditkit.findings import (
     Curve,
     Evidence,
     Finding,
-    ImageExhibit,
-    ImageRow,
     Matrix,
     Selection,
     Series,
     Table,
-    TextExhibit,
-    TextRow,
     finding_id,
 )
 from auditkit.methods.saliency.catalogue import METHODS
@@ -193,11 +190,11 @@ class Summary:
         evidence: dict[str, Evidence] = {curve: self._curve(curve) for curve in CURVES}
         evidence["scores"] = self._table()
         evidence["agreement"] = self._agreement()
-        if worst := self._records.gallery("worst"):
-            evidence["worst"] = _exhibit("Least faithful maps", "worst", worst)
-        if drawn := self._records.gallery("random"):
-            evidence["random"] = _exhibit("Maps of inputs drawn at random", "random", drawn)
-        return evidence
+        titles: dict[Selection, str] = {
+            "worst": "Least faithful maps",
+            "random": "Maps of inputs drawn at random",
+        }
+        return evidence | galleries(self._records, titles)
 
     def _curve(self, curve: str) -> Curve:
         title, done = CURVES[curve]
@@ -277,16 +274,6 @@ class Summary:
         if name == "modelless":
             return f"{_MODELLESS[self._modality]} (no model)"
         return {"random": "random scores (no model)", CHANCE: "random order"}.get(name, words(name))
-
-
-def _exhibit(
-    title: str, selection: Selection, rows: Sequence[ImageRow | TextRow]
-) -> ImageExhibit | TextExhibit:
-    images = [row for row in rows if isinstance(row, ImageRow)]
-    if images:
-        return ImageExhibit(title=title, selection=selection, rows=images)
-    texts = [row for row in rows if isinstance(row, TextRow)]
-    return TextExhibit(title=title, selection=selection, rows=texts)
 
 
 def _mean(values: Floats) -> float:

@@ -12,13 +12,13 @@ import torch
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
+from auditkit.checks.galleries import galleries
 from auditkit.errors import ConfigError, near_miss
 from auditkit.findings import (
     Bar,
     Bars,
     Evidence,
     Finding,
-    ImageExhibit,
     ImageRow,
     Metric,
     Panel,
@@ -237,12 +237,7 @@ class AttentionFaithfulness(Check):
             ),
             "scores": self._table(records),
         }
-        rows = [one for one in records.gallery("random") if isinstance(one, ImageRow)]
-        if rows:
-            evidence["random"] = ImageExhibit(
-                title="Maps of inputs drawn at random", selection="random", rows=rows
-            )
-        return evidence
+        return evidence | galleries(records, {"random": "Maps of inputs drawn at random"})
 
     def _table(self, records: Records) -> Table:
         metrics = ("effect_correlation", "size_correlation")

@@ -12,18 +12,16 @@ from auditkit.checks.attribution import _image_part, _text_words
 from auditkit.checks.attribution._image_part import Exchanged, ImagePart
 from auditkit.checks.attribution._text_words import TextWords
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
+from auditkit.checks.galleries import exhibit, galleries
 from auditkit.checks.halves import searched_half, searched_on, too_few
 from auditkit.data.dataset import Dataset
 from auditkit.errors import ConfigError
 from auditkit.findings import (
     Evidence,
     Finding,
-    ImageExhibit,
     ImageRow,
     Metric,
     Note,
-    TextExhibit,
-    TextRow,
 )
 from auditkit.methods.saliency.catalogue import Effort
 from auditkit.models.classifier import Classifier
@@ -233,19 +231,8 @@ class Shortcut(Check):
             "nomination": Note(title="What was nominated", text=f"{said} {confirmed}")
         }
         if images := [one for one in nominations if isinstance(one, ImageRow)]:
-            evidence["where"] = ImageExhibit(
-                title="Attribution beside the point", selection="mean", rows=images
-            )
-        moved = records.gallery("random")
-        if images := [one for one in moved if isinstance(one, ImageRow)]:
-            evidence["random"] = ImageExhibit(
-                title="Images whose answer follows the part", selection="random", rows=images
-            )
-        if texts := [one for one in moved if isinstance(one, TextRow)]:
-            evidence["random"] = TextExhibit(
-                title="Texts whose answer follows the word", selection="random", rows=texts
-            )
-        return evidence
+            evidence["where"] = exhibit("Attribution beside the point", "mean", images)
+        return evidence | galleries(records, {"random": "Inputs whose answer follows the part"})
 
 
 def _confirmed(effect: Finding) -> str:

@@ -13,7 +13,7 @@ from torch import Tensor
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Example, Records
-from auditkit.checks.robustness._flips import answer, shown
+from auditkit.checks.galleries import answer, shown
 from auditkit.data.schema import Schema
 from auditkit.findings import Bar, Bars, Table, TextRow, Token
 from auditkit.methods.attacks.few_columns import Asked

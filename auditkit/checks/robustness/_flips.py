@@ -6,28 +6,20 @@ wrong as it stands, infinity where no attack changed it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from auditkit.checks.base import GALLERY_SIZE, Check, Records
+from auditkit.checks.base import Check, Records
 from auditkit.errors import ConfigError
 from auditkit.findings import (
     Curve,
-    Evidence,
     Finding,
-    ImageExhibit,
-    ImageRow,
     Metric,
-    Selection,
     Series,
-    TextExhibit,
-    TextRow,
 )
 from auditkit.statistics import Interval, clopper_pearson, median_interval
-from auditkit.types import Bools, Floats, Params
+from auditkit.types import Floats, Params
 
 ROBUST_ACCURACY = Metric(
     label="robust accuracy",
@@ -194,33 +186,3 @@ def stepwise_scores(
         "random": draws,
         "boundary": 2.0 * rank - confidence,
     }
-
-
-def shown(
-    ids: Sequence[str], scores: Mapping[str, Floats], eligible: Bools
-) -> Iterator[tuple[str, int, float]]:
-    """Yield (gallery, position, score) of the inputs that this shard offers for showing."""
-    for gallery, score in scores.items():
-        candidates = [(-float(score[i]), ids[i], i) for i in np.flatnonzero(eligible).tolist()]
-        for negative, _, i in sorted(candidates)[:GALLERY_SIZE]:
-            yield gallery, i, -negative
-
-
-def galleries(records: Records, titles: Mapping[Selection, str]) -> dict[str, Evidence]:
-    """Return the galleries that have rows."""
-    found: dict[str, Evidence] = {}
-    for selection, title in titles.items():
-        rows = records.gallery(selection)
-        images = [row for row in rows if isinstance(row, ImageRow)]
-        texts = [row for row in rows if isinstance(row, TextRow)]
-        if images:
-            found[selection] = ImageExhibit(title=title, selection=selection, rows=images)
-        if texts:
-            found[selection] = TextExhibit(title=title, selection=selection, rows=texts)
-    return found
-
-
-def answer(classes: Sequence[str], logits: Tensor) -> str:
-    """Return the winning class and its probability in words."""
-    probability, winner = torch.softmax(logits, dim=0).max(dim=0)
-    return f"{classes[int(winner)]} ({100 * float(probability):.1f} %)"

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
-from auditkit.checks.robustness._flips import answer
+from auditkit.checks.galleries import answer
 from auditkit.errors import DataError
 from auditkit.findings import ImageRow
 from auditkit.methods.pictures import picture

@@ -10,12 +10,8 @@ from torch import Tensor
 from auditkit.artifacts.base import Artifacts
 from auditkit.checks.adversarial import Adversarial
 from auditkit.checks.base import Context, Example, Records
-from auditkit.checks.robustness._flips import (
-    galleries,
-    robustness_curve,
-    shown,
-    stepwise_scores,
-)
+from auditkit.checks.galleries import galleries, shown
+from auditkit.checks.robustness._flips import robustness_curve, stepwise_scores
 from auditkit.checks.robustness._images import perturbed_row
 from auditkit.findings import Evidence, Selection
 from auditkit.randomness import uniform

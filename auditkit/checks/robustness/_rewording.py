@@ -14,13 +14,11 @@ from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.adversarial import Adversarial
 from auditkit.checks.base import Check, Context, Example, Measured, NotApplicable, Records
+from auditkit.checks.galleries import answer, galleries, shown
 from auditkit.checks.robustness._flips import (
-    answer,
     at_the_middle_budget,
-    galleries,
     robustness,
     robustness_curve,
-    shown,
     stepwise_scores,
     zero_gradients,
 )

@@ -20,7 +20,7 @@ from auditkit.checks.base import (
     NotApplicable,
     Records,
 )
-from auditkit.checks.robustness._flips import galleries
+from auditkit.checks.galleries import galleries
 from auditkit.checks.robustness._images import attackable, attackable_at
 from auditkit.data.dataset import Dataset
 from auditkit.errors import ConfigError

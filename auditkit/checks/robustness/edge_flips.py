@@ -13,16 +13,14 @@ from torch import Tensor
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
+from auditkit.checks.galleries import answer, galleries, shown
 from auditkit.checks.robustness._flips import (
     ATTACK_SUCCESS_RATE,
     ROBUST_ACCURACY,
     ZERO_GRADIENT_SHARE,
-    answer,
     at_the_middle_budget,
-    galleries,
     robustness,
     robustness_curve,
-    shown,
     stepwise_scores,
     zero_gradients,
 )

@@ -11,18 +11,16 @@ import numpy as np
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
+from auditkit.checks.galleries import answer, galleries, shown
 from auditkit.checks.robustness._flips import (
     ATTACK_SUCCESS_RATE,
     ROBUST_ACCURACY,
-    answer,
     ascending,
     at_the_middle_budget,
     curve_places,
-    galleries,
     median_flip,
     robustness,
     robustness_curve,
-    shown,
 )
 from auditkit.errors import ConfigError
 from auditkit.findings import Metric, Selection, TextRow, Token

@@ -13,12 +13,8 @@ import torch
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
-from auditkit.checks.robustness._flips import (
-    ROBUST_ACCURACY,
-    answer,
-    at_the_middle_budget,
-    galleries,
-)
+from auditkit.checks.galleries import answer, galleries
+from auditkit.checks.robustness._flips import ROBUST_ACCURACY, at_the_middle_budget
 from auditkit.checks.shift._graded import mean_error, paired_drop
 from auditkit.data.dataset import Dataset
 from auditkit.errors import ConfigError

@@ -15,16 +15,14 @@ from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.past_masks import search_of
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
+from auditkit.checks.galleries import answer, galleries, shown
 from auditkit.checks.halves import searched_half, searched_on, too_few
 from auditkit.checks.robustness._flips import (
     ATTACK_SUCCESS_RATE,
     ROBUST_ACCURACY,
-    answer,
     ascending,
     at_the_middle_budget,
-    galleries,
     robustness,
-    shown,
     stepwise_scores,
 )
 from auditkit.checks.robustness._held_out import beside_chance, fallen_outside

@@ -13,15 +13,14 @@ from torch import Tensor
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
+from auditkit.checks.galleries import galleries, shown
 from auditkit.checks.robustness._flips import (
     ATTACK_SUCCESS_RATE,
     ROBUST_ACCURACY,
     ascending,
     at_the_middle_budget,
-    galleries,
     robustness,
     robustness_curve,
-    shown,
     stepwise_scores,
 )
 from auditkit.checks.robustness._images import attackable, perturbed_row
