@@ -148,6 +148,22 @@ def newcombe_paired(
     return Interval(max(-1.0, p1 - p2 - low), min(1.0, p1 - p2 + high))
 
 
+def paired_difference(
+    first: Bools, second: Bools, *, level: float = LEVEL
+) -> tuple[float, Interval]:
+    """Return share one minus share two on the same inputs, with Newcombe's paired interval.
+
+    Parameters
+    ----------
+    first, second : ndarray
+        (n,) whether each input succeeded the first and the second time, n at least 1.
+    """
+    counts = first & second, first & ~second, ~first & second, ~first & ~second
+    both, gained, lost, neither = (int(np.count_nonzero(one)) for one in counts)
+    interval = newcombe_paired(both, gained, lost, neither, level=level)
+    return (gained - lost) / len(first), interval
+
+
 def mean_of_shares(counts: Ints, totals: Ints, *, level: float = LEVEL) -> Interval:
     """Return the interval of the unweighted mean of independent shares.
 

@@ -30,8 +30,8 @@ from auditkit.statistics import (
     LEVEL,
     Interval,
     clopper_pearson,
-    newcombe_paired,
     normal_quantile,
+    paired_difference,
 )
 from auditkit.types import Bools, Floats
 
@@ -207,9 +207,7 @@ def answers(model: Classifier, inputs: Inputs, labels: Tensor) -> Answers:
 
 def gain(first: Answers, second: Answers, *, level: float = LEVEL) -> Interval:
     """Return the interval of the first accuracy minus the second, on the same inputs."""
-    a, b = first.correct, second.correct
-    counts = (a & b, a & ~b, ~a & b, ~a & ~b)
-    return newcombe_paired(*(int(part.sum()) for part in counts), level=level)
+    return paired_difference(first.correct, second.correct, level=level)[1]
 
 
 def _affordable(model: ImageClassifier, variants: int) -> int:

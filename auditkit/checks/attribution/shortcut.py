@@ -26,7 +26,7 @@ from auditkit.findings import (
 from auditkit.methods.saliency.catalogue import Effort
 from auditkit.models.classifier import Classifier
 from auditkit.randomness import keys_of
-from auditkit.statistics import newcombe_paired
+from auditkit.statistics import paired_difference
 from auditkit.types import Bools
 
 
@@ -204,20 +204,12 @@ class Shortcut(Check):
         return Measured(findings=[effect, *findings], evidence=evidence)
 
     def _effect(self, follows: Bools, disturbed: Bools, context: Context) -> Finding:
-        both, first, second, neither = (
-            int((a & b).sum())
-            for a, b in (
-                (follows, disturbed),
-                (follows, ~disturbed),
-                (~follows, disturbed),
-                (~follows, ~disturbed),
-            )
-        )
+        effect, interval = paired_difference(follows, disturbed, level=context.level)
         return self.value(
             "effect",
-            (first - second) / len(follows),
+            effect,
             n=len(follows),
-            interval=newcombe_paired(both, first, second, neither, level=context.level),
+            interval=interval,
             method="newcombe-paired",
             evidence=["nomination"],
             level=context.level,

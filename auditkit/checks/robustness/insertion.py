@@ -15,7 +15,7 @@ from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
 from auditkit.checks.galleries import answer, galleries
 from auditkit.checks.robustness._flips import ROBUST_ACCURACY, at_the_middle_budget
-from auditkit.checks.shift._graded import mean_error, paired_drop
+from auditkit.checks.shift._graded import mean_error
 from auditkit.data.dataset import Dataset
 from auditkit.errors import ConfigError
 from auditkit.findings import Evidence, Finding, Metric, Table, TextRow, Token
@@ -24,7 +24,7 @@ from auditkit.methods.attacks.distractors import DISTRACTORS
 from auditkit.methods.attacks.triggers import Pool, TriggerSearch, with_trigger
 from auditkit.models.classifier import TextClassifier
 from auditkit.randomness import key_of, keys_of, uniform
-from auditkit.statistics import Interval, mean_minus_share
+from auditkit.statistics import Interval, mean_minus_share, paired_difference
 from auditkit.types import Bools, Ints, Params, Scalar, Strings
 
 Trigger: TypeAlias = tuple[str, ...]
@@ -240,7 +240,7 @@ class Insertion(Check):
         sentences = range(len(self._sentences))
         ours = np.any([records[f"sentence-{j}"][right] for j in sentences], axis=0)
         theirs = np.any([records[f"words-{j}"][right] for j in sentences], axis=0)
-        gain, interval = paired_drop(ours, theirs, level=level)
+        gain, interval = paired_difference(ours, theirs, level=level)
         return [
             self.share(
                 "distractor_flip_rate", int(ours.sum()), n=n, evidence=("sentences",), level=level

@@ -34,7 +34,7 @@ from auditkit.methods.attacks.patch import CELLS, DRAWS, find_patch, patched, pr
 from auditkit.methods.pictures import picture
 from auditkit.models.classifier import Classifier
 from auditkit.randomness import keys_of, uniform
-from auditkit.statistics import newcombe_paired
+from auditkit.statistics import paired_difference
 from auditkit.types import Bools, Floats, Params
 
 _SHOWN_SIDE = 32  # pixels of a patch in the report
@@ -233,17 +233,15 @@ class Patch(Check):
         """Return the accuracy under random colours, and how much less the patch leaves."""
         n = len(kept)
         swept: Params = {"area": area}
-        both = int((kept & under_colours).sum())
-        first, second = int(under_colours.sum()) - both, int(kept.sum()) - both
+        gain, interval = paired_difference(under_colours, kept, level=context.level)
+        unfooled = int(np.count_nonzero(under_colours))
         return (
-            self.share("occlusion_accuracy", both + first, n=n, swept=swept, level=context.level),
+            self.share("occlusion_accuracy", unfooled, n=n, swept=swept, level=context.level),
             self.value(
                 "gain_over_occlusion",
-                (first - second) / n,
+                gain,
                 n=n,
-                interval=newcombe_paired(
-                    both, first, second, n - both - first - second, level=context.level
-                ),
+                interval=interval,
                 method="newcombe-paired",
                 swept=swept,
                 evidence=["curve", "patches"],

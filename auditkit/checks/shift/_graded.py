@@ -16,7 +16,7 @@ from auditkit.errors import ConfigError, ModelError
 from auditkit.findings import Series
 from auditkit.methods.corruptions.severity import require_severity
 from auditkit.models.classifier import Inputs
-from auditkit.statistics import Interval, bootstrap_mean, clopper_pearson, newcombe_paired
+from auditkit.statistics import Interval, bootstrap_mean, clopper_pearson
 from auditkit.types import Bools, Floats, Ints
 
 
@@ -106,15 +106,6 @@ def worst(fallen: Iterable[Fallen]) -> list[Fallen]:
         if one.id not in best or one.score > best[one.id].score:
             best[one.id] = one
     return sorted(best.values(), key=lambda one: (-one.score, one.id))[:GALLERY_SIZE]
-
-
-def paired_drop(clean: Bools, changed: Bools, *, level: float) -> tuple[float, Interval]:
-    """Return the accuracy lost on the same inputs, with Newcombe's paired interval."""
-    both = int(np.count_nonzero(clean & changed))
-    lost = int(np.count_nonzero(clean & ~changed))
-    won = int(np.count_nonzero(~clean & changed))
-    interval = newcombe_paired(both, lost, won, len(clean) - both - lost - won, level=level)
-    return (lost - won) / len(clean), interval
 
 
 def mean_error(correct: Sequence[Bools], *, seed: int, level: float) -> tuple[float, Interval, str]:

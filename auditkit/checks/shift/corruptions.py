@@ -17,7 +17,6 @@ from auditkit.checks.shift._graded import (
     accuracy_series,
     fallen_in,
     mean_error,
-    paired_drop,
     require_choice,
     require_severities,
     worst,
@@ -38,6 +37,7 @@ from auditkit.methods.corruptions.catalogue import CORRUPTIONS
 from auditkit.methods.corruptions.jpeg_compression import codec
 from auditkit.methods.corruptions.severity import SEVERITIES, origin_of_constants
 from auditkit.methods.pictures import picture
+from auditkit.statistics import paired_difference
 from auditkit.types import Bools, Params
 
 
@@ -175,7 +175,7 @@ class Corruptions(Check):
     def _cell(self, kind: str, severity: int, records: Records, context: Context) -> list[Finding]:
         swept: Params = {"corruption": kind, "severity": severity}
         column, n = _column(kind, severity), len(records)
-        drop, interval = paired_drop(records["correct"], records[column], level=context.level)
+        drop, interval = paired_difference(records["correct"], records[column], level=context.level)
         return [
             self.share(
                 "accuracy", records.count(column), n=n, swept=swept,

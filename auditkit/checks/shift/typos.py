@@ -17,7 +17,6 @@ from auditkit.checks.shift._graded import (
     accuracy_series,
     fallen_in,
     mean_error,
-    paired_drop,
     require_choice,
     require_severities,
     worst,
@@ -46,7 +45,7 @@ from auditkit.methods.corruptions.typos import (
     words_in,
 )
 from auditkit.models.classifier import TextClassifier
-from auditkit.statistics import clopper_pearson
+from auditkit.statistics import clopper_pearson, paired_difference
 from auditkit.types import Bools, Ints, Params
 
 _MIXED = "mixed"  # every word gets one of the chosen kinds
@@ -188,7 +187,7 @@ class Typos(Check):
 
     def _at(self, severity: int, records: Records, context: Context) -> list[Finding]:
         column, n, level = _column(_MIXED, severity), len(records), context.level
-        drop, interval = paired_drop(records["correct"], records[column], level=level)
+        drop, interval = paired_difference(records["correct"], records[column], level=level)
         return [
             self.share(
                 "accuracy", records.count(column), n=n, swept={"severity": severity},

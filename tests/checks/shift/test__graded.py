@@ -7,47 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from auditkit.checks.shift._graded import Fallen, mean_error, paired_drop, worst
-from auditkit.statistics import newcombe_paired
-
-
-def test_newcombe_equals_a_published_example() -> None:
-    """Airway hyper-responsiveness of 21 children before and after a transplant.
-
-    1, 1, 7 and 12 children in the cells: -0.507 to -0.026 (Bentur et al., 2009, as worked out in
-    Fagerland, Lydersen and Laake, 2014, Statistics in Medicine 33, 2850-2875).
-    """
-    low, high = newcombe_paired(1, 1, 7, 12)
-    assert round(low, 3) == -0.507
-    assert round(high, 3) == -0.026
-
-
-@pytest.mark.parametrize("cells", [(14, 5, 0, 22), (80, 12, 3, 5), (30, 2, 9, 40), (9, 9, 9, 9)])
-def test_newcombe_equals_its_formula_written_out(cells: tuple[int, int, int, int]) -> None:
-    e, f, g, h = cells
-    n, z = e + f + g + h, 1.959963984540054
-    limits: list[tuple[float, float, float]] = []
-    for count in (e + f, e + g):
-        middle, root = 2 * count + z * z, z * math.sqrt(z * z + 4 * count * (1 - count / n))
-        limits.append(
-            (count / n, (middle - root) / 2 / (n + z * z), (middle + root) / 2 / (n + z * z))
-        )
-    (p1, l1, u1), (p2, l2, u2) = limits
-    product = e * h - f * g
-    corrected = max(product - n / 2, 0) if product > 0 else product
-    phi = corrected / math.sqrt((e + f) * (g + h) * (e + g) * (f + h))
-    below = (p1 - l1) ** 2 - 2 * phi * (p1 - l1) * (u2 - p2) + (u2 - p2) ** 2
-    above = (u1 - p1) ** 2 - 2 * phi * (u1 - p1) * (p2 - l2) + (p2 - l2) ** 2
-    expected = (p1 - p2 - math.sqrt(below), p1 - p2 + math.sqrt(above))
-    assert newcombe_paired(*cells) == pytest.approx(expected)
-
-
-def test_paired_drop_counts_who_was_lost_and_who_was_won() -> None:
-    clean = np.array([True] * 8 + [False] * 4)
-    changed = np.array([True] * 3 + [False] * 5 + [True] * 1 + [False] * 3)
-    value, interval = paired_drop(clean, changed, level=0.9)
-    assert value == pytest.approx((5 - 1) / 12)
-    assert interval == newcombe_paired(3, 5, 1, 3, level=0.9)
+from auditkit.checks.shift._graded import Fallen, mean_error, worst
 
 
 def test_mean_error_is_the_mean_over_cells_and_draws_whole_inputs() -> None:
