@@ -181,16 +181,20 @@ class Artifacts:
         def drawn() -> Artifacts:
             keys = keys_of(self.seed, purpose, self.data.ids)
             lowest = _lowest_key(self.data.ids, self.seed, purpose, count)
-            return Artifacts(
-                self.classifier,
-                self.data,
-                np.flatnonzero(keys <= lowest),
-                seed=self.seed,
-                execution=self.execution,
-                shared=self._shared,
-            )
+            return self.at(np.flatnonzero(keys <= lowest))
 
         return self.once(("sample", purpose, count), drawn)
+
+    def at(self, positions: Ints) -> Artifacts:
+        """Return the inputs at these positions of the whole data, with the facts about them."""
+        return Artifacts(
+            self.classifier,
+            self.data,
+            positions,
+            seed=self.seed,
+            execution=self.execution,
+            shared=self._shared,
+        )
 
     def forget_inputs(self) -> None:
         """Let the inputs go, those of the samples too; they are read again when asked for."""

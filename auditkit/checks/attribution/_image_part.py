@@ -13,9 +13,10 @@ from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
-from auditkit.checks.attribution._donors import Donors
+from auditkit.checks.attribution._donors import Donors, Exchanged
 from auditkit.checks.attribution._probes import probe_of
 from auditkit.checks.base import Example
+from auditkit.checks.galleries import shown
 from auditkit.findings import ImageRow, Panel
 from auditkit.methods.pictures import heatmap, picture
 from auditkit.methods.saliency.catalogue import Effort, map_of
@@ -38,11 +39,14 @@ class ImagePart:
         (h, w) mean share of the attribution, where it counts.
     pool : Artifacts
         The images it was nominated on, which lend their parts.
+    truth : ndarray or None
+        (p, h, w) what truly matters in them, None where nobody knows.
     """
 
     region: Bools
     density: Floats
     pool: Artifacts
+    truth: Bools | None
 
     def row(self, _classes: Sequence[str]) -> ImageRow:
         """Return where the part is, and what share of the attribution it gets."""
@@ -63,16 +67,6 @@ class ImagePart:
     def n(self) -> int:
         """Images that were explained."""
         return len(self.pool)
-
-
-class Exchanged(NamedTuple):
-    """What exchanging a part did to m inputs."""
-
-    rows: Ints  # (m,) places in the shard
-    follows: Bools  # (m,) whether the answer became that of the donor, of another class
-    disturbed: Bools  # (m,) whether it changed with the part of a donor of the same class
-    background: Bools | None  # (m,) whether it followed when all that is beside the point changed
-    examples: list[Example]
 
 
 def nominate(pool: Artifacts, *, grid: int, effort: Effort, method: str) -> ImagePart | None:
@@ -106,68 +100,83 @@ def nominate(pool: Artifacts, *, grid: int, effort: Effort, method: str) -> Imag
     density = (shares * counts).mean(axis=0)
     if not density.any():
         return None
-    return ImagePart(region=_grown(density, side), density=density, pool=pool)
+    return ImagePart(region=_grown(density, side), density=density, pool=pool, truth=truth)
 
 
 def exchange(part: ImagePart, artifacts: Artifacts, held_out: Bools) -> Exchanged:
     """Exchange the nominated part of the held-out images of a shard with that of donors."""
-    clean = artifacts[Predictions]
-    predicted = clean.predicted.numpy()
-    donors = Donors(part.pool[Predictions].predicted.numpy())
+    predicted = artifacts[Predictions].predicted.numpy()
+    lent = part.pool[Predictions].predicted.numpy()
+    donors = Donors(lent)
     draws = uniform(artifacts.keys("shortcut donors"), (2,))  # (n, 2)
     rows = np.array(
         [i for i in np.flatnonzero(held_out) if donors.has_both(int(predicted[i]))], dtype=np.int64
     )
+    mixed = _Mixed(part, artifacts, _truth(artifacts))
     if len(rows) == 0:
         none = np.zeros(0, dtype=np.bool_)
-        return Exchanged(rows, none, none, None if _truth(artifacts) is None else none, [])
+        return Exchanged(rows, none, none, None if mixed.truth is None else none, [])
     other = np.array([donors.other(int(predicted[i]), draws[i, 0]) for i in rows])
     same = np.array([donors.same(int(predicted[i]), draws[i, 1]) for i in rows])
-    wanted = part.pool[Predictions].predicted.numpy()[other]
-    theirs, mine = _answers(part, artifacts, rows, other), _answers(part, artifacts, rows, same)
+    theirs, mine = mixed.answers(rows, other), mixed.answers(rows, same)
     background = None
-    if _truth(artifacts) is not None:
+    if mixed.truth is not None:
         everything = np.ones_like(part.region)
-        background = _answers(part, artifacts, rows, other, region=everything) == wanted
-    follows = theirs == wanted
+        background = mixed.answers(rows, other, everything) == lent[other]
+    follows = theirs == lent[other]
+    ids = [artifacts.ids[i] for i in rows]
     examples = [
-        _example(part, artifacts, int(i), int(j), float(draws[i, 0]))
-        for i, j, moved in zip(rows, other, follows, strict=True)
-        if moved
+        Example(gallery=gallery, score=luck, row=mixed.row(int(rows[k]), int(other[k])))
+        for gallery, k, luck in shown(ids, {"random": draws[rows, 0]}, follows)
     ]
     return Exchanged(rows, follows, mine != predicted[rows], background, examples)
 
 
-def _answers(
-    part: ImagePart, artifacts: Artifacts, rows: Ints, donors: Ints, region: Bools | None = None
-) -> Ints:
-    model, size = artifacts.image_model, artifacts.execution.batch_size
-    found = [
-        model.predict(_with_part(part, artifacts, some, lent, region), batch_size=size)
-        for some, lent in zip(_batches(rows, size), _batches(donors, size), strict=True)
-    ]
-    return torch.cat(found).argmax(dim=1).numpy()
+class _Mixed(NamedTuple):
+    """Images of a shard with a part of other images."""
 
+    part: ImagePart
+    artifacts: Artifacts
+    truth: Bools | None  # (n, h, w) what truly matters in the images of the shard
 
-def _batches(rows: Ints, size: int) -> list[Ints]:
-    return [rows[i : i + size] for i in range(0, len(rows), size)]
+    def answers(self, rows: Ints, donors: Ints, region: Bools | None = None) -> Ints:
+        """Return the predicted classes (m,) of the images with the donors' pixels."""
+        model, size = self.artifacts.image_model, self.artifacts.execution.batch_size
+        found = [
+            model.predict(
+                self.images(rows[i : i + size], donors[i : i + size], region), batch_size=size
+            )
+            for i in range(0, len(rows), size)
+        ]
+        return torch.cat(found).argmax(dim=1).numpy()
 
+    def images(self, rows: Ints, donors: Ints, region: Bools | None = None) -> Tensor:
+        """Return images (m, c, h, w) with the donors' pixels in a region, the nominated if None.
 
-def _with_part(
-    part: ImagePart, artifacts: Artifacts, rows: Ints, donors: Ints, region: Bools | None = None
-) -> Tensor:
-    """Return images (m, c, h, w) with the donors' pixels in the region.
+        What truly matters in either image stays as it is.
+        """
+        region = self.part.region if region is None else region
+        where = np.broadcast_to(region, (len(rows), *region.shape))
+        if self.truth is not None and self.part.truth is not None:
+            where = where & ~self.truth[rows] & ~self.part.truth[donors]
+        chosen = torch.from_numpy(np.array(where))[:, None]
+        return torch.where(chosen, self.part.pool.images[donors], self.artifacts.images[rows])
 
-    What truly matters in either image stays as it is.
-    """
-    where = np.broadcast_to(
-        part.region if region is None else region, (len(rows), *part.region.shape)
-    )
-    mine, theirs = _truth(artifacts), _truth(part.pool)
-    if mine is not None and theirs is not None:
-        where = where & ~mine[rows] & ~theirs[donors]
-    chosen = torch.from_numpy(np.array(where))[:, None]
-    return torch.where(chosen, part.pool.images[donors], artifacts.images[rows])
+    def row(self, i: int, donor: int) -> ImageRow:
+        """Return an image, what lends it a part, and what comes of it."""
+        model, pool = self.artifacts.image_model, self.part.pool
+        moved = self.images(np.array([i]), np.array([donor]))[0]
+        was = model.classes[int(self.artifacts[Predictions].predicted[i])]
+        now = model.classes[int(pool[Predictions].predicted[donor])]
+        return ImageRow(
+            id=self.artifacts.ids[i],
+            caption=f"Was {was}; becomes {now} with the part of {pool.ids[donor]} ({now}).",
+            panels=[
+                picture(self.artifacts.images[i], model.bounds, "input"),
+                picture(pool.images[donor], model.bounds, "lends its part"),
+                picture(moved, model.bounds, "exchanged"),
+            ],
+        )
 
 
 def _truth(artifacts: Artifacts) -> Bools | None:
@@ -192,20 +201,3 @@ def _grown(density: Floats, side: int) -> Bools:
     joined, _ = ndimage.label(cells >= _GROWN * cells.max())  # pyright: ignore[reportGeneralTypeIssues]
     chosen = joined == joined.flat[cells.argmax()]
     return np.kron(chosen, np.ones((side, side), dtype=np.bool_))[:height, :width]
-
-
-def _example(part: ImagePart, artifacts: Artifacts, i: int, donor: int, luck: float) -> Example:
-    model, pool = artifacts.image_model, part.pool
-    moved = _with_part(part, artifacts, np.array([i]), np.array([donor]))[0]
-    was = model.classes[int(artifacts[Predictions].predicted[i])]
-    now = model.classes[int(pool[Predictions].predicted[donor])]
-    row = ImageRow(
-        id=artifacts.ids[i],
-        caption=f"Was {was}; becomes {now} with the part of {pool.ids[donor]} ({now}).",
-        panels=[
-            picture(artifacts.images[i], model.bounds, "input"),
-            picture(pool.images[donor], model.bounds, "lends its part"),
-            picture(moved, model.bounds, "exchanged"),
-        ],
-    )
-    return Example(gallery="random", score=luck, row=row)

@@ -166,13 +166,7 @@ class Shortcut(Check):
         )
 
     def _nominated(self, artifacts: Artifacts) -> ImagePart | TextWords | None:
-        pool = Artifacts(
-            artifacts.classifier,
-            artifacts.data,
-            searched_on(artifacts, "shortcut", self.max_inputs),
-            seed=artifacts.seed,
-            execution=artifacts.execution,
-        )
+        pool = artifacts.at(searched_on(artifacts, "shortcut", self.max_inputs))
         effort = Effort(
             steps=self.steps, copies=1, sets=2, key=keys_of(artifacts.seed, "shortcut", ["maps"])
         )
