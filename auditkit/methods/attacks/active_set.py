@@ -101,6 +101,33 @@ def scores_and_gradients(
     return Slopes(scores.detach(), losses.detach(), gradients)
 
 
+def slopes_and_successes(
+    logits: Logits,
+    points: Tensor,
+    labels: Tensor,
+    *,
+    search: Logits | None,
+    loss: Loss = log_odds_against,
+    rows: Tensor | None = None,
+) -> tuple[Slopes, Tensor]:
+    """Return slopes at one batch of points, and which of them the model misclassifies (m,).
+
+    Parameters
+    ----------
+    logits : callable
+        The model in its own precision; it alone judges.
+    search : callable or None
+        The model in a cheaper precision, which gives the slopes and proposes candidates.
+    points, labels, loss, rows
+        As for `scores_and_gradients`.
+    """
+    slopes = scores_and_gradients(search or logits, points, labels, loss=loss, rows=rows)
+    fooled = misclassified(slopes.scores, labels, margin=CLEARLY)
+    if search is not None and fooled.any():
+        fooled[fooled.clone()] = judged(logits, points[fooled], labels[fooled])
+    return slopes, fooled
+
+
 def first_successes(
     logits: Logits,
     points: Tensor,

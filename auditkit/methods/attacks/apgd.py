@@ -9,12 +9,7 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor
 
-from auditkit.methods.attacks.active_set import (
-    CLEARLY,
-    judged,
-    misclassified,
-    scores_and_gradients,
-)
+from auditkit.methods.attacks.active_set import judged, slopes_and_successes
 from auditkit.methods.attacks.ball import Ball, column
 from auditkit.methods.attacks.losses import Loss, log_odds_against
 from auditkit.models.classifier import Logits
@@ -88,12 +83,9 @@ def apgd(
             held = [active[:0]]
             for batch in active.split(batch_size):
                 points, truth = paths.points[batch], labels[batch]
-                slopes = scores_and_gradients(
-                    search or logits, points, truth, loss=loss, rows=batch
+                slopes, fooled = slopes_and_successes(
+                    logits, points, truth, search=search, loss=loss, rows=batch
                 )
-                fooled = misclassified(slopes.scores, truth, margin=CLEARLY)
-                if search is not None and fooled.any():
-                    fooled[fooled.clone()] = judged(logits, points[fooled], truth[fooled])
                 paths.fooled[batch] = fooled
                 paths.note(batch, slopes.losses, slopes.gradients)
                 held.append(batch[~fooled])

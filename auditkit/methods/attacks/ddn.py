@@ -7,20 +7,14 @@ import math
 import torch
 from torch import Tensor
 
-from auditkit.methods.attacks.active_set import (
-    CLEARLY,
-    judged,
-    misclassified,
-    scores_and_gradients,
-)
+from auditkit.methods.attacks.active_set import slopes_and_successes
+from auditkit.methods.attacks.fmn import marks
 from auditkit.methods.attacks.hyperplane import size_of
 from auditkit.methods.attacks.nearest import Nearest, scaled
 from auditkit.models.classifier import Logits
 
 _AFAR = 4.0  # first radius, in distances of the nearest point known
 _GAMMA = 0.05  # share by which the radius changes; as published, like the steps
-_STRIDE = 1.0  # first step, in first radii
-_LAST_STRIDE = 0.01  # share of it that the last step keeps
 _TINY = 1e-12
 
 
@@ -36,9 +30,10 @@ def ddn(
     """Bring the L2 points of some rows of `nearest` nearer, coming from afar.
 
     It starts at the inputs and at four times the distance of the nearest point known, and always
-    goes along the sphere. So it sees what lies behind the near surroundings of an input: of a
-    network that was trained against attacks, where the gradients near the input lead nowhere,
-    it meets points at a half of the distance that rounds of `fmn` end at.
+    goes along the sphere, with a first step of that length. So it sees what lies behind the near
+    surroundings of an input: of a network that was trained against attacks, where the gradients
+    near the input lead nowhere, it meets points at a half of the distance that rounds of `fmn` end
+    at.
 
     Parameters
     ----------
@@ -65,19 +60,14 @@ def ddn(
     diagonal = width * math.sqrt(nearest.inputs[:1].numel())
     first = (_AFAR * nearest.distances).clamp(max=diagonal)  # (n,)
     radii, points = first.clone(), nearest.inputs.clone()
-    for i in range(steps):
-        ease = (1 + math.cos(math.pi * i / steps)) / 2
-        stride = _STRIDE * (_LAST_STRIDE + (1 - _LAST_STRIDE) * ease)
+    for mark in marks(steps):
         for batch in rows.split(batch_size):
             here, labels = points[batch], nearest.labels[batch]
-            slopes = scores_and_gradients(search or logits, here, labels)
-            fooled = misclassified(slopes.scores, labels, margin=CLEARLY)
-            if search is not None and fooled.any():
-                fooled[fooled.clone()] = judged(logits, here[fooled], labels[fooled])
+            slopes, fooled = slopes_and_successes(logits, here, labels, search=search)
             nearest.offer(batch[fooled], here[fooled])
             radii[batch] *= torch.where(fooled, 1 - _GAMMA, 1 + _GAMMA)
             gradients = torch.nan_to_num(slopes.gradients)
-            uphill = stride * first[batch] / size_of("l2", gradients).clamp_min(_TINY)
+            uphill = mark.stride * first[batch] / size_of("l2", gradients).clamp_min(_TINY)
             inputs = nearest.inputs[batch]
             changes = here - inputs + gradients * scaled(uphill, gradients)
             onto = radii[batch] / size_of("l2", changes).clamp_min(_TINY)

@@ -10,13 +10,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from auditkit.methods.attacks.active_set import (
-    CLEARLY,
-    Slopes,
-    judged,
-    misclassified,
-    scores_and_gradients,
-)
+from auditkit.methods.attacks.active_set import Slopes, slopes_and_successes
 from auditkit.methods.attacks.hyperplane import DUAL, Measure, size_of
 from auditkit.methods.attacks.nearest import Nearest, scaled
 from auditkit.models.classifier import Logits
@@ -71,13 +65,10 @@ def fmn(
     radius are ours.
     """
     walk = _Walk(nearest, anew=anew)
-    for mark in _marks(steps):
+    for mark in marks(steps):
         for batch in rows.split(batch_size):
             points, labels = walk.points[batch], nearest.labels[batch]
-            slopes = scores_and_gradients(search or logits, points, labels)
-            fooled = misclassified(slopes.scores, labels, margin=CLEARLY)
-            if search is not None and fooled.any():
-                fooled[fooled.clone()] = judged(logits, points[fooled], labels[fooled])
+            slopes, fooled = slopes_and_successes(logits, points, labels, search=search)
             nearest.offer(batch[fooled], points[fooled])
             walk.step(batch, fooled, slopes, mark)
     nearest.shorten(logits, rows, batch_size=batch_size)
@@ -85,17 +76,18 @@ def fmn(
 
 @final
 @dataclass(frozen=True)
-class _Mark:
+class Mark:
     """How far a round has come."""
 
     stride: float  # share of the first step
     ease: float  # share of the first change of the radius, before the last one is added
 
 
-def _marks(steps: int) -> Iterator[_Mark]:
+def marks(steps: int) -> Iterator[Mark]:
+    """Yield the marks of a round, which fall along half a cosine."""
     for i in range(steps):
         share = (1 + math.cos(math.pi * i / steps)) / 2
-        yield _Mark(_LAST_STRIDE + (1 - _LAST_STRIDE) * share, share)
+        yield Mark(_LAST_STRIDE + (1 - _LAST_STRIDE) * share, share)
 
 
 @final
@@ -111,7 +103,7 @@ class _Walk:
         everything = torch.full_like(nearest.inputs[:1], self.width)
         self.largest = float(size_of(self.norm, everything)) if len(nearest) else 0.0
 
-    def step(self, rows: Tensor, fooled: Tensor, slopes: Slopes, mark: _Mark) -> None:
+    def step(self, rows: Tensor, fooled: Tensor, slopes: Slopes, mark: Mark) -> None:
         """Resize the radii of some rows, and move their points uphill within them."""
         gradients = torch.nan_to_num(slopes.gradients)
         promised = self._promised(rows, slopes.losses.double().nan_to_num(), gradients)
@@ -130,7 +122,7 @@ class _Walk:
         unit = self.width if self.norm == "l0" else 1.0
         return here + losses.abs() / (unit * slope)
 
-    def _resized(self, rows: Tensor, fooled: Tensor, promised: Tensor, mark: _Mark) -> Tensor:
+    def _resized(self, rows: Tensor, fooled: Tensor, promised: Tensor, mark: Mark) -> Tensor:
         radii, best = self.radii[rows], self.nearest.distances[rows]
         gamma = _LAST_GAMMA + (_GAMMA[self.norm] - _LAST_GAMMA) * mark.ease
         grown = torch.where(radii.isfinite(), _GROWTH[self.norm] * radii, 0.0)

@@ -6,13 +6,14 @@ functional, reused and in-place activations are seen like modules.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, final
 
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from auditkit.methods.saliency.rules import tensors_in
 from auditkit.methods.saliency.scores import score_of
 from auditkit.methods.saliency.slopes import slopes_at
 from auditkit.methods.saliency.tokens import patch_grid
@@ -141,7 +142,7 @@ class _Watch(TorchFunctionMode):
             return True
         if name in _MOVES:
             return False
-        kept = [one for one in _tensors([*args, *kwargs.values()]) if id(one) in self._seen]
+        kept = [one for one in tensors_in([*args, *kwargs.values()]) if id(one) in self._seen]
         return any(
             one.ndim == 4 and (one.shape == output.shape or name in _RESHAPES_MAP or "pool" in name)
             for one in kept
@@ -153,14 +154,6 @@ class _Watch(TorchFunctionMode):
 
 def _is_softmax_between_tokens(name: str, output: object) -> bool:
     return name == "softmax" and isinstance(output, Tensor) and output.ndim >= 3
-
-
-def _tensors(values: Sequence[object]) -> Iterator[Tensor]:
-    for one in values:
-        if isinstance(one, Tensor):
-            yield one
-        elif isinstance(one, (list, tuple)):
-            yield from _tensors(list(one))  # pyright: ignore[reportUnknownArgumentType]
 
 
 def _of_map(seen: _Seen, slopes: Tensor) -> Activation:

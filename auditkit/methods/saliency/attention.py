@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from auditkit.methods.saliency.rules import tensors_in
 from auditkit.methods.saliency.scores import score_of
 from auditkit.methods.saliency.slopes import slopes_at
 from auditkit.methods.saliency.unsuited import Unsuited
@@ -243,7 +244,7 @@ class AttentionTap(TorchFunctionMode):
 
     def _note_product(self, args: Sequence[object], kwargs: Mapping[str, object]) -> None:
         """Weights that something is multiplied with are attention; others were gates."""
-        for one in _tensors([*args, *kwargs.values()]):
+        for one in tensors_in([*args, *kwargs.values()]):
             origin = self._origin(one)
             if origin is not None and not any(origin is known for known in self.maps):
                 self.maps.append(origin)
@@ -267,14 +268,6 @@ def _differentiable(weights: Tensor) -> tuple[Tensor, Tensor]:
 def _along_last(output: Tensor, args: Sequence[object], kwargs: Mapping[str, object]) -> bool:
     dim = kwargs.get("dim", args[1] if len(args) > 1 else None)
     return dim in (-1, output.ndim - 1)
-
-
-def _tensors(values: Sequence[object]) -> Iterator[Tensor]:
-    for one in values:
-        if isinstance(one, Tensor):
-            yield one
-        elif isinstance(one, (list, tuple)):
-            yield from _tensors(list(one))  # pyright: ignore[reportUnknownArgumentType]
 
 
 def _why_no_chain(maps: Sequence[Tensor], n: int) -> str:

@@ -17,7 +17,7 @@ from auditkit.methods.saliency.probes.base import floats
 from auditkit.methods.saliency.probes.image import ImageProbe
 from auditkit.methods.saliency.probes.text import TextProbe
 from auditkit.methods.saliency.scores import centred
-from auditkit.methods.saliency.tokens import patch_grid
+from auditkit.methods.saliency.tokens import PatchGrid, patch_grid
 from auditkit.methods.saliency.unsuited import Unsuited
 from auditkit.models.classifier import ImageClassifier, TextClassifier
 from auditkit.types import Floats
@@ -63,9 +63,9 @@ def image_view(
     if isinstance(attention, Unsuited):
         return attention
     height, width = image.shape[1:]
-    grid = patch_grid(attention.tokens, height, width, answering=attention.answering)
-    if grid is None:
-        return Unsuited("the tokens of its attention are no grid of patches")
+    grid = grid_of(attention, one)
+    if isinstance(grid, Unsuited):
+        return grid
     side, rest = divmod(height, grid.rows)
     if rest or side * grid.columns != width:
         return Unsuited("its patches do not divide the image")
@@ -108,13 +108,34 @@ def text_view(
     attention = attended(logits, probe.point, explained)
     if isinstance(attention, Unsuited):
         return attention
-    if attention.tokens != probe.point.shape[1]:
-        return Unsuited("the tokens of its attention are not those of the text")
+    grid = grid_of(attention, probe.point)
+    if isinstance(grid, Unsuited):
+        return grid
     maps, reasons = _attention_maps(attention)
     found = {name: floats(probe.summed(one[:, :, None])) for name, one in maps.items()}
     slope = gradient(logits, probe.point, explained)
     found["gradient"] = floats(probe.summed(slope * (probe.point - probe.origin)))
     return TokenView(probe.shape, found, reasons, occlusion(probe.scores, probe.units))
+
+
+def grid_of(attention: Attended, point: Tensor) -> PatchGrid | Unsuited:
+    """Return what the tokens of attention are: patches of an image, or one row for a text.
+
+    Parameters
+    ----------
+    attention : Attended
+        The attention to one input.
+    point : Tensor
+        (1, c, h, w) the image, or (1, t, d) the embeddings of the text.
+    """
+    count = attention.tokens
+    if point.ndim == 3:
+        if count != point.shape[1]:
+            return Unsuited("the tokens of its attention are not those of the text")
+        return PatchGrid(1, count, 0, 0)
+    height, width = point.shape[2:]
+    grid = patch_grid(count, height, width, answering=attention.answering)
+    return grid or Unsuited("the tokens of its attention are no grid of patches")
 
 
 def _attention_maps(attention: Attended) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from auditkit.methods.saliency.attention import Attended, attended
+from auditkit.methods.saliency.attention_maps import grid_of
 from auditkit.methods.saliency.attention_rollout import attention_rollout
 from auditkit.methods.saliency.deeplift import deeplift
 from auditkit.methods.saliency.expected_gradients import expected_gradients
@@ -29,7 +30,6 @@ from auditkit.methods.saliency.rise import rise
 from auditkit.methods.saliency.scores import centred
 from auditkit.methods.saliency.shapley_sampling import shapley_sampling
 from auditkit.methods.saliency.smoothgrad import smoothgrad
-from auditkit.methods.saliency.tokens import patch_grid
 from auditkit.methods.saliency.unsuited import Unsuited
 from auditkit.models.classifier import Classifier
 from auditkit.randomness import normal, uniform
@@ -228,16 +228,11 @@ def _of_attention(
         found = method(attention)
         if isinstance(found, Unsuited):
             return _none(probe, found.reason, signed=False)
+        grid = grid_of(attention, probe.point)
+        if isinstance(grid, Unsuited):
+            return _none(probe, grid.reason, signed=False)
         if isinstance(probe, TextProbe):
-            if found.shape[1] != probe.point.shape[1]:
-                why = "the tokens of its attention are not those of the text"
-                return _none(probe, why, signed=False)
             return Map(floats(probe.summed(found[:, :, None])), signed=False)
-        height, width = probe.shape
-        grid = patch_grid(attention.tokens, height, width, answering=attention.answering)
-        if grid is None:
-            why = "the tokens of its attention are no grid of patches"
-            return _none(probe, why, signed=False)
         return Map(floats(_enlarged(grid.of(found), probe.shape)), signed=False)
 
     return make

@@ -9,10 +9,10 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from auditkit.methods.saliency.paths import gauss_legendre
 from auditkit.methods.saliency.scores import score_of
 from auditkit.models.classifier import Logits
 
@@ -123,8 +123,7 @@ def _more(nodes: int, steps: int, miss: float, allowed: float) -> int:
 
 def _nodes(count: int, batch_size: int, *, like: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield places in (0, 1) and their weights, each (m, 1, ...), at most `batch_size` at once."""
-    places, weights = np.polynomial.legendre.leggauss(count)
-    both = torch.from_numpy(np.stack([(1 + places) / 2, weights / 2])).to(like)  # (2, count)
+    both = torch.tensor(gauss_legendre(count), dtype=torch.float64).T.to(like)  # (2, count)
     both = both.reshape(2, count, *(1 for _ in like.shape[1:]))
     for some in range(0, count, batch_size):
         yield both[0, some : some + batch_size], both[1, some : some + batch_size]

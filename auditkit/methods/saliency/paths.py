@@ -35,7 +35,7 @@ def along_path(call: Call, start: Sequence[Tensor], nodes: int) -> Pull:
 
     def pull(slope: Tensor) -> list[Tensor]:
         total = [torch.zeros_like(one) for one in sources]
-        for t, weight in _gauss_legendre(nodes):
+        for t, weight in gauss_legendre(nodes):
             point = [_between(was, one, t) for one, was in zip(now, start, strict=True)]
             leaves = [point[i].requires_grad_(True) for i in places]
             with torch.enable_grad():
@@ -49,7 +49,8 @@ def along_path(call: Call, start: Sequence[Tensor], nodes: int) -> Pull:
 
 
 @cache
-def _gauss_legendre(nodes: int) -> list[tuple[float, float]]:
+def gauss_legendre(nodes: int) -> list[tuple[float, float]]:
+    """Return places in (0, 1) and weights that sum to 1 (Gauss-Legendre quadrature)."""
     points, weights = np.polynomial.legendre.leggauss(nodes)
     return [(float((x + 1) / 2), float(w / 2)) for x, w in zip(points, weights, strict=True)]
 
@@ -64,7 +65,7 @@ def mean_softmax(z: Tensor, z0: Tensor, dim: int) -> Tensor:
     """Return weights w whose products with z - z0 add up to the change of logsumexp; sum(w) = 1."""
     moved = finite(z - z0)  # masked places, at minus infinity in both, do not move
     shares = torch.zeros_like(z)
-    for t, weight in _gauss_legendre(NODES):
+    for t, weight in gauss_legendre(NODES):
         shares += weight * _between(z0, z, t).softmax(dim)
     change = z.logsumexp(dim, keepdim=True) - z0.logsumexp(dim, keepdim=True)
     mean = (shares * moved).sum(dim, keepdim=True)
