@@ -27,6 +27,7 @@ from functools import partial
 from itertools import pairwise
 
 import torch
+from plain import Plain
 from torch import Tensor, nn
 
 from auditkit.data.load import DataSpec, load_data
@@ -137,7 +138,7 @@ def theirs(work: Workload, step: float, *, epsilon: float, steps: int) -> Tensor
         from foolbox.models.pytorch import PyTorchModel
 
     torch.manual_seed(0)
-    model = PyTorchModel(_Module(work.model).eval(), bounds=work.model.bounds, device="cpu")
+    model = PyTorchModel(Plain(work.model).eval(), bounds=work.model.bounds, device="cpu")
     attack = LinfProjectedGradientDescentAttack(steps=steps, rel_stepsize=step)
     return attack(model, work.images, work.labels, epsilons=epsilon)[1]
 
@@ -146,18 +147,8 @@ def torchattacks_pgd(work: Workload, *, epsilon: float, steps: int) -> Tensor:
     """Run torchattacks with a step of a quarter of epsilon, all inputs at once."""
     torch.manual_seed(0)
     kinds = importlib.import_module("torchattacks")
-    attack = kinds.PGD(_Module(work.model).eval(), eps=epsilon, alpha=epsilon / 4, steps=steps)
+    attack = kinds.PGD(Plain(work.model).eval(), eps=epsilon, alpha=epsilon / 4, steps=steps)
     return attack(work.images, work.labels).detach()
-
-
-class _Module(nn.Module):
-    def __init__(self, model: ImageClassifier) -> None:
-        super().__init__()
-        self.model = model
-        self.nothing = nn.Parameter(torch.zeros(1))  # torchattacks asks parameters for the device
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.model.logits(images)
 
 
 def timed(attack: Callable[[], Tensor], repeats: int) -> tuple[float, Tensor]:

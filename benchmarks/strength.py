@@ -19,7 +19,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from plain import Plain
+from torch import Tensor
 
 from auditkit.data.load import DataSpec, load_data
 from auditkit.methods.attacks.active_set import judged
@@ -103,19 +104,6 @@ class Workload:
         inside = size_of(self.norm, points.double() - self.images.double()) <= self.radius + 1e-6
         points = points.clamp(*self.model.bounds)
         return inside & judged(self.model.logits, points, self.labels)
-
-
-class Plain(nn.Module):
-    """The model as the peers know models."""
-
-    def __init__(self, model: ImageClassifier) -> None:
-        super().__init__()
-        self.model = model
-        self.nothing = nn.Parameter(torch.zeros(1))  # torchattacks asks parameters for the device
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Map images to logits."""
-        return self.model.logits(images)
 
 
 def ours(work: Workload) -> Tensor:
