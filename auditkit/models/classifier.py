@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Literal, Protocol, TypeAlias, final, runtime_checkable
@@ -193,7 +193,7 @@ class ImageClassifier(Classifier):
                 )
         if std is not None and not all(s > 0 for s in std):
             raise ModelError(f"std is {list(std)}, expected positive values.")
-        self.module = module.eval().requires_grad_(False)
+        self.module = frozen(module)
         self.differentiable = not isinstance(module, BlackBox)
         self.classes = tuple(classes)
         self.input_shape = input_shape
@@ -327,7 +327,7 @@ class TextClassifier(Classifier):
             raise ModelError("The tokenizer has no [PAD] or no [UNK] token; both are needed.")
         tokenizer.no_padding()
         tokenizer.enable_truncation(max_length)
-        self.module = module.eval().requires_grad_(False)
+        self.module = frozen(module)
         self._text_module: TextModule = module
         self.tokenizer = tokenizer
         self.classes = tuple(classes)
@@ -388,6 +388,15 @@ class TextClassifier(Classifier):
         rows = [row.ids for row in self.tokenizer.encode_batch(inputs)]
         ids, mask = (torch.from_numpy(one).to(self.device) for one in self._padded(rows))
         return self.logits_from_ids(ids, mask)
+
+
+def frozen(module: nn.Module) -> nn.Module:
+    """Put a network in evaluation mode, let no parameter require a gradient, and return it."""
+    with suppress(NotImplementedError):  # an exported program has one mode alone
+        module.eval()
+    for one in module.parameters():
+        one.requires_grad_(False)
+    return module
 
 
 @contextmanager

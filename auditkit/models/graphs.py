@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from auditkit.data.graphs import graph_in_words
 from auditkit.errors import ModelError
 from auditkit.models.blackbox import BlackBox
-from auditkit.models.classifier import Classifier, Identity, Inputs
+from auditkit.models.classifier import Classifier, Identity, Inputs, frozen
 
 
 class GraphBatch(NamedTuple):
@@ -69,7 +69,7 @@ class GraphClassifier(Classifier):
     ) -> None:
         if not tags:
             raise ModelError("A model of graphs needs the names of the tags of their nodes.")
-        self.module = module.eval().requires_grad_(False)
+        self.module = frozen(module)
         self.tags = tuple(tags)
         self.classes = tuple(classes)
         self.differentiable = differentiable and not isinstance(module, BlackBox)

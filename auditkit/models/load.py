@@ -38,6 +38,7 @@ from auditkit.models.classifier import (
     Layout,
     TextClassifier,
     TextModule,
+    frozen,
 )
 from auditkit.models.endpoint import Endpoint, load_endpoint, shown
 from auditkit.models.function import load_function
@@ -481,7 +482,7 @@ def options_of(spec: ModelSpec) -> Iterator[Option]:
             },
         )
         other = copy(first)
-        other.module = module.eval().requires_grad_(False)
+        other.module = frozen(module)
         yield Option(id=candidate.id, words=candidate.words, classifier=other)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from auditkit.data.schema import Feature, Schema
 from auditkit.errors import ModelError
 from auditkit.models.blackbox import BlackBox
-from auditkit.models.classifier import Classifier, Identity, Inputs
+from auditkit.models.classifier import Classifier, Identity, Inputs, frozen
 
 Encoding: TypeAlias = Literal["one-hot", "raw"]
 
@@ -70,7 +70,7 @@ class TabularClassifier(Classifier):
         if encoding not in (None, "one-hot", "raw"):
             raise ModelError(f"encoding is {encoding!r}, expected 'one-hot' or 'raw'.")
         opaque = isinstance(module, BlackBox)
-        self.module = module.eval().requires_grad_(False)
+        self.module = frozen(module)
         self.schema = schema
         self.classes = tuple(classes)
         self.encoding: Encoding = encoding or ("raw" if opaque else "one-hot")

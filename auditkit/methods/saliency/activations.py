@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from auditkit.methods.saliency.rules import tensors_in
+from auditkit.methods.saliency.rules import bare_name, tensors_in
 from auditkit.methods.saliency.scores import score_of
 from auditkit.methods.saliency.slopes import slopes_at
 from auditkit.methods.saliency.tokens import patch_grid
@@ -119,7 +119,7 @@ class _Watch(TorchFunctionMode):
         """Call the function and remember what it returns, if it has the layout of the image."""
         kwargs = kwargs or {}
         output = func(*args, **kwargs)
-        name = getattr(func, "__name__", "").strip("_")
+        name = bare_name(func)
         self._attended += name in _ATTENTION or _is_softmax_between_tokens(name, output)
         if isinstance(output, Tensor) and self._has_layout(name, args, kwargs, output):
             self._seen.pop(id(output), None)  # in-place functions return what they were given

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from auditkit.methods.saliency.rules import tensors_in
+from auditkit.methods.saliency.rules import bare_name, tensors_in
 from auditkit.methods.saliency.scores import score_of
 from auditkit.methods.saliency.slopes import slopes_at
 from auditkit.methods.saliency.unsuited import Unsuited
@@ -158,12 +158,12 @@ class AttentionTap(TorchFunctionMode):
     ) -> object:
         """Call the function, or its counterpart that shows its weights."""
         kwargs = kwargs or {}
-        if func is functional.scaled_dot_product_attention:
+        if bare_name(func) == "scaled_dot_product_attention":
             return self._attend(*args, **kwargs)  # pyright: ignore[reportArgumentType]
         if func is functional.multi_head_attention_forward:
             return self._multi_head(*args, **kwargs)
         output = func(*args, **kwargs)
-        name = getattr(func, "__name__", "").strip("_")
+        name = bare_name(func)
         if name in _PRODUCTS:
             self._note_product(args, kwargs)
         elif isinstance(output, Tensor) and output.ndim >= 3:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from auditkit.methods.saliency.attention import Attended, attended
 from auditkit.methods.saliency.attention_rollout import attention_rollout, last_attention
+from auditkit.methods.saliency.eager import eager
 from auditkit.methods.saliency.gradient import gradient
 from auditkit.methods.saliency.gradient_weighted_attention import gradient_weighted_attention
 from auditkit.methods.saliency.occlusion import occlusion
@@ -59,7 +60,8 @@ def image_view(
     """
     logits, one, other = centred(model.logits), image[None], reference[None]
     explained = torch.tensor([target])
-    attention = attended(logits, one, explained)
+    with eager():
+        attention = attended(logits, one, explained)
     if isinstance(attention, Unsuited):
         return attention
     height, width = image.shape[1:]
@@ -105,7 +107,8 @@ def text_view(
     """
     probe = TextProbe(model=model, text=text, target=target, batch_size=batch_size)
     logits, explained = centred(probe.logits), probe.classes()
-    attention = attended(logits, probe.point, explained)
+    with eager():
+        attention = attended(logits, probe.point, explained)
     if isinstance(attention, Unsuited):
         return attention
     grid = grid_of(attention, probe.point)

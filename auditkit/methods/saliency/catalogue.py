@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias, final
 
@@ -14,6 +14,7 @@ from auditkit.methods.saliency.attention import Attended, attended
 from auditkit.methods.saliency.attention_maps import grid_of
 from auditkit.methods.saliency.attention_rollout import attention_rollout
 from auditkit.methods.saliency.deeplift import deeplift
+from auditkit.methods.saliency.eager import eager
 from auditkit.methods.saliency.expected_gradients import expected_gradients
 from auditkit.methods.saliency.gradcam import CamKind, gradcam
 from auditkit.methods.saliency.gradient import gradient
@@ -95,7 +96,8 @@ def map_of(probe: Probe, method: str, effort: Effort) -> Map:
     """
     if method not in METHODS:
         raise ValueError(f"no map is called {method!r}")
-    return METHODS[method].make(probe, effort)
+    with eager():
+        return METHODS[method].make(probe, effort)
 
 
 def why_not(method: str, model: Classifier) -> str | None:
@@ -186,6 +188,8 @@ def _deeplift(probe: Probe, _: Effort) -> Map:
         centred(probe.logits), probe.point, probe.classes(),
         reference=probe.origin, batch_size=probe.batch_size,
     )  # fmt: skip
+    if found.unseen:
+        return _out_of_sight(probe, found.unseen, signed=True)
     return _summed(probe, Attributed(*found[:3]))
 
 
@@ -193,6 +197,8 @@ def _lrp(probe: Probe, _: Effort) -> Map:
     found = lrp(
         centred(probe.logits), probe.point, probe.classes(), batch_size=probe.batch_size
     )  # its sum is not promised: biases keep a share
+    if found.unseen:
+        return _out_of_sight(probe, found.unseen, signed=True)
     return Map(floats(probe.summed(found.scores)), signed=True)
 
 
@@ -200,6 +206,8 @@ def _guided_backprop(probe: Probe, _: Effort) -> Map:
     found = guided_backprop(
         centred(probe.logits), probe.point, probe.classes(), batch_size=probe.batch_size
     )
+    if found.unseen:
+        return _out_of_sight(probe, found.unseen, signed=False)
     return Map(floats(probe.steepest(found.scores)), signed=False)
 
 
@@ -241,6 +249,14 @@ def _of_attention(
 def _enlarged(maps: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Return a grid of patches (1, h', w') as a map (h, w), nearest patch."""
     return interpolate(maps[:, None].float(), size=shape, mode="nearest")[0, 0]
+
+
+def _out_of_sight(probe: Probe, unseen: Sequence[str], *, signed: bool) -> Map:
+    reason = (
+        f"no rule reaches {', '.join(unseen)}, which the network runs in a compiled program, in an"
+        " autograd function of its own or in a hook on slopes"
+    )
+    return _none(probe, reason, signed=signed)
 
 
 def _none(probe: Probe, reason: str, *, signed: bool) -> Map:

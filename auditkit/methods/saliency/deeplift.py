@@ -91,6 +91,7 @@ def deeplift(
         torch.cat([one.change for one in parts]),
         torch.cat([one.delta for one in parts]),
         tuple(sorted({name for one in parts for name in one.unruled})),
+        tuple(sorted({name for one in parts for name in one.unseen})),
     )
 
 
@@ -106,7 +107,7 @@ def _some(logits: Logits, inputs: Tensor, reference: Tensor, target: Tensor) -> 
     scores = slope * (leaf.detach() - reference)
     change = score.detach() - start.detach()  # outside of the mode, in which nothing detaches
     missed = scores.double().flatten(1).sum(dim=1).to(change) - change
-    return Ruled(scores, change, missed, tuple(sorted(second.unruled)))
+    return Ruled(scores, change, missed, tuple(sorted(second.unruled)), second.unseen(score))
 
 
 @final

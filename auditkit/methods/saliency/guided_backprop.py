@@ -21,6 +21,7 @@ class Guided(NamedTuple):
 
     scores: Tensor  # of the shape of the inputs
     rectifiers: tuple[str, ...]  # functions that held slopes back; none: the plain gradient
+    unseen: tuple[str, ...] = ()  # functions that ran where no rule reaches
 
 
 def guided_backprop(
@@ -51,10 +52,11 @@ def guided_backprop(
     >>> image = torch.tensor([[1.0, 2.0]])
     >>> difference = lambda x: x.relu() @ torch.tensor([[1.0], [-1.0]])
     >>> guided_backprop(difference, image, torch.tensor([0]))
-    Guided(scores=tensor([[1., 0.]]), rectifiers=('relu',))
+    Guided(scores=tensor([[1., 0.]]), rectifiers=('relu',), unseen=())
     """
     maps: list[Tensor] = []
     met: set[str] = set()
+    unseen: set[str] = set()
     for i in range(0, len(inputs), batch_size):
         rows = slice(i, i + batch_size)
         leaf = inputs[rows].detach().clone().requires_grad_(True)
@@ -63,7 +65,8 @@ def guided_backprop(
             total = score_of(logits, leaf, target[rows]).sum()
         maps.append(torch.autograd.grad(total, leaf)[0])
         met |= mode.met
-    return Guided(torch.cat(maps), tuple(sorted(met)))
+        unseen |= {*mode.unseen(total)}
+    return Guided(torch.cat(maps), tuple(sorted(met)), tuple(sorted(unseen)))
 
 
 @final

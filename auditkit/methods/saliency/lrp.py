@@ -86,6 +86,7 @@ def lrp(
     scores: list[Tensor] = []
     change: list[Tensor] = []
     unruled: set[str] = set()
+    unseen: set[str] = set()
     for i in range(0, len(inputs), batch_size):
         rows = slice(i, i + batch_size)
         leaf = inputs[rows].detach().clone().requires_grad_(True)
@@ -96,9 +97,11 @@ def lrp(
         scores.append(slope * leaf.detach())
         change.append(score.detach())
         unruled |= mode.unruled
+        unseen |= {*mode.unseen(score)}
     relevance, explained = torch.cat(scores), torch.cat(change)
     total = relevance.double().flatten(1).sum(dim=1).to(explained)
-    return Ruled(relevance, explained, total - explained, tuple(sorted(unruled)))
+    missed = total - explained
+    return Ruled(relevance, explained, missed, tuple(sorted(unruled)), tuple(sorted(unseen)))
 
 
 @final

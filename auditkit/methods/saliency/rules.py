@@ -8,12 +8,14 @@ depends on the input; parameters must not require one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import Node
 from torch.overrides import TorchFunctionMode
 
 from auditkit.methods.saliency.composites import COMPOSITES
@@ -44,6 +46,7 @@ class Ruled(NamedTuple):
     change: Tensor  # (n,) what the scores are to add up to
     delta: Tensor  # (n,) sum of the scores less the change
     unruled: tuple[str, ...]  # functions met that no exact rule exists for, sorted
+    unseen: tuple[str, ...] = ()  # functions that ran where no rule reaches, sorted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +120,7 @@ class Interception(TorchFunctionMode):
         super().__init__()
         self.rules = rules
         self.unruled: set[str] = set()
+        self._seen: set[Node] = set()  # steps backward of the functions that passed through
 
     def __torch_function__(
         self,
@@ -127,9 +131,29 @@ class Interception(TorchFunctionMode):
     ) -> object:
         """Answer one call of a torch function; the mode itself is off meanwhile."""
         kwargs = kwargs or {}
+        given = tensors_in((args, kwargs))
+        if not (torch.is_grad_enabled() and any(one.requires_grad for one in given)):
+            return func(*args, **kwargs)
+        before = _steps_of(given)
+        result = self._called(func, args, kwargs)
+        self._seen |= _steps_between(before | self._seen, [*tensors_in(result), *given])
+        return result
+
+    def unseen(self, score: Tensor) -> tuple[str, ...]:
+        """Return the functions between input and score that did not pass through here, by name.
+
+        A compiled program, an autograd function of the network's own and a hook on slopes work out
+        of sight: no rule reaches them. Functions that merely add or move numbers are left out.
+        """
+        steps = _steps_between(frozenset(), [score]) - self._seen
+        names = {_function_of(one) for one in steps}
+        return tuple(sorted(one for one in names if one not in LINEAR | _BOOKKEEPING))
+
+    def _called(
+        self, func: Function, args: tuple[object, ...], kwargs: dict[str, object]
+    ) -> object:
         name = bare_name(func)
-        depends = any(one.requires_grad for one in tensors_in((args, kwargs)))
-        if not depends or name in LINEAR or not torch.is_grad_enabled():
+        if name in LINEAR:
             return func(*args, **kwargs)
         call = call_of(name, func, args, kwargs)
         if call is None:
@@ -158,6 +182,33 @@ class Interception(TorchFunctionMode):
             self.unruled.add(call.name)
         rule = self.rules.get(kind)
         return None if rule is None else rule(call)
+
+
+# Steps backward that belong to no function: leaves, and views that were written to.
+_BOOKKEEPING = frozenset({"accumulate_grad", "copy_slices", "to_copy", "unsafe_view", "slice"})
+
+
+def _function_of(step: Node) -> str:
+    """Return what made a step backward: `max_pool2d` for `MaxPool2DWithIndicesBackward0`."""
+    bare = re.sub(r"Backward\d*$", "", step.name().rpartition("::")[2])
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", bare)
+    return words.lower().strip("_").removesuffix("_with_indices")
+
+
+def _steps_of(tensors: Sequence[Tensor]) -> set[Node]:
+    return {one.grad_fn for one in tensors if one.grad_fn is not None}
+
+
+def _steps_between(start: Set[Node], end: Sequence[Tensor]) -> set[Node]:
+    """Return the steps backward from some tensors, up to those known."""
+    found: set[Node] = set()
+    ahead = list(_steps_of(end))
+    while ahead:
+        step = ahead.pop()
+        if step not in start and step not in found:
+            found.add(step)
+            ahead += [one for one, _ in step.next_functions if one is not None]
+    return found
 
 
 def kind_of(call: Call) -> Kind:
@@ -203,7 +254,7 @@ def call_of(
     if not args and "input" in kwargs:
         args = (kwargs["input"],)
         kwargs = {key: one for key, one in kwargs.items() if key != "input"}
-    spelled: str = getattr(func, "__name__", "")
+    spelled = _spelled(func)
     asked = kwargs.get("inplace") is True
     if asked:
         kwargs = {**kwargs, "inplace": False}
@@ -213,7 +264,7 @@ def call_of(
     else:
         return Call(name=name, function=func, args=args, kwargs=kwargs)
     written = args[0] if args else None
-    still = not asked and getattr(func, "__name__", "") == spelled
+    still = not asked and _spelled(func) == spelled
     if still or not isinstance(written, Tensor):
         return None
     args = (written.clone(), *args[1:])
@@ -231,8 +282,14 @@ def bare_name(func: Function) -> str:
     >>> bare_name(torch.relu_), bare_name(torch.Tensor.__rmul__), bare_name(torch.nn.functional.elu)
     ('relu', 'rmul', 'elu')
     """
-    name: str = getattr(func, "__name__", type(func).__name__)
+    name = _spelled(func)
     return _IN_PLACE.get(name) or name.strip("_").removesuffix("_with_indices")
+
+
+def _spelled(func: Function) -> str:
+    """Return the name of a function; exported programs add an overload, as in `relu.default`."""
+    name: str = getattr(func, "__name__", type(func).__name__)
+    return name.partition(".")[0]
 
 
 def tensors_in(value: object) -> list[Tensor]:

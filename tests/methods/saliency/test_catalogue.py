@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
+from torch import nn
 
 from auditkit.methods.metrics.deletion import area_under, deletion_order, removals
 from auditkit.methods.saliency.catalogue import METHODS, completeness_error, map_of, why_not
 from auditkit.methods.saliency.integrated_gradients import Attributed
-from auditkit.methods.saliency.probes.base import Probe
-from auditkit.models.classifier import randomised
+from auditkit.methods.saliency.probes.base import Map, Probe
+from auditkit.models.classifier import ImageClassifier, randomised
 from tests.methods.saliency.nets import (
     Attentive,
     assert_untouched,
@@ -22,6 +23,7 @@ from tests.methods.saliency.nets import (
     state_of,
     word_model,
 )
+from tests.methods.saliency.programs import OUT_OF_SIGHT, SEEN, Written
 from tests.methods.saliency.subjects import effort, image_probe, text_probe
 
 # On a linear model these are all the weight times the change from the reference.
@@ -116,6 +118,43 @@ def test_every_map_sees_the_weights_and_leaves_the_model_as_it_was(kind: str):
         assert np.array_equal(map_of(probe, method, spent).scores, first)
     assert_untouched(model.module, before)
     assert torch.equal(torch.random.get_rng_state(), drawn), "captum's draws are its own"
+
+
+def _program(module: nn.Module) -> ImageClassifier:
+    return ImageClassifier(module, classes=["a", "b", "c"], input_shape=(1, 8, 8))
+
+
+def _maps_of(model: ImageClassifier) -> dict[str, Map]:
+    probe = image_probe(model, noise(1, 8, 8), side=2, reference=torch.full((1, 8, 8), 0.5))
+    spent = effort(sets=20, references=noise(3, 1, 8, 8, seed=3))
+    return {
+        method: map_of(probe, method, spent) for method in METHODS if not why_not(method, model)
+    }
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.parametrize("how", SEEN)
+def test_a_program_that_can_be_watched_gets_the_maps_of_the_network_it_was_made_of(how: str):
+    expected, found = _maps_of(_program(Written())), _maps_of(_program(SEEN[how]()))
+    for method, one in expected.items():
+        assert found[method].unsuited == one.unsuited, method
+        assert np.allclose(found[method].scores, one.scores, atol=1e-6, equal_nan=True), method
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.parametrize("how", OUT_OF_SIGHT)
+def test_what_works_out_of_sight_is_refused_by_methods_with_rules_and_named(how: str):
+    expected, found = _maps_of(_program(Written())), _maps_of(_program(OUT_OF_SIGHT[how]()))
+    name = {"own function": "squashed", "hook on slopes": "backward_hook_function"}.get(how, "relu")
+    for method in ("deeplift", "lrp", "guided-backprop"):
+        assert not expected[method].unsuited
+        assert f" {name}" in found[method].unsuited.partition(", which")[0]
+        assert np.isnan(found[method].scores).all()
+    assert np.allclose(found["occlusion"].scores, expected["occlusion"].scores, atol=1e-6)
+    if how == "hook on slopes":  # no method that follows slopes is right, and this number says so
+        assert found["integrated-gradients"].completeness_error > 0.2
+    else:
+        assert np.allclose(found["gradient"].scores, expected["gradient"].scores, atol=1e-6)
 
 
 def test_a_random_model_is_put_back_even_after_an_error():
