@@ -8,13 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from auditkit.models.classifier import Classifier, Inputs
+from auditkit.models.layers import HOOKS
 
 _ROUNDING = 1e-4  # of the largest logit: what another order of sums may change
 
 
 @final
 class KeptState:
-    """A copy of a network's parameters, buffers and modes, to be put back after each step.
+    """A copy of a network's parameters, buffers, modes and hooks, to be put back after each step.
 
     What a module keeps elsewhere, in plain attributes or outside Python, is not seen.
     """
@@ -23,6 +24,8 @@ class KeptState:
         self._module = module
         self._tensors = {name: value.detach().clone() for name, value in _tensors(module).items()}
         self._modes = {name: one.training for name, one in module.named_modules()}
+        self._hooks = {key: dict(found) for key, found in _hooks(module).items()}
+        self._frozen = {name: not one.requires_grad for name, one in module.named_parameters()}
 
     def put_back(self) -> list[str]:
         """Restore what has changed since this copy was made, and return its names."""
@@ -38,7 +41,35 @@ class KeptState:
             if name in self._modes and one.training != self._modes[name]:
                 one.training = self._modes[name]
                 changed.append(f"{name or 'the module'}.training")
+        for name, one in self._module.named_parameters():
+            if one.requires_grad is self._frozen.get(name):
+                one.requires_grad_(not one.requires_grad)
+                changed += [f"{name}.requires_grad"] if name not in changed else []
+        for (name, kind), found in _hooks(self._module).items():
+            kept = self._hooks.get((name, kind), {})
+            if list(found) != list(kept):
+                found.clear()
+                found.update(kept)
+                changed.append(f"{name or 'the module'}.{kind}")
         return changed
+
+
+def hooks_on(module: nn.Module) -> dict[str, int]:
+    """Return how many hooks of each kind there are on a network, of the kinds there are."""
+    counts: dict[str, int] = dict.fromkeys(HOOKS, 0)
+    for (_, kind), found in _hooks(module).items():
+        counts[kind] += len(found)
+    return {kind.strip("_").replace("_", " "): count for kind, count in counts.items() if count}
+
+
+def _hooks(module: nn.Module) -> dict[tuple[str, str], dict[int, object]]:
+    """Return the hooks by the name of their module and by kind; compiled programs hold none."""
+    return {
+        (name, kind): getattr(one, kind)
+        for name, one in module.named_modules()
+        for kind in HOOKS
+        if hasattr(one, kind)
+    }
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:

@@ -39,6 +39,8 @@ _KNOWN: dict[type[nn.Module], str] = {
     nn.Flatten: "start_dim end_dim",
     nn.Dropout: "p",
 }
+# Where a module keeps the functions that run before and after its own.
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 LAYERS = {kind.__name__: kind for kind in _KNOWN}
 
 
@@ -81,8 +83,7 @@ def _described(module: nn.Module) -> LayerSpec | None:
 
 
 def _has_hooks(module: nn.Module) -> bool:
-    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-    return any(getattr(module, name) for name in hooks) or "forward" in vars(module)
+    return any(getattr(module, name) for name in HOOKS) or "forward" in vars(module)
 
 
 def _argument(module: nn.Module, name: str) -> Argument:

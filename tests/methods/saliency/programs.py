@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from copy import deepcopy
 
@@ -63,6 +64,18 @@ def hooked() -> nn.Module:
     return module
 
 
+def scripted() -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return torch.jit.script(Written())
+
+
+def traced() -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return torch.jit.trace(Written(), noise(1, 1, 8, 8))  # pyright: ignore
+
+
 def compiled() -> nn.Module:
     return torch.compile(deepcopy(Written()), backend="eager")  # pyright: ignore
 
@@ -73,8 +86,8 @@ SEEN: dict[str, Callable[[], nn.Module]] = {
     "fx": lambda: torch.fx.symbolic_trace(Written()),
 }
 OUT_OF_SIGHT: dict[str, Callable[[], nn.Module]] = {
-    "scripted": lambda: torch.jit.script(Written()),
-    "traced": lambda: torch.jit.trace(Written(), noise(1, 1, 8, 8)),  # pyright: ignore
+    "scripted": scripted,
+    "traced": traced,
     "own function": OwnFunction,
     "hook on slopes": hooked,
 }

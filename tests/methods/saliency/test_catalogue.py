@@ -132,7 +132,6 @@ def _maps_of(model: ImageClassifier) -> dict[str, Map]:
     }
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 @pytest.mark.parametrize("how", SEEN)
 def test_a_program_that_can_be_watched_gets_the_maps_of_the_network_it_was_made_of(how: str):
     expected, found = _maps_of(_program(Written())), _maps_of(_program(SEEN[how]()))
@@ -141,7 +140,6 @@ def test_a_program_that_can_be_watched_gets_the_maps_of_the_network_it_was_made_
         assert np.allclose(found[method].scores, one.scores, atol=1e-6, equal_nan=True), method
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 @pytest.mark.parametrize("how", OUT_OF_SIGHT)
 def test_what_works_out_of_sight_is_refused_by_methods_with_rules_and_named(how: str):
     expected, found = _maps_of(_program(Written())), _maps_of(_program(OUT_OF_SIGHT[how]()))
