@@ -42,6 +42,11 @@ class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+def _require_one(low: float | None, high: float | None) -> None:
+    if (low is None) == (high is None):
+        raise ValueError("give either min or max")
+
+
 class Limit(_Strict):
     """A bound on every finding whose id matches a pattern.
 
@@ -65,8 +70,7 @@ class Limit(_Strict):
 
     @model_validator(mode="after")
     def _one_bound(self) -> Self:
-        if (self.min is None) == (self.max is None):
-            raise ValueError("give either min or max")
+        _require_one(self.min, self.max)
         return self
 
 
@@ -89,6 +93,51 @@ class Waiver(_Strict):
     expires: date
 
 
+class RatingLimit(_Strict):
+    """A bound on one metric of each thing that is rated.
+
+    Parameters
+    ----------
+    metric : str
+        Of the rated check.
+    min, max : float, optional
+        The cautious end of the interval must reach it.
+    """
+
+    metric: str
+    min: float | None = None
+    max: float | None = None
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> Self:
+        _require_one(self.min, self.max)
+        return self
+
+
+class Rating(_Strict):
+    """Words for several things that one check compares, such as methods.
+
+    Parameters
+    ----------
+    check : str
+        Whose findings are read.
+    parameter : str
+        What tells the things apart in the ids of its findings.
+    words : (str, str, str)
+        Where all limits are surely met; where something is open; where one is surely missed.
+    limits : tuple of RatingLimit
+        At least one.
+    reason : str
+        Why these limits; shown in the report.
+    """
+
+    check: str
+    parameter: str
+    words: tuple[str, str, str]
+    limits: tuple[RatingLimit, ...] = Field(min_length=1)
+    reason: str = ""
+
+
 class Policy(_Strict):
     """What to run and what to hold it against."""
 
@@ -99,6 +148,7 @@ class Policy(_Strict):
     limits: tuple[Limit, ...] = ()
     controls: tuple[Limit, ...] = ()
     waivers: tuple[Waiver, ...] = ()
+    ratings: tuple[Rating, ...] = ()
     parameters: dict[str, dict[str, Any]] = {}
     max_inputs: int | None = Field(default=None, ge=1)
     aim: Duration | None = None
@@ -109,8 +159,8 @@ class Policy(_Strict):
     minimum_n: int = Field(default=20, ge=1)
 
     def judging_nothing(self) -> Policy:
-        """Return the same selection without limits and required checks."""
-        return self.model_copy(update={"limits": (), "required": ()})
+        """Return the same selection without limits, ratings and required checks."""
+        return self.model_copy(update={"limits": (), "required": (), "ratings": ()})
 
 
 def load_policy(
@@ -207,7 +257,8 @@ def _validated(settings: Mapping[str, Any], *, where: str, text: str) -> Policy:
         line = _line_of(text, key)
         place = f"{where}:{line}" if line else where
         if first["type"] == "extra_forbidden":
-            known = [*Policy.model_fields, *Limit.model_fields, *Waiver.model_fields]
+            parts = (Policy, Limit, Waiver, Rating, RatingLimit)
+            known = [name for part in parts for name in part.model_fields]
             raise ConfigError(
                 f"{place}: unknown key {'.'.join(path)!r}.{near_miss(key, known)}",
                 hint="All keys are described in the docs, reference 'Policy file'.",

@@ -108,6 +108,17 @@ class Waived(Frozen):
     expires: str
 
 
+class Rated(Frozen):
+    """The policy's word for one of several things that a check compares."""
+
+    check: str
+    parameter: str
+    value: str  # of the parameter: a method, say
+    word: str
+    rank: int  # 0: all limits surely met; 1: something is open; 2: one is surely missed
+    because: list[Judgement] = []  # limits that were not met, the missed ones first
+
+
 class Verdict(Frozen):
     """The policy's answer."""
 
@@ -118,6 +129,7 @@ class Verdict(Frozen):
     passed: list[Judgement] = []
     waived: list[Waived] = []
     notes: list[str] = []
+    ratings: list[Rated] = []
 
 
 class Execution(Frozen):

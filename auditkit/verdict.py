@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from fnmatch import fnmatchcase
 from typing import assert_never
@@ -11,17 +11,11 @@ from typing import assert_never
 from auditkit.errors import near_miss
 from auditkit.findings import Finding, Outcome
 from auditkit.policy import Limit, Policy, Waiver
+from auditkit.ratings import rated
 from auditkit.result import Judgement, LimitStatus, Verdict, VerdictStatus, Waived
-from auditkit.statistics import (
-    binomial_p_above,
-    binomial_p_below,
-    holm,
-    n_needed_for_mean,
-    n_needed_for_share,
-    normal_quantile,
-    normal_tail,
-)
+from auditkit.statistics import holm, n_needed_for_share
 from auditkit.types import Modality
+from auditkit.weighing import Weighed, bound_of, in_words, judged, weigh
 
 EXIT_CODES: dict[VerdictStatus, int] = {"pass": 0, "not_judged": 0, "fail": 1, "incomplete": 3}
 
@@ -54,9 +48,11 @@ def judge(
     interrupted : bool
         Whether checks are missing because the run was stopped; the verdict is then incomplete.
     """
+    words = rated(outcomes, policy)
     limits = [one for one in policy.limits if one.modality in (None, modality)]
     if not limits and not policy.required and not interrupted:
-        return _verdict("not_judged", [], [], [], ["No limits are set: nothing was judged."])
+        notes = ["No limits are set: nothing was judged."]
+        return _verdict("not_judged", [], [], [], notes).model_copy(update={"ratings": words})
     findings = {one.id: one for outcome in outcomes for one in outcome.findings}
     weighed = _with_holm(
         [one for limit in limits for one in _weigh(limit, outcomes, policy)], policy
@@ -78,20 +74,11 @@ def judge(
     if interrupted:
         status = "incomplete"
     notes.append(_error_rates(policy, len(weighed)))
-    return _verdict(status, open_, judgements, waived, notes)
+    verdict = _verdict(status, open_, judgements, waived, notes)
+    return verdict.model_copy(update={"ratings": words})
 
 
-@dataclass(frozen=True)
-class _Weighed:
-    """A judgement with what Holm's correction and the controls need to know."""
-
-    judgement: Judgement
-    p: float | None = None  # of "the limit is met", for findings with an interval
-    finding: Finding | None = None
-    bound: float = 0.0
-
-
-def _weigh(limit: Limit, outcomes: Sequence[Outcome], policy: Policy) -> list[_Weighed]:
+def _weigh(limit: Limit, outcomes: Sequence[Outcome], policy: Policy) -> list[Weighed]:
     matched = [
         one
         for outcome in outcomes
@@ -99,73 +86,17 @@ def _weigh(limit: Limit, outcomes: Sequence[Outcome], policy: Policy) -> list[_W
         if fnmatchcase(one.id, limit.finding)
     ]
     if matched:
-        return [_weigh_finding(limit, one, policy) for one in matched]
+        return [weigh(limit, one, policy) for one in matched]
     reason = _why_nothing_matches(limit.finding, outcomes)
-    return [_Weighed(_judgement(limit, limit.finding, "incomplete", reason))]
+    return [Weighed(judged(limit, limit.finding, "incomplete", reason))]
 
 
-def _weigh_finding(limit: Limit, finding: Finding, policy: Policy) -> _Weighed:
-    value, low, high = finding.value, finding.low, finding.high
-    if value is None:
-        return _Weighed(
-            _judgement(limit, finding.id, "incomplete", f"undefined: {finding.undefined}")
-        )
-    if finding.slice != "all" and finding.n < policy.minimum_n:
-        reason = f"n = {finding.n} is below the policy's minimum of {policy.minimum_n}"
-        return _Weighed(
-            _judgement(limit, finding.id, "incomplete", reason, finding, policy.minimum_n)
-        )
-    if finding.interval == "exact":
-        low = high = value
-    if low is None or high is None:
-        reason = "the finding has no interval, so nothing sure can be said"
-        return _Weighed(_judgement(limit, finding.id, "incomplete", reason))
-    bound, wants_more = _bound(limit)
-    p = _p_value(finding, value, low, high, bound, wants_more=wants_more)
-    cautious, daring = (low, high) if wants_more else (high, low)
-    if (cautious >= bound) if wants_more else (cautious <= bound):
-        status, reason = "pass", "the whole interval meets the limit"
-    elif (daring < bound) if wants_more else (daring > bound):
-        status, reason = "fail", "the whole interval misses the limit"
-    else:
-        status, reason = "incomplete", "the interval straddles the limit"
-    needs = _n_needed(finding, value, low, high, bound) if status == "incomplete" else None
-    if status == "incomplete":
-        reason += f": needs about {needs:,} inputs" if needs else ": more inputs than a million"
-    return _Weighed(
-        _judgement(limit, finding.id, status, reason, finding, needs), p, finding, bound
-    )
-
-
-def _bound(limit: Limit) -> tuple[float, bool]:
-    if limit.min is not None:
-        return limit.min, True
-    assert limit.max is not None  # a limit has either min or max
-    return limit.max, False
-
-
-def _p_value(
-    finding: Finding, value: float, low: float, high: float, bound: float, *, wants_more: bool
-) -> float:
-    """Return how surprising the value is if the limit is just met."""
-    if finding.interval == "clopper-pearson" and 0 <= bound <= 1:
-        count = round(value * finding.n)
-        tail = binomial_p_below if wants_more else binomial_p_above
-        return tail(count, finding.n, bound)
-    missed = (bound - value) if wants_more else (value - bound)
-    half = (high - value) if wants_more else (value - low)
-    if half <= 0:
-        return 0.0 if missed > 0 else 1.0
-    z = normal_quantile(0.5 + finding.level / 2)
-    return normal_tail(missed / half * z)
-
-
-def _with_holm(weighed: list[_Weighed], policy: Policy) -> list[_Weighed]:
+def _with_holm(weighed: list[Weighed], policy: Policy) -> list[Weighed]:
     """Keep a fail only where it survives Holm's correction over all limits."""
     tested = [i for i, one in enumerate(weighed) if one.p is not None]
     p_values = [p for i in tested if (p := weighed[i].p) is not None]
     surely = dict(zip(tested, holm(p_values, alpha=(1 - policy.level) / 2), strict=True))
-    adjusted: list[_Weighed] = []
+    adjusted: list[Weighed] = []
     for i, one in enumerate(weighed):
         if one.judgement.status == "fail" and not surely.get(i, True):
             adjusted.append(_doubtful(one, len(tested), policy))
@@ -174,7 +105,7 @@ def _with_holm(weighed: list[_Weighed], policy: Policy) -> list[_Weighed]:
     return adjusted
 
 
-def _doubtful(one: _Weighed, limits: int, policy: Policy) -> _Weighed:
+def _doubtful(one: Weighed, limits: int, policy: Policy) -> Weighed:
     assert one.finding is not None
     assert one.finding.value is not None
     level = 1 - (1 - policy.level) / limits
@@ -188,13 +119,7 @@ def _doubtful(one: _Weighed, limits: int, policy: Policy) -> _Weighed:
     return replace(one, judgement=one.judgement.model_copy(update=update))
 
 
-def _n_needed(finding: Finding, value: float, low: float, high: float, bound: float) -> int | None:
-    if finding.interval == "clopper-pearson":
-        return n_needed_for_share(value, bound, finding.n, level=finding.level)
-    return n_needed_for_mean(value, low, high, bound, finding.n)
-
-
-def _controlled(one: _Weighed, findings: dict[str, Finding], policy: Policy) -> _Weighed:
+def _controlled(one: Weighed, findings: dict[str, Finding], policy: Policy) -> Weighed:
     """Turn a pass into incomplete where a control of the finding failed or is missing."""
     if one.judgement.status != "pass" or one.finding is None:
         return one
@@ -220,9 +145,9 @@ def _control_failure(control: str, findings: dict[str, Finding], policy: Policy)
     if not rules:
         return f"{control} has no limit in the policy's controls"
     for rule in rules:
-        bound, wants_more = _bound(rule)
+        bound, wants_more = bound_of(rule)
         if (finding.value < bound) if wants_more else (finding.value > bound):
-            return f"{control} is {finding.value:.3g}, {_sentence(rule)} expected"
+            return f"{control} is {finding.value:.3g}, {in_words(rule)} expected"
     return None
 
 
@@ -305,31 +230,6 @@ def _worst(judgements: Sequence[Judgement]) -> LimitStatus:
     if "fail" in seen:
         return "fail"
     return "incomplete" if "incomplete" in seen else "pass"
-
-
-def _judgement(
-    limit: Limit,
-    finding_id: str,
-    status: LimitStatus,
-    reason: str,
-    finding: Finding | None = None,
-    needs: int | None = None,
-) -> Judgement:
-    return Judgement(
-        limit=_sentence(limit),
-        finding=finding_id,
-        status=status,
-        reason=reason,
-        low=finding.low if finding else None,
-        high=finding.high if finding else None,
-        needs_n=needs,
-    )
-
-
-def _sentence(limit: Limit) -> str:
-    metric = limit.finding.split("/")[1] if "/" in limit.finding else limit.finding
-    bound, wants_more = _bound(limit)
-    return f"{metric} {'>=' if wants_more else '<='} {bound:g}"
 
 
 def _error_rates(policy: Policy, limits: int) -> str:

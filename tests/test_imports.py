@@ -19,7 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("run",),
     ("explain", "records", "stored", "state", "engine", "convert", "provenance"),
     ("plan", "subject"),
-    ("render", "init", "verdict", "checks"),
+    ("render", "init", "verdict", "ratings", "weighing", "checks"),
     ("policy", "artifacts", "behaviour", "memory"),
     ("models", "data", "methods"),
     ("result",),

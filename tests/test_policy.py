@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from auditkit.checks.catalogue import find_check
 from auditkit.errors import ConfigError
 from auditkit.policy import SUITES, load_policy, read_suite
 
@@ -30,6 +31,17 @@ def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def written(text: str, name: str = "audit.toml") -> Path:
     Path(name).write_text(text, encoding="utf-8")
     return Path(name)
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_ratings_of_suites_ask_for_numbers_that_exist(suite: str) -> None:
+    ratings = load_policy(suite=suite).ratings
+    assert ratings
+    for one in ratings:
+        metrics = find_check(one.check).meta.metrics
+        assert {limit.metric for limit in one.limits} <= set(metrics)
+        for limit in one.limits:
+            assert metrics[limit.metric].better == ("lower" if limit.min is None else "higher")
 
 
 @pytest.mark.parametrize("suite", SUITES)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
 
 from markupsafe import Markup
@@ -62,6 +62,8 @@ class Tile:
         The scores at both ends of the colour bar; empty for a photograph.
     signed : bool
         Which colour bar.
+    doubt : str
+        Why it is shown faded, in a few words.
     """
 
     label: str
@@ -71,6 +73,7 @@ class Tile:
     outline: str = ""
     scale: str = ""
     signed: bool = False
+    doubt: str = ""
 
     @property
     def weight(self) -> int:
@@ -97,10 +100,13 @@ class Exhibitor:
         The template macros, one per kind of evidence.
     left : int
         Characters of pictures that the page may still take.
+    faded : mapping
+        By check and label, what the policy calls maps that surely miss its limits.
     """
 
     macros: Any
     left: int = PICTURE_BUDGET
+    faded: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
 
     def draw(self, outcome: Outcome, key: str) -> Markup:
         """Return one piece of a check's evidence as markup."""
@@ -118,7 +124,7 @@ class Exhibitor:
             case Matrix():
                 return self._matrix(item)
             case ImageExhibit():
-                return self._images(item)
+                return self._images(item, self.faded.get(outcome.check, {}))
             case TextExhibit():
                 return self.macros.text_exhibit(item, SELECTIONS[item.selection], tint, spelled)
             case Note():
@@ -133,10 +139,10 @@ class Exhibitor:
         tile = None if drawn is None else _tile(item.title, drawn, signed=_is_signed(item))
         return self.macros.large_matrix(item, tile, largest(item), _bars())
 
-    def _images(self, item: ImageExhibit) -> Markup:
+    def _images(self, item: ImageExhibit, faded: Mapping[str, str]) -> Markup:
         shown: list[tuple[ImageRow, list[Tile]]] = []
         for row in item.rows:
-            tiles = _tiles(row)
+            tiles = _tiles(row, faded)
             self.left -= sum(tile.weight for tile in tiles)
             if self.left < 0:
                 break
@@ -172,9 +178,13 @@ def _bars() -> dict[bool, str]:
     return {signed: images.scale_png(signed=signed) for signed in (False, True)}
 
 
-def _tiles(row: ImageRow) -> list[Tile]:
+def _tiles(row: ImageRow, faded: Mapping[str, str]) -> list[Tile]:
     pictures = [one for one in row.panels if isinstance(one, Picture)]
-    return [tile for panel in row.panels for tile in _panel(panel, pictures)]
+    return [
+        replace(tile, doubt=faded.get(panel.label, ""))
+        for panel in row.panels
+        for tile in _panel(panel, pictures)
+    ]
 
 
 def _panel(panel: Picture | Heatmap, pictures: Sequence[Picture]) -> list[Tile]:

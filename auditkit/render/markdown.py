@@ -38,6 +38,7 @@ def render_markdown(result: Result) -> str:
         *_decided(outline.decisions(result)),
         *_section("What matters most", [_insight(one) for one in outline.matters_most(result)]),
         *_families(outline.chapters(result)),
+        *_section("What the policy calls them", _ratings(outline.readings(result))),
         *_section("What was not tested", _untested(outline.untested(result))),
         *_section("Notes", [f"- {escape(note)}" for note in verdict.notes]),
         *_section(
@@ -99,6 +100,14 @@ def _decision(one: Decision) -> str:
 
 def _insight(one: Insight) -> str:
     return f"- {escape(words.statement(one.reading.outcome, one.finding))}"
+
+
+def _ratings(readings: Sequence[Reading]) -> list[str]:
+    return [
+        f"- {code(one.outcome.check)}: {escape(words.ratings(one.ratings))}"
+        for one in readings
+        if one.ratings
+    ]
 
 
 def _families(chapters: Sequence[Chapter]) -> list[str]:

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from auditkit.findings import Finding, Outcome
 from auditkit.render import words
-from auditkit.result import Judgement, LimitStatus, Result, Waived
+from auditkit.result import Judgement, LimitStatus, Rated, Result, Waived
 from auditkit.types import FAMILIES, Family, Status
 
 Standing: TypeAlias = Literal[
@@ -82,6 +82,7 @@ class Reading:
     standing: Standing
     judgements: Sequence[Judgement]
     waived: Sequence[Waived]
+    ratings: Sequence[Rated] = ()
 
     @property
     def headline(self) -> Finding | None:
@@ -192,13 +193,15 @@ def readings(result: Result) -> list[Reading]:
     for one in result.verdict.waived:
         waived.setdefault(check_of(one.judgement.finding), []).append(one)
     return [
-        _reading(outcome, judged.get(outcome.check, []), waived.get(outcome.check, []))
+        Reading(
+            outcome,
+            _standing(outcome, judged.get(outcome.check, []), waived.get(outcome.check, [])),
+            judged.get(outcome.check, []),
+            waived.get(outcome.check, []),
+            [one for one in result.verdict.ratings if one.check == outcome.check],
+        )
         for outcome in result.outcomes
     ]
-
-
-def _reading(outcome: Outcome, judged: list[Judgement], waived: list[Waived]) -> Reading:
-    return Reading(outcome, _standing(outcome, judged, waived), judged, waived)
 
 
 def _standing(outcome: Outcome, judged: list[Judgement], waived: list[Waived]) -> Standing:

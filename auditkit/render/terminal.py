@@ -48,8 +48,18 @@ def render_terminal(result: Result, console: Console) -> None:
         _checks_wide(result, console)
     else:
         _checks_narrow(result, console)
+    for reading in outline.readings(result):
+        _ratings(reading, console)
     for incident in result.provenance.incidents:
         console.print(Text(f"Survived: {words.line(incident)}", style="dim"))
+
+
+def _ratings(reading: Reading, console: Console) -> None:
+    from rich.text import Text
+
+    if reading.ratings:
+        said = f"{reading.outcome.check}: {words.ratings(reading.ratings)}"
+        console.print(Text(words.line(said)))
 
 
 def render_verdict(verdict: Verdict, console: Console) -> None:

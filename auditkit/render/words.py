@@ -7,11 +7,20 @@ from __future__ import annotations
 
 import shlex
 import unicodedata
+from collections.abc import Sequence
 from itertools import pairwise
 from urllib.parse import unquote
 
 from auditkit.findings import Finding, Metric, Outcome
-from auditkit.result import Judgement, ModelFacts, Provenance, Result, Verdict, VerdictStatus
+from auditkit.result import (
+    Judgement,
+    ModelFacts,
+    Provenance,
+    Rated,
+    Result,
+    Verdict,
+    VerdictStatus,
+)
 from auditkit.types import Family, Scalar
 
 VERDICTS: dict[VerdictStatus, str] = {
@@ -66,6 +75,27 @@ def _visible(char: str) -> str:
     if code < 0x100:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def ratings(rated: Sequence[Rated]) -> str:
+    """Return rated things by their words: `occlusion, lime trustworthy; gradient doubtful`."""
+    by_word: dict[str, list[str]] = {}
+    for one in sorted(rated, key=lambda one: one.rank):
+        by_word.setdefault(one.word, []).append(rated_thing(one))
+    return "; ".join(f"{', '.join(things)} {word}" for word, things in by_word.items())
+
+
+def against(judgement: Judgement) -> str:
+    """Return how a limit is not surely met, with the interval where there is one."""
+    interval = judged_interval(judgement, "")
+    if not interval:
+        return line(judgement.reason)
+    return f"{'surely missed' if judgement.status == 'fail' else 'open'} ({interval})"
+
+
+def rated_thing(one: Rated) -> str:
+    """Return what was rated, as panels and tables call it."""
+    return one.value.replace("-", " ")
 
 
 def line(text: str) -> str:

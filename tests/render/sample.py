@@ -36,6 +36,7 @@ from auditkit.result import (
     Judgement,
     ModelFacts,
     Provenance,
+    Rated,
     RecordsFile,
     Result,
     SliceFacts,
@@ -667,6 +668,20 @@ def image_result() -> Result:
             notes=[
                 "Each of 5 limits passes wrongly with probability at most 0.025; at least one fails"
                 " wrongly with probability at most 0.025 (Holm)."
+            ],
+            ratings=[
+                Rated(check="attribution-trust", parameter="method", value="integrated-gradients",
+                      word="trustworthy", rank=0),
+                Rated(check="attribution-trust", parameter="method", value="occlusion",
+                      word="not informative", rank=2,
+                      because=[
+                          Judgement(
+                              limit="randomisation_similarity <= 0.7",
+                              finding="attribution-trust/randomisation_similarity/all/"
+                              "method=occlusion",
+                              status="fail", reason=misses, low=0.81, high=0.93,
+                          ),
+                      ]),
             ],
         ),
         provenance=provenance("audit run digits-cnn --suite quick"),

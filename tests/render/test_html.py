@@ -140,6 +140,18 @@ def test_the_verdict_stands_first_and_every_finding_is_there() -> None:
             assert f'id="{anchor("finding", finding.id)}"' in page
 
 
+def test_the_word_for_each_method_has_its_reason_and_the_worst_map_is_faded() -> None:
+    page = render_html(image_result())
+    text = " ".join(Document(page).text.split())
+    assert "not informativerandomisation_similarity <= 0.7 surely missed (0.810 to 0.930)" in text
+    assert "occlusion (not informative)" in text
+    faded = re.findall(r'<figure class="tile[^"]*faded".*?</figure>', page, re.DOTALL)
+    assert faded
+    assert all("occlusion" in one or "over the input" in one for one in faded)
+    assert "integrated gradients" in text.replace("integrated gradients (not informative)", "")
+    assert "integrated gradients (not informative)" not in text
+
+
 def test_what_is_missing_says_so() -> None:
     text = " ".join(Document(sample_page()).text.split())
     assert "undefined: no input belongs to its denominator" in text

@@ -50,5 +50,12 @@ def test_hostile_names_stay_in_their_cells(result) -> None:
     assert len(rows) == 2 + len({one.family for one in result().outcomes})
 
 
+def test_what_the_policy_calls_each_method_has_a_section() -> None:
+    text = render_markdown(image_result())
+    line = "- `attribution-trust`: integrated gradients trustworthy; occlusion not informative"
+    assert f"### What the policy calls them\n\n{line}\n" in text
+    assert "policy calls" not in render_markdown(text_result())
+
+
 def test_the_same_result_gives_the_same_text() -> None:
     assert render_markdown(image_result()) == render_markdown(image_result())

@@ -39,6 +39,13 @@ def test_the_summary_fits_the_screen_and_says_everything(width: int) -> None:
     assert flat.index("robust_accuracy >= 0.5") < flat.index("clean-accuracy")
 
 
+def test_what_the_policy_calls_each_method_stands_on_one_line() -> None:
+    lines = printed(image_result(), 120).splitlines()
+    expected = "attribution-trust: integrated gradients trustworthy; occlusion not informative"
+    assert expected in lines
+    assert "trustworthy" not in printed(text_result(), 120)
+
+
 def test_one_line_per_check_where_there_is_room() -> None:
     lines = [line for line in printed(text_result(), 120).splitlines() if "passed" in line]
     assert [line.split()[:2] for line in lines] == [
