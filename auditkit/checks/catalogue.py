@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from auditkit.checks.attribution.attention_faithfulness import AttentionFaithfulness
 from auditkit.checks.attribution.attribution_trust import AttributionTrust
+from auditkit.checks.attribution.counterfactual_patch import CounterfactualPatch
 from auditkit.checks.attribution.shortcut import Shortcut
 from auditkit.checks.base import Check
 from auditkit.checks.bias.group_gap import GroupGap
@@ -68,6 +69,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     AttributionTrust,
     Shortcut,
     AttentionFaithfulness,
+    CounterfactualPatch,
 )
 
 
