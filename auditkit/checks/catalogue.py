@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from auditkit.checks.attribution.attention_faithfulness import AttentionFaithfulness
 from auditkit.checks.attribution.attribution_trust import AttributionTrust
+from auditkit.checks.attribution.concepts import Concepts
 from auditkit.checks.attribution.counterfactual_patch import CounterfactualPatch
 from auditkit.checks.attribution.shortcut import Shortcut
 from auditkit.checks.base import Check
@@ -70,6 +71,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     Shortcut,
     AttentionFaithfulness,
     CounterfactualPatch,
+    Concepts,
 )
 
 
