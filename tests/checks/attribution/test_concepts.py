@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from auditkit.checks.attribution import _concept_summary as module
+from auditkit.checks.attribution import _concept_trials as trials
 from auditkit.checks.attribution.concepts import Concepts
 from auditkit.checks.base import Measured, NotApplicable
 from auditkit.errors import ConfigError
@@ -157,6 +158,15 @@ def test_a_concept_that_the_layer_does_not_hold_gets_no_score() -> None:
     assert "does not tell the concept" in score.undefined
     assert readings(outcome)["blame", "yes"] == "neither"
     assert finding(outcome, "tcav", "praise", "yes").value == 1.0
+
+
+def test_accuracy_is_that_on_inputs_which_were_not_learnt_from() -> None:
+    """Without any concept a direction fits its own few pairs, and no others."""
+    rng = np.random.default_rng(0)
+    present, absent, slopes = (rng.normal(0, 1, (64, 40)) for _ in range(3))
+    accuracy, rises = trials._learnt(present, absent, slopes, np.arange(64) % 8, 8)
+    assert accuracy.mean() == pytest.approx(0.5, abs=0.06)
+    assert rises.shape == (8, 64)
 
 
 def test_concepts_that_cannot_be_drawn_say_why() -> None:

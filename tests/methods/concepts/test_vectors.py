@@ -34,6 +34,17 @@ def test_what_does_not_go_with_the_concept_is_left_out() -> None:
     assert found[2] == 0
 
 
+def test_units_of_the_numbers_do_not_matter() -> None:
+    """In other units the direction has other numbers and tells the same pairs."""
+    rng = np.random.default_rng(0)
+    absent = rng.normal(0, 1, (60, 3))
+    present = absent + rng.normal([1, 0.5, 0], 1, (60, 3))
+    units = np.array([1.0, 100.0, 0.01])
+    plain, scaled = concept_vector(present, absent), concept_vector(present * units, absent * units)
+    wanted = plain / units
+    assert scaled == pytest.approx(wanted / np.linalg.norm(wanted), abs=1e-6)
+
+
 def test_without_any_difference_there_is_no_direction() -> None:
     same = np.ones((4, 3))
     assert concept_vector(same, same).tolist() == [0, 0, 0]
