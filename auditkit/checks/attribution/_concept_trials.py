@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple, final
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
+from auditkit.checks.base import GALLERY_SIZE
 from auditkit.methods.concepts.images import IMAGE_CONCEPTS, fits, with_concept
 from auditkit.methods.concepts.layer import Layer, image_layer, vector_layer
 from auditkit.methods.concepts.texts import TEXT_CONCEPTS, Vocabulary, known_words, with_word
@@ -19,7 +21,7 @@ from auditkit.methods.concepts.vectors import concept_vector, tells, towards
 from auditkit.methods.saliency.probes.base import floats
 from auditkit.methods.saliency.unsuited import Unsuited
 from auditkit.models.classifier import Inputs, TextClassifier
-from auditkit.randomness import generator, keys_of
+from auditkit.randomness import generator, keys_of, uniform
 from auditkit.types import Floats, Ints, Keys
 
 FEWEST_WORDS = 3  # of a concept, that the model can read
@@ -33,6 +35,14 @@ class Change(NamedTuple):
     random: Inputs
     words: Sequence[str] = ()  # texts: the word that was put into each
 
+    def only(self, rows: list[int]) -> Change:
+        """Return the same of some inputs."""
+        present, random = (
+            one[rows] if isinstance(one, Tensor) else [one[i] for i in rows]
+            for one in (self.present, self.random)
+        )
+        return Change(present, random, [self.words[i] for i in rows if self.words])
+
 
 @final
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +51,11 @@ class Trials:
 
     Parameters
     ----------
+    shown : dict of int
+        The inputs that may be shown, and their place among those kept in `changes`.
     changes : dict of Change
-        The concepts that could be tried, by name.
+        The concepts that could be tried, by name, with the inputs that may be shown alone: all
+        inputs with all concepts would take much memory.
     left_out : dict of str
         Why the others could not.
     effects : dict of ndarray
@@ -59,6 +72,7 @@ class Trials:
         Where the vectors lie, or why there are none.
     """
 
+    shown: Mapping[int, int]
     changes: Mapping[str, Change]
     left_out: Mapping[str, str]
     effects: Mapping[str, Floats]
@@ -81,23 +95,29 @@ def tried(sample: Artifacts, *, repeats: int, vectors: int) -> Trials:
     vectors : int
         Random vectors.
     """
-    changes, left_out = _changes(sample)
-    effects = {name: _moved(sample, one.present) for name, one in changes.items()}
-    by_chance = {name: _moved(sample, one.random) for name, one in changes.items()}
+    makers, left_out = _makers(sample)
+    shown = np.argsort(-luck(sample), kind="stable")[:GALLERY_SIZE].tolist()
     clean = _layer(sample, sample.inputs)
+    changes, effects, by_chance = dict[str, Change](), dict[str, Floats](), dict[str, Floats]()
     accuracy, rises = dict[str, Floats](), dict[str, Floats]()
+    folds = _order(sample, "folds") % repeats  # (n,)
+    for name, make in makers.items():
+        one = make()
+        changes[name] = one.only(shown)
+        effects[name], by_chance[name] = (
+            _moved(sample, some) for some in (one.present, one.random)
+        )
+        if isinstance(clean, Layer):
+            present = _layer(sample, one.present)
+            if isinstance(present, Layer) and present.values.shape == clean.values.shape:
+                both = floats(present.values), floats(clean.values)
+                accuracy[name], rises[name] = _learnt(*both, floats(clean.slopes), folds, repeats)
     rises_random = np.zeros((0, len(sample)))
     if isinstance(clean, Layer):
         values, slopes = floats(clean.values), floats(clean.slopes)
-        folds = _order(sample, "folds") % repeats  # (n,)
-        for name, one in changes.items():
-            present = _layer(sample, one.present)
-            if isinstance(present, Layer) and present.values.shape == clean.values.shape:
-                accuracy[name], rises[name] = _learnt(
-                    floats(present.values), values, slopes, folds, repeats
-                )
         rises_random = _random(sample, values, slopes, vectors, len(sample) // repeats)
     return Trials(
+        shown={i: place for place, i in enumerate(shown)},
         changes=changes,
         left_out=left_out,
         effects=effects,
@@ -109,30 +129,44 @@ def tried(sample: Artifacts, *, repeats: int, vectors: int) -> Trials:
     )
 
 
-def _changes(sample: Artifacts) -> tuple[dict[str, Change], dict[str, str]]:
+def luck(sample: Artifacts) -> Floats:
+    """Return a random number per input (n,): those with the highest are shown."""
+    return uniform(_keys(sample, "gallery"), ())
+
+
+def _makers(sample: Artifacts) -> tuple[dict[str, Callable[[], Change]], dict[str, str]]:
+    """Return what puts each concept into the sample, and why it cannot be done with others."""
     if sample.classifier.modality == "text":
         return _in_texts(sample)
-    images, bounds = sample.images, sample.image_model.bounds
-    changes, left_out = dict[str, Change](), dict[str, str]()
+    makers, left_out = dict[str, Callable[[], Change]](), dict[str, str]()
     for name in IMAGE_CONCEPTS:
-        if not fits(name, images.shape[1]):
+        if fits(name, sample.images.shape[1]):
+            makers[name] = partial(_drawn, sample, name)
+        else:
             left_out[name] = "the images have no colours"
-            continue
-        changes[name] = Change(*with_concept(name, images, bounds, _keys(sample, name)))
-    return changes, left_out
+    return makers, left_out
 
 
-def _in_texts(sample: Artifacts) -> tuple[dict[str, Change], dict[str, str]]:
+def _drawn(sample: Artifacts, name: str) -> Change:
+    bounds = sample.image_model.bounds
+    return Change(*with_concept(name, sample.images, bounds, _keys(sample, name)))
+
+
+def _in_texts(sample: Artifacts) -> tuple[dict[str, Callable[[], Change]], dict[str, str]]:
     model = sample.text_model
     vocabulary = Vocabulary(sample.texts, lambda word: _reads(model, word))
-    changes, left_out = dict[str, Change](), dict[str, str]()
+    makers, left_out = dict[str, Callable[[], Change]](), dict[str, str]()
     for name in TEXT_CONCEPTS:
         words = known_words(name, lambda word: _reads(model, word))
         if len(words) < FEWEST_WORDS or not vocabulary.plain:
             left_out[name] = f"the model reads {len(words)} of its words, or no other word"
             continue
-        changes[name] = Change(*with_word(sample.texts, words, vocabulary, _keys(sample, name)))
-    return changes, left_out
+        makers[name] = partial(_put, sample, name, words, vocabulary)
+    return makers, left_out
+
+
+def _put(sample: Artifacts, name: str, words: Sequence[str], vocabulary: Vocabulary) -> Change:
+    return Change(*with_word(sample.texts, words, vocabulary, _keys(sample, name)))
 
 
 def _reads(model: TextClassifier, word: str) -> bool:

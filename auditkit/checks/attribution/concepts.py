@@ -169,7 +169,8 @@ class Concepts(Check):
         for name, column in columns.items():
             column[rows] = _column(trials, name)[theirs]
         predicted = artifacts[Predictions].predicted.numpy()
-        examples = [example(sample, trials, int(i)) for i in theirs] if trials.changes else []
+        shown = [i for i in theirs.tolist() if i in trials.shown and trials.changes]
+        examples = [example(sample, trials, i) for i in shown]
         words = {name: np.full(len(artifacts), why) for name, why in _reasons(trials).items()}
         return Records(
             artifacts.ids, examples=examples, drawn=drawn, predicted=predicted, **columns, **words
