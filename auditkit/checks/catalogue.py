@@ -12,6 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from auditkit.checks.attribution.attention_faithfulness import AttentionFaithfulness
 from auditkit.checks.attribution.attribution_trust import AttributionTrust
+from auditkit.checks.attribution.concepts import Concepts
+from auditkit.checks.attribution.counterfactual_patch import CounterfactualPatch
 from auditkit.checks.attribution.preflight import Preflight
 from auditkit.checks.attribution.shortcut import Shortcut
 from auditkit.checks.base import Check
@@ -70,6 +72,8 @@ BUILT_IN: tuple[type[Check], ...] = (
     AttributionTrust,
     Shortcut,
     AttentionFaithfulness,
+    CounterfactualPatch,
+    Concepts,
 )
 
 
