@@ -7,6 +7,7 @@ from typing import final
 
 import numpy as np
 
+from auditkit.checks.attribution._trust_removal import CHANCE
 from auditkit.checks.base import Check, Context, Measured, Records
 from auditkit.checks.galleries import galleries
 from auditkit.findings import (
@@ -25,7 +26,6 @@ from auditkit.statistics import Interval, bootstrap, bootstrap_mean
 from auditkit.types import Floats, Params, Scalar
 
 CONTROLS = ("modelless", "random")  # maps that know nothing of the model
-CHANCE = "chance"  # the mean curve of a few random orders of removal
 CURVES = {
     "deletion": ("Probability of the predicted class as parts are removed", "removed"),
     "insertion": ("Probability of the predicted class as parts are put back", "put back"),

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from auditkit.checks.attribution import attribution_trust as module
+from auditkit.checks.attribution import _trust_maps, _trust_removal
 from auditkit.checks.attribution.attribution_trust import AttributionTrust
 from auditkit.checks.base import Measured, NotApplicable
 from auditkit.data.dataset import Dataset, InMemory, Span
@@ -186,7 +186,7 @@ def test_a_random_map_has_no_gain(monkeypatch: pytest.MonkeyPatch):
     def meaningless(probe: Probe, method: str, effort: Effort) -> Map:
         return Map(rng.random(probe.shape), False)
 
-    monkeypatch.setattr(module, "map_of", meaningless)
+    monkeypatch.setattr(_trust_maps, "map_of", meaningless)
     for method in DEFAULT:
         one = finding(measured(AttributionTrust(max_inputs=40), sound()), "deletion_gain", method)
         assert one.low is not None
@@ -376,7 +376,7 @@ def test_the_model_is_left_as_it_was(modality: str, monkeypatch: pytest.MonkeyPa
     def breaks(*_: object) -> None:
         raise RuntimeError("in the middle")
 
-    monkeypatch.setattr(module, "_curves", breaks)
+    monkeypatch.setattr(_trust_removal, "_curves", breaks)
     with pytest.raises(RuntimeError, match="in the middle"):
         measured(AttributionTrust(max_inputs=4, steps=2), subject)
     assert_untouched(subject.model.module, before)

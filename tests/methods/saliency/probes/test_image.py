@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 
 from auditkit.methods.saliency.probes.image import cells
+from auditkit.randomness import keys_of
 from tests.methods.saliency.nets import noise, small_cnn
 from tests.methods.saliency.subjects import image_probe
 
@@ -58,11 +59,13 @@ def test_a_cell_differs_where_any_pixel_does():
 def test_a_nearby_image_differs_by_a_fiftieth_of_the_range_at_most():
     image = noise(1, 8, 8)
     probe = image_probe(small_cnn(), image)
-    near = probe.near(np.random.default_rng(0).random((1, 8, 8)))
-    change = (near.point[0] - image).abs()
-    assert 0.015 < float(change.max()) <= 0.02 + 1e-6
-    assert float(near.point.min()) >= 0
-    assert torch.equal(near.origin, probe.origin)
+    first, second = probe.near(keys_of(0, "near", ["a"]), 2)
+    assert not torch.equal(first.point, second.point)
+    for near in (first, second):
+        change = (near.point[0] - image).abs()
+        assert 0.015 < float(change.max()) <= 0.02 + 1e-6
+        assert float(near.point.min()) >= 0
+        assert torch.equal(near.origin, probe.origin)
 
 
 def test_another_reference_is_another_one():
