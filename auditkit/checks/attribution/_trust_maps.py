@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import final
 
@@ -12,9 +13,15 @@ from auditkit.methods.saliency.probes.base import Map, Probe
 from auditkit.methods.saliency.reference import Reference
 from auditkit.models.classifier import Classifier, randomised
 from auditkit.randomness import at_step, uniform
-from auditkit.types import Keys
+from auditkit.types import Keys, Modality
 
 CHECK = "attribution-trust"
+MODELLESS: dict[Modality, tuple[str, ...]] = {  # maps that are made without the model
+    "image": ("edges", "centre"),
+    "text": ("token-length",),
+    "tabular": ("distance-from-the-usual-value",),
+    "graph": ("number-of-edges",),
+}
 
 
 @final
@@ -63,16 +70,20 @@ class Explained:
         maps = {method: map_of(probe, method, self.spending(draw)) for method in self.methods}
         return {
             **maps,
-            "modelless": Map(probe.modelless(), signed=False),
+            **{name: Map(scores, signed=False) for name, scores in probe.modelless().items()},
             "random": Map(noise[draw], signed=False),
         }
 
-    def maps_of_random_model(self) -> dict[str, Map]:
-        """Return the maps of the same network with random weights, none where it has no weights."""
-        if not has_weights(self.artifacts.classifier):
-            return {}
-        with randomised(self.artifacts.classifier.module, int(self.key("weights")[0])):
+    def maps_of_random_model(self, only: Collection[str] | None = None) -> dict[str, Map]:
+        """Return the maps of the same network with random weights, all or some of them."""
+        module, seed = self.artifacts.classifier.module, int(self.key("weights")[0])
+        with randomised(module, seed, only):
             return self.maps(self.probe(), 1)
+
+
+def controls(modality: Modality) -> tuple[str, ...]:
+    """Return the maps that know nothing of the model."""
+    return (*MODELLESS[modality], "random")
 
 
 def has_weights(model: Classifier) -> bool:

@@ -22,7 +22,28 @@ METRICS = {
             "Mean over inputs of the area under the curve of the predicted class's"
             " probability as parts are put back with the highest scores first, minus that"
             " area when they are put back in random order. 0 is chance; inputs whose map"
-            " is zero everywhere are left out."
+            " is zero everywhere are left out. The same as removing the lowest scores first."
+        ),
+        unit="probability",
+        better="higher",
+    ),
+    "road_morf_gain": Metric(
+        label="ROAD gain, most relevant first",
+        definition=(
+            "Deletion gain where removed pixels are guessed from their surroundings (noisy"
+            " linear imputation), so that no outline gives them away. On few inputs, images"
+            " alone. 0 is chance."
+        ),
+        unit="probability",
+        better="higher",
+    ),
+    "road_lerf_gain": Metric(
+        label="ROAD gain, least relevant first",
+        definition=(
+            "Mean over inputs of the area under the curve of the predicted class's probability"
+            " as parts are removed with the lowest scores first, minus that in random order,"
+            " where removed pixels are guessed from their surroundings. On few inputs, images"
+            " alone. 0 is chance."
         ),
         unit="probability",
         better="higher",
@@ -30,12 +51,33 @@ METRICS = {
     "gain_over_modelless": Metric(
         label="deletion gain over a map without a model",
         definition=(
-            "Deletion gain minus that of a map made from the input alone (edges, token"
-            " length, distance from the usual value, number of edges), mean over inputs."
+            "Deletion gain minus that of the best map made without the model (edges or a blob"
+            " in the centre, token length, distance from the usual value, number of edges),"
+            " mean over inputs."
             " Not above 0: the map says no more than the input does."
         ),
         unit="probability",
         better="higher",
+    ),
+    "comprehensiveness": Metric(
+        label="comprehensiveness",
+        definition=(
+            "Mean over texts of the fall of the predicted class's probability without the"
+            " highest scoring 1, 5, 10, 20 and 50 % of the tokens (at least one), mean over"
+            " these shares. Read it beside that of random scores."
+        ),
+        unit="probability",
+        better="higher",
+    ),
+    "sufficiency": Metric(
+        label="sufficiency",
+        definition=(
+            "Mean over texts of the fall of the predicted class's probability when only the"
+            " highest scoring 1, 5, 10, 20 and 50 % of the tokens (at least one) are left, mean"
+            " over these shares. Read it beside that of random scores."
+        ),
+        unit="probability",
+        better="lower",
     ),
     "set_correlation": Metric(
         label="faithfulness correlation",
@@ -47,12 +89,33 @@ METRICS = {
         unit="correlation",
         better="higher",
     ),
+    "infidelity": Metric(
+        label="infidelity",
+        definition=(
+            "Mean over inputs of the mean squared difference, over random sets of up to a"
+            " quarter of the parts, between the summed scores of the set that is removed, at their best scale,"
+            " and the fall of the class score, as a share of the mean squared fall. 0 where the"
+            " score is a sum over parts; 1 says nothing."
+        ),
+        unit="share of the mean squared fall",
+        better="lower",
+    ),
     "randomisation_similarity": Metric(
         label="similarity to the map of a random model",
         definition=(
             "Mean over inputs of the rank correlation between the sizes of the scores of"
             " this model and of the same network with random weights, over the parts that"
             " differ from the reference. 1 means that the map ignores the weights."
+        ),
+        unit="rank correlation",
+        better="lower",
+    ),
+    "cascading_similarity": Metric(
+        label="similarity as layers are randomised",
+        definition=(
+            "Mean over inputs, and over four stages in which the layers get random weights from"
+            " the output down, of the rank correlation between the sizes of the scores before"
+            " and after. On few inputs. 1 means that the map ignores the weights."
         ),
         unit="rank correlation",
         better="lower",
@@ -65,6 +128,17 @@ METRICS = {
             " of the spread (tables). Not defined for texts and graphs."
         ),
         unit="share of the map's length",
+        better="lower",
+    ),
+    "relative_output_stability": Metric(
+        label="relative output stability",
+        definition=(
+            "Median over inputs of the largest relative change of the scores of parts per"
+            " change of the logits, both Euclidean lengths, among the same copies of the input"
+            " as far as the class stays. Parts that score zero are left out. It has no upper"
+            " bound."
+        ),
+        unit="relative change per logit",
         better="lower",
     ),
     "seed_similarity": Metric(

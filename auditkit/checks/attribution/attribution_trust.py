@@ -10,14 +10,20 @@ import numpy as np
 from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
+from auditkit.checks.attribution._trust_cascade import STAGES, cascade
 from auditkit.checks.attribution._trust_gallery import examples
 from auditkit.checks.attribution._trust_location import location
-from auditkit.checks.attribution._trust_maps import Explained, has_weights
+from auditkit.checks.attribution._trust_maps import CHECK, Explained, controls, has_weights
 from auditkit.checks.attribution._trust_metrics import METRICS
-from auditkit.checks.attribution._trust_removal import CHANCE, faithfulness, ranks
+from auditkit.checks.attribution._trust_removal import (
+    CHANCE,
+    erasure,
+    faithfulness,
+    ranks,
+    road,
+)
 from auditkit.checks.attribution._trust_stability import alike, dependence, stability
 from auditkit.checks.attribution._trust_summary import (
-    CONTROLS,
     CURVES,
     QUANTITIES,
     Summary,
@@ -31,6 +37,7 @@ from auditkit.methods.saliency.probes.base import Map, Probe
 from auditkit.methods.saliency.probes.text import TextProbe
 from auditkit.methods.saliency.reference import REFERENCES, Reference
 from auditkit.models.classifier import Classifier
+from auditkit.types import Modality
 
 _REFERENCES = 8  # inputs of the data that expected gradients start from
 
@@ -72,6 +79,9 @@ class AttributionTrust(Check):
         Points of a deletion curve, at least 2.
     neighbours : int
         Noisy copies of an input among which its map may change, at least 1.
+    costly_inputs : int
+        Inputs, of those that are explained, with the measures that cost most: ROAD and cascading
+        randomisation. 0 leaves these out.
 
     Raises
     ------
@@ -80,7 +90,7 @@ class AttributionTrust(Check):
     """
 
     meta: ClassVar[Meta] = Meta(
-        id="attribution-trust",
+        id=CHECK,
         family="attribution",
         question="What does the model look at, and do the maps that say so reflect the model?",
         explanation=(
@@ -115,6 +125,8 @@ class AttributionTrust(Check):
             "Bhatt et al., 2020, arXiv:2005.00631",
             "Zhang et al., 2018, arXiv:1608.00507",
             "Yeh et al., 2019, arXiv:1901.09392",
+            "Agarwal et al., 2022, arXiv:2203.06877",
+            "Rong et al., 2022, arXiv:2202.00449",
         ),
     )
     max_inputs: int = 64
@@ -126,11 +138,12 @@ class AttributionTrust(Check):
     reference: Reference = "mean"
     deletion_steps: int = 10
     neighbours: int = 3
+    costly_inputs: int = 12
 
     def __post_init__(self) -> None:
         for name, least in (
             ("max_inputs", 2), ("steps", 1), ("copies", 1), ("sets", 2), ("grid", 2),
-            ("deletion_steps", 2), ("neighbours", 1),
+            ("deletion_steps", 2), ("neighbours", 1), ("costly_inputs", 0),
         ):  # fmt: skip
             if getattr(self, name) < least:
                 raise ConfigError(
@@ -162,10 +175,16 @@ class AttributionTrust(Check):
     def measure(self, artifacts: Artifacts) -> Records:
         """Explain those of the shard's inputs that were drawn; all others are NaN."""
         methods = self._usable_methods(artifacts.classifier)
-        drawn = artifacts.drawn("attribution-trust", self.max_inputs)
+        drawn = artifacts.drawn(CHECK, self.max_inputs)
+        costly = np.zeros(len(artifacts), dtype=np.bool_)
+        if self.costly_inputs:  # among those that are explained: both take the first of one draw
+            costly = artifacts.drawn(CHECK, min(self.costly_inputs, self.max_inputs))
         rows = np.flatnonzero(drawn)
         truth = artifacts.data.relevance(artifacts.positions[rows])
-        numbers = {name: np.full(len(artifacts), np.nan) for name in self._columns(methods)}
+        numbers = {
+            name: np.full(len(artifacts), np.nan)
+            for name in self._columns(methods, artifacts.classifier.modality)
+        }
         reasons = {one: np.full(len(artifacts), "", dtype=object) for one in methods}
         rows_shown: list[Example] = []
         for place, i in enumerate(rows.tolist()):
@@ -174,7 +193,7 @@ class AttributionTrust(Check):
             if 0 in probe.shape:
                 continue  # a text without tokens has nothing to explain
             relevant = None if truth is None else probe.relevant(truth[place])
-            maps, found = self._numbers(one, probe)
+            maps, found = self._numbers(one, probe, costly=bool(costly[i]))
             if relevant is not None:
                 found |= location(maps, relevant, is_text=isinstance(probe, TextProbe))
             for name, value in found.items():
@@ -187,6 +206,7 @@ class AttributionTrust(Check):
             artifacts.ids,
             examples=rows_shown,
             drawn=drawn,
+            costly=costly,
             has_weights=np.full(len(artifacts), has_weights(artifacts.classifier)),
             truth_known=np.full(len(artifacts), truth is not None),
             **numbers,
@@ -204,8 +224,8 @@ class AttributionTrust(Check):
         reasons = {one: why_not(one, model) for one in self.methods}
         return "; ".join(f"{words(one)}: {why}" for one, why in reasons.items() if why)
 
-    def _columns(self, methods: Sequence[str]) -> list[str]:
-        maps = (*methods, *CONTROLS)
+    def _columns(self, methods: Sequence[str], modality: Modality) -> list[str]:
+        maps = (*methods, *controls(modality))
         steps = range(self.deletion_steps + 1)
         pairs = [f"agreement/{a}/{b}" for k, a in enumerate(maps) for b in maps[k + 1 :]]
         return [
@@ -216,6 +236,7 @@ class AttributionTrust(Check):
                 for one in (*maps, CHANCE)
                 for step in steps
             ),
+            *(f"cascade/{one}/{stage}" for one in maps for stage in range(STAGES + 1)),
             *pairs,
             "relevant_share",
         ]
@@ -225,7 +246,7 @@ class AttributionTrust(Check):
             steps=self.steps,
             copies=self.copies,
             sets=self.sets,
-            key=artifacts.keys("attribution-trust")[i : i + 1],
+            key=artifacts.keys(CHECK)[i : i + 1],
             references=_references(artifacts) if "expected-gradients" in methods else None,
         )
         return Explained(
@@ -233,22 +254,27 @@ class AttributionTrust(Check):
             grid=self.grid, reference=self.reference,
         )  # fmt: skip
 
-    def _numbers(self, one: Explained, probe: Probe) -> tuple[dict[str, Map], dict[str, float]]:
+    def _numbers(
+        self, one: Explained, probe: Probe, *, costly: bool
+    ) -> tuple[dict[str, Map], dict[str, float]]:
         """Return the maps of one input, controls among them, and the numbers of each."""
-        maps, others = one.maps(probe), one.maps_of_random_model()
+        maps = one.maps(probe)
+        others = one.maps_of_random_model() if has_weights(one.artifacts.classifier) else {}
         units = {name: probe.per_unit(found.scores) for name, found in maps.items()}
-        errors = {
+        numbers = {
             f"completeness_error/{name}": found.completeness_error
             for name, found in maps.items()
             if ranks(units[name])
         }
-        return maps, {
-            **errors,
-            **faithfulness(one, probe, units, steps=self.deletion_steps),
-            **dependence(probe, units, others),
-            **stability(one, probe, maps, neighbours=self.neighbours),
-            **alike(units),
-        }
+        numbers |= faithfulness(one, probe, units, steps=self.deletion_steps)
+        numbers |= dependence(probe, units, others)
+        numbers |= stability(one, probe, maps, neighbours=self.neighbours)
+        if isinstance(probe, TextProbe):
+            numbers |= erasure(probe, units)
+        if costly:
+            numbers |= road(one, probe, units, steps=self.deletion_steps)
+            numbers |= cascade(one, probe, units, others) if others else {}
+        return maps, numbers | alike(units)
 
 
 def _references(artifacts: Artifacts) -> Tensor | None:

@@ -83,8 +83,8 @@ class Probe(ABC):
         """Return slopes (1, ...) of the numbers of a point as one size per place."""
 
     @abstractmethod
-    def modelless(self) -> Floats:
-        """Return a plausible map that is made from the input alone."""
+    def modelless(self) -> dict[str, Floats]:
+        """Return plausible maps that are made without the model, by name."""
 
     def per_unit(self, scores: Floats) -> Floats:
         """Return the score of each unit (u,): the sum of what lies in it."""
@@ -124,6 +124,13 @@ class Probe(ABC):
             Inputs to make.
         """
         return []
+
+    def imputed(self, key: Keys) -> Probe | None:  # noqa: ARG002
+        """Return the probe of the same input in which removed parts are guessed from the others.
+
+        None where nothing can be guessed. The key (1,) is the input's own.
+        """
+        return None
 
     def otherwise(self) -> Probe | None:
         """Return the probe of the same input with another reference, None where there is one."""

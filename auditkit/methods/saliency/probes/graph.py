@@ -66,9 +66,9 @@ class GraphProbe(Probe):
         """Return the Euclidean length over each node's row."""
         return slopes[0].norm(dim=1)[self._nodes]
 
-    def modelless(self) -> Floats:
+    def modelless(self) -> dict[str, Floats]:
         """Return the number of edges of each node."""
-        return floats(self.graph[:, self._tags :].sum(dim=1)[self._nodes])
+        return {"number-of-edges": floats(self.graph[:, self._tags :].sum(dim=1)[self._nodes])}
 
     def differs(self) -> Bools:
         """Return all nodes: the reference has none."""

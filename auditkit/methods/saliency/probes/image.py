@@ -10,12 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from auditkit.methods.metrics.road import noisy_linear_imputation
+from auditkit.methods.saliency.centre import centre
 from auditkit.methods.saliency.edges import edges
 from auditkit.methods.saliency.probes.base import Probe, floats
 from auditkit.models.classifier import ImageClassifier
-from auditkit.randomness import uniform
+from auditkit.randomness import normal, uniform
 from auditkit.types import Bools, Floats, Keys
 
+_NOISE = 0.01  # spread of what is added to guessed pixels, as in ROAD
 _NEAR = 0.02  # share of the range of a pixel by which a nearby image differs
 
 
@@ -36,6 +39,9 @@ class ImageProbe(Probe):
         Side of a cell in pixels.
     batch_size : int
         Inputs per forward pass.
+    noise : Tensor, optional
+        (c, h, w) what is added to removed pixels that are guessed from the others. Without it they
+        show the reference.
     """
 
     model: ImageClassifier
@@ -44,6 +50,7 @@ class ImageProbe(Probe):
     target: int
     side: int
     batch_size: int
+    noise: Tensor | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -77,9 +84,10 @@ class ImageProbe(Probe):
         """Return the size of the steepest channel (h, w)."""
         return slopes[0].abs().amax(dim=0)
 
-    def modelless(self) -> Floats:
-        """Return the edges of the image."""
-        return floats(edges(self.image[None])[0])
+    def modelless(self) -> dict[str, Floats]:
+        """Return the edges of the image, and a blob in its centre."""
+        height, width = self.shape
+        return {"edges": floats(edges(self.point)[0]), "centre": centre(height, width)}
 
     def per_unit(self, scores: Floats) -> Floats:
         """Return the sum over each cell."""
@@ -97,8 +105,12 @@ class ImageProbe(Probe):
         return self.per_unit(changed.astype(np.float64)) > 0
 
     def answers(self, removed: Tensor) -> Tensor:
-        """Return logits (b, k) where removed cells show the reference."""
-        hidden = removed[:, self._cells]  # (b, h, w)
+        """Return logits (b, k) where removed cells show the reference, or a guess."""
+        hidden = removed[:, self._cells].to(self.image.device)  # (b, h, w)
+        if self.noise is not None:
+            low, high = self.model.bounds
+            guessed = noisy_linear_imputation(self.image, hidden, self.noise)
+            return self.model.logits(guessed.clamp(low, high))
         return self.model.logits(torch.where(hidden[:, None], self.reference, self.image))
 
     def near(self, key: Keys, count: int) -> list[Probe]:
@@ -108,6 +120,12 @@ class ImageProbe(Probe):
         noise = torch.from_numpy(2 * draws - 1).to(self.image)  # (count, c, h, w)
         moved = (self.image + _NEAR * (high - low) * noise).clamp(low, high)
         return [replace(self, image=one) for one in moved]
+
+    def imputed(self, key: Keys) -> Probe:
+        """Return the image whose removed pixels are guessed, with noise of 1 % of their range."""
+        low, high = self.model.bounds
+        draws = normal(key, tuple(self.image.shape))[0]
+        return replace(self, noise=_NOISE * (high - low) * torch.from_numpy(draws).to(self.image))
 
     def otherwise(self) -> Probe:
         """Return the image with a grey reference, or with its mean colour where that is grey."""

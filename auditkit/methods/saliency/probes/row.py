@@ -69,8 +69,11 @@ class RowProbe(Probe):
         """Return the Euclidean length over the features of each column (c,)."""
         return self.summed(slopes.square()).sqrt()
 
-    def modelless(self) -> Floats:
+    def modelless(self) -> dict[str, Floats]:
         """Return how far each column is from the reference: in spreads, 1 for another category."""
+        return {"distance-from-the-usual-value": self._away()}
+
+    def _away(self) -> Floats:
         away = np.zeros(self.units)
         for j, feature in enumerate(self.model.schema.features):
             value, usual = float(self.row[j]), float(self.reference[j])
@@ -81,11 +84,11 @@ class RowProbe(Probe):
 
     def differs(self) -> Bools:
         """Return which columns have another value than the reference."""
-        return self.modelless() > 0
+        return self._away() > 0
 
     def answers(self, removed: Tensor) -> Tensor:
         """Return logits (b, k) where removed columns have the reference's value."""
-        return self.model.logits(torch.where(removed, self.reference, self.row))
+        return self.model.logits(torch.where(removed.to(self.row.device), self.reference, self.row))
 
     def near(self, key: Keys, count: int) -> list[Probe]:
         """Return rows with up to a fiftieth of their spread added to numbers, or taken off."""

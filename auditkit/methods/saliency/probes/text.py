@@ -73,9 +73,10 @@ class TextProbe(Probe):
         """Return the Euclidean length over the numbers of each embedding (u,)."""
         return slopes.norm(dim=2)[~self._encoded.special]
 
-    def modelless(self) -> Floats:
+    def modelless(self) -> dict[str, Floats]:
         """Return the length of each token in characters."""
-        return np.array([stop - start for start, stop in self.spans], dtype=np.float64)
+        lengths = np.array([stop - start for start, stop in self.spans], dtype=np.float64)
+        return {"token-length": lengths}
 
     def differs(self) -> Bools:
         """Return which tokens are not unknown already."""

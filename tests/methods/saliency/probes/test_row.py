@@ -37,7 +37,7 @@ def test_removed_columns_get_the_values_of_the_reference():
     expected = probe.model.predict(rows).softmax(dim=1)[:, 1]
     assert np.allclose(probe.probabilities(removed), expected.numpy(), atol=1e-6)
     assert probe.differs().tolist() == [True, True, False]
-    assert probe.modelless().tolist() == [2.0, 1.0, 0.0]
+    assert probe.modelless()["distance-from-the-usual-value"].tolist() == [2.0, 1.0, 0.0]
     assert [one.strip() for one in probe.pieces()] == ["age 60", "job clerk", "wage 5"]
 
 
