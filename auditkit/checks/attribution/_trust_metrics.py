@@ -93,9 +93,10 @@ METRICS = {
         label="infidelity",
         definition=(
             "Mean over inputs of the mean squared difference, over random sets of up to a"
-            " quarter of the parts, between the summed scores of the set that is removed, at their best scale,"
-            " and the fall of the class score, as a share of the mean squared fall. 0 where the"
-            " score is a sum over parts; 1 says nothing."
+            " quarter of the parts, between the summed scores of the set that is removed, at"
+            " their best scale, and the fall of the class score, as a share of the mean squared"
+            " fall. 0 where the score is a sum over parts; 1 says nothing. Read it beside that"
+            " of random scores."
         ),
         unit="share of the mean squared fall",
         better="lower",

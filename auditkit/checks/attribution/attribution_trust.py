@@ -97,8 +97,9 @@ class AttributionTrust(Check):
             "Attribution methods score the parts of an input for the"
             " predicted class. A map is faithful when removing the parts it ranks highest lowers"
             " the predicted probability faster than removing parts at random, and putting them back"
-            " raises it faster. A map reflects the"
-            " model when it changes once all weights are replaced by random ones. Where the data"
+            " raises it faster; in images also where removed pixels are guessed from their"
+            " surroundings (ROAD). A map reflects the model when it changes once weights are"
+            " replaced by random ones, all at once or layer by layer. Where the data"
             " says which parts truly matter, the maps are held against that."
         ),
         not_shown=(
