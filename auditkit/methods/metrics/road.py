@@ -5,12 +5,17 @@ Rong et al., 2022, arXiv:2202.00449, section 4 (noisy linear imputation).
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-from torch.nn.functional import conv2d
+from functools import lru_cache
 
-_TOLERANCE = 1e-4  # share of the first residual that may be left
-_WEIGHTS = ((1.0, 2.0, 1.0), (2.0, 0.0, 2.0), (1.0, 2.0, 1.0))  # sixths and twelfths, times 12
+import numpy as np
+import torch
+from scipy.sparse import coo_array, csr_array, diags_array
+from scipy.sparse.linalg import splu
+from torch import Tensor
+
+from auditkit.types import Bools, Floats
+
+_SIDE, _CORNER = 2.0, 1.0  # a sixth and a twelfth, times 12
 
 
 def noisy_linear_imputation(image: Tensor, hidden: Tensor, noise: Tensor) -> Tensor:
@@ -19,9 +24,6 @@ def noisy_linear_imputation(image: Tensor, hidden: Tensor, noise: Tensor) -> Ten
     Each hidden pixel is the weighted mean of its neighbours, hidden or not, a sixth for those at
     its sides and a twelfth for those at its corners (over those that exist at the border of the
     image), plus noise. Where all is hidden, the mean colour takes the place of what is known.
-
-    The equations of one mask are symmetric and positive definite once multiplied by the sum of the
-    weights, so that conjugate gradients solve those of all masks at once.
 
     Parameters
     ----------
@@ -39,40 +41,43 @@ def noisy_linear_imputation(image: Tensor, hidden: Tensor, noise: Tensor) -> Ten
     >>> noisy_linear_imputation(image, hidden, torch.zeros_like(image)).round(decimals=3).tolist()
     [[[[0.0, 1.0, 2.0, 3.0]]]]
     """
-    gone = hidden[:, None]  # (m, 1, h, w)
-    everything = gone.flatten(1).all(dim=1)
-    mean = image.mean(dim=(1, 2), keepdim=True)
-    weight = _neighbours(torch.ones_like(image[:1])[None])  # (1, 1, h, w)
-    start = torch.where(gone, mean, image)
-    wrong = torch.where(gone, _neighbours(start) - weight * start, 0.0)
-    wrong[everything] = 0.0
-    return torch.where(gone, start + _solved(gone, weight, wrong) + noise, image)
+    pixels = image.flatten(1).T.cpu().numpy().astype(np.float64)  # (h * w, c)
+    balance = _balance(*image.shape[1:])
+    masks = hidden.flatten(1).cpu().numpy()
+    filled = np.stack([_filled(pixels, gone, balance) for gone in masks])  # (m, h * w, c)
+    guessed = torch.from_numpy(filled).transpose(1, 2).reshape(-1, *image.shape).to(image)
+    return torch.where(hidden[:, None], guessed + noise, image)
 
 
-def _solved(gone: Tensor, weight: Tensor, wrong: Tensor) -> Tensor:
-    """Return x (m, c, h, w), zero where nothing is gone, with (weight - neighbours) x = wrong."""
-    found, rest, step = torch.zeros_like(wrong), wrong, wrong
-    size = _dot(rest, rest)
-    enough, least = size * _TOLERANCE**2, torch.finfo(size.dtype).tiny
-    for _ in range(gone[0].numel()):
-        goes_on = size > enough  # one that is solved stands still, whatever the others need
-        if not bool(goes_on.any()):
-            break
-        turned = torch.where(gone, weight * step - _neighbours(step), 0.0)
-        length = torch.where(goes_on, size / _dot(step, turned).clamp_min(least), 0.0)
-        found = found + length * step
-        rest = rest - length * turned
-        before, size = size, _dot(rest, rest)
-        step = rest + size / before.clamp_min(least) * step
-    return found
+def _filled(pixels: Floats, gone: Bools, balance: csr_array) -> Floats:
+    """Return pixels (h * w, c) in which those that are gone (h * w,) solve the equations."""
+    if gone.all():
+        return np.broadcast_to(pixels.mean(axis=0), pixels.shape)
+    filled = pixels.copy()
+    inside, outside = np.flatnonzero(gone), np.flatnonzero(~gone)
+    if len(inside):
+        rows = balance[inside]
+        # Symmetric and positive definite, so that no pivots are needed.
+        solver = splu(
+            rows[:, inside].tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}
+        )
+        filled[inside] = solver.solve(-(rows[:, outside] @ pixels[outside]))
+    return filled
 
 
-def _neighbours(images: Tensor) -> Tensor:
-    """Return the weighted sum of the neighbours of each pixel of images (m, c, h, w)."""
-    kernel = images.new_tensor(_WEIGHTS)[None, None]
-    flat = images.flatten(0, 1)[:, None]  # (m * c, 1, h, w)
-    return conv2d(flat, kernel, padding=1).view_as(images)
-
-
-def _dot(first: Tensor, second: Tensor) -> Tensor:
-    return (first * second).sum(dim=(2, 3), keepdim=True)  # (m, c, 1, 1)
+@lru_cache(maxsize=4)
+def _balance(height: int, width: int) -> csr_array:
+    """Return (h * w, h * w) what takes pixels to their weight times them less their neighbours."""
+    places = np.arange(height * width).reshape(height, width)
+    pairs = (
+        (places[:, 1:], places[:, :-1], _SIDE),
+        (places[1:], places[:-1], _SIDE),
+        (places[1:, 1:], places[:-1, :-1], _CORNER),
+        (places[1:, :-1], places[:-1, 1:], _CORNER),
+    )
+    first = np.concatenate([one.ravel() for one, _, _ in pairs])
+    second = np.concatenate([other.ravel() for _, other, _ in pairs])
+    weights = np.concatenate([np.full(one.size, weight) for one, _, weight in pairs])
+    half = coo_array((weights, (first, second)), shape=(places.size, places.size)).tocsr()
+    both = half + half.T
+    return csr_array(diags_array(both.sum(axis=1)) - both)
