@@ -250,7 +250,7 @@ class Summary:
     def _cascade(self) -> Curve:
         return Curve(
             title="Similarity to the map of the model as its layers are randomised",
-            x_label="share of layers with random weights, from the output down",
+            x_label="share of layers randomised, last first",
             y_label="mean rank correlation",
             series=[
                 self._series("cascade", name, STAGES) for name in (*self._methods, *self._controls)
@@ -276,16 +276,20 @@ class Summary:
         return metric in self._metrics and any(self._has(metric, one) for one in self._methods)
 
     def _table(self, title: str, metrics: Sequence[str]) -> Table:
-        """Return metrics of every map, controls below the methods and chance at the end."""
-        rows: list[list[Scalar]] = [
-            [self._label(name), *(self._cell(metric, name) for metric in metrics)]
-            for name in (*self._methods, *self._controls)
-        ]
+        """Return metrics of every map, controls behind the methods and chance at the end."""
+        names = (*self._methods, *self._controls)
         share = _mean(self._records["relevant_share"])
         by_chance = _CHANCE | dict.fromkeys((*_ONLY_IMAGES, *_ONLY_TEXTS), share)
-        rows.append(["expected by chance", *(_plain(by_chance.get(one)) for one in metrics)])
-        labels = [self._check.meta.metrics[one].label for one in metrics]
-        return Table(title=title, columns=["map", *labels], rows=rows)
+        rows: list[list[Scalar]] = [
+            [
+                self._check.meta.metrics[metric].label,
+                *(self._cell(metric, name) for name in names),
+                _plain(by_chance.get(metric)),
+            ]
+            for metric in metrics
+        ]
+        labels = [self._label(name) for name in names]
+        return Table(title=title, columns=["measure", *labels, "expected by chance"], rows=rows)
 
     def _agreement(self) -> Matrix:
         """Return how alike every two maps are; it counts for nothing."""

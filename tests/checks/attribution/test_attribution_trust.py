@@ -124,8 +124,9 @@ def table(outcome: Measured) -> dict[str, dict[str, object]]:
         if (shown := outcome.evidence.get(key)) is None:
             continue
         assert isinstance(shown, Table)
-        for name, *cells in shown.rows:
-            rows.setdefault(str(name), {}).update(zip(shown.columns[1:], cells, strict=True))
+        for measure, *cells in shown.rows:
+            for name, cell in zip(shown.columns[1:], cells, strict=True):
+                rows.setdefault(name, {})[str(measure)] = cell
     return rows
 
 
