@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import chain
@@ -400,8 +400,12 @@ def frozen(module: nn.Module) -> nn.Module:
 
 
 @contextmanager
-def randomised(module: nn.Module, seed: int) -> Generator[None]:
+def randomised(
+    module: nn.Module, seed: int, only: Collection[str] | None = None
+) -> Generator[None]:
     """Within the block every weight of `module` is drawn anew; afterwards it is bit-identical.
+
+    With `only`, names of parameters, the others keep their values; these get the same numbers.
 
     Each weight tensor gets random numbers of its own mean and spread, so that activations keep
     their scale (full model-parameter randomisation; Adebayo et al., 2018, arXiv:1810.03292).
@@ -410,11 +414,12 @@ def randomised(module: nn.Module, seed: int) -> Generator[None]:
     rng = torch.Generator().manual_seed(seed % (1 << 63))
     try:
         with torch.no_grad():
-            for value in module.parameters():
+            for name, value in module.named_parameters():
                 fresh = torch.randn(value.shape, generator=rng).to(value.device)
                 real = value.float() if not value.is_floating_point() else value
                 spread = real.std() if value.numel() > 1 else real.abs().mean()
-                value.copy_(fresh.to(real.dtype) * spread + real.mean())
+                if only is None or name in only:
+                    value.copy_(fresh.to(real.dtype) * spread + real.mean())
         yield
     finally:
         module.load_state_dict(kept)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
+from torch import nn
 
+from auditkit.models.classifier import randomised
 from tests.methods.attacks.subjects import WORDS, bag_of_words
 
 TEXTS = ["amber birch cedar.", "", "unheard", " ".join(WORDS[:9]), " ".join(WORDS) * 3]
@@ -29,3 +32,18 @@ def test_answers_are_those_of_the_tokens() -> None:
     encoded = model.encode(TEXTS)
     assert torch.equal(model.logits(TEXTS), model.logits_from_ids(encoded.ids, encoded.mask))
     assert torch.allclose(model.logits(TEXTS)[:1], model.logits(TEXTS[:1]), atol=1e-6)
+
+
+def test_some_weights_are_drawn_anew_with_the_numbers_that_all_would_get() -> None:
+    net = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    with randomised(net, 7):
+        every = {name: value.clone() for name, value in net.state_dict().items()}
+    chosen = {"1.weight", "0.bias"}
+    with randomised(net, 7, chosen):
+        for name, value in net.state_dict().items():
+            assert torch.equal(value, (every if name in chosen else before)[name])
+            assert not torch.equal(every[name], before[name])
+    with pytest.raises(ValueError, match="inside"), randomised(net, 7, chosen):
+        raise ValueError("inside")
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())

@@ -1,4 +1,4 @@
-"""The probe of one input of a shard, whatever it is."""
+"""The probe of one input of a shard, whatever it is, and the key of what is drawn for it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from auditkit.methods.saliency.probes.image import ImageProbe
 from auditkit.methods.saliency.probes.row import RowProbe, usual_row
 from auditkit.methods.saliency.probes.text import TextProbe
 from auditkit.methods.saliency.reference import Reference, reference_images
+from auditkit.randomness import keys_of
+from auditkit.types import Keys
 
 _USUAL = 200  # rows whose medians stand in for removed columns
 
@@ -65,6 +67,11 @@ def probe_of(artifacts: Artifacts, i: int, *, grid: int, reference: Reference = 
                 side=-(-max(image.shape[1:]) // grid),
                 batch_size=batch_size,
             )
+
+
+def key_for(artifacts: Artifacts, check: str, purpose: str, i: int) -> Keys:
+    """Return the key (1,) of what a check draws for one purpose and input i of a shard."""
+    return keys_of(artifacts.seed, f"{check} {purpose}", artifacts.ids[i : i + 1])
 
 
 def _tensor(artifacts: Artifacts, i: int) -> Tensor:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import final
 
 import numpy as np
 
+from auditkit.checks.attribution._trust_cascade import STAGES
+from auditkit.checks.attribution._trust_maps import controls
+from auditkit.checks.attribution._trust_metrics import METRICS
+from auditkit.checks.attribution._trust_removal import CHANCE
 from auditkit.checks.base import Check, Context, Measured, Records
 from auditkit.checks.galleries import galleries
 from auditkit.findings import (
@@ -24,63 +29,77 @@ from auditkit.methods.saliency.exhibits import words
 from auditkit.statistics import Interval, bootstrap, bootstrap_mean
 from auditkit.types import Floats, Params, Scalar
 
-CONTROLS = ("modelless", "random")  # maps that know nothing of the model
-CHANCE = "chance"  # the mean curve of a few random orders of removal
 CURVES = {
     "deletion": ("Probability of the predicted class as parts are removed", "removed"),
     "insertion": ("Probability of the predicted class as parts are put back", "put back"),
 }
-QUANTITIES = (
-    "deletion_gain",
-    "insertion_gain",
-    "gain_over_modelless",
-    "set_correlation",
-    "randomisation_similarity",
-    "max_sensitivity",
-    "seed_similarity",
-    "reference_similarity",
-    "completeness_error",
-    "relevance_mass",
-    "relevance_rank_accuracy",
-    "pointing_hit_rate",
-    "rationale_hit_rate",
-)
 _GAINS = {"relevance_gain": "relevance_rank_accuracy", "rationale_gain": "rationale_hit_rate"}
+QUANTITIES = tuple(one for one in METRICS if one not in (*_GAINS, "gain_over_modelless"))
+_TABLES = {
+    "scores": (
+        "Do the maps find what the answer depends on?",
+        (
+            "deletion_gain", "insertion_gain", "road_morf_gain", "road_lerf_gain",
+            "gain_over_modelless", "comprehensiveness", "sufficiency", "set_correlation",
+            "infidelity",
+        ),
+    ),
+    "dependence": (
+        "Do the maps depend on the model, and on little else?",
+        (
+            "randomisation_similarity", "cascading_similarity", "max_sensitivity",
+            "relative_output_stability", "seed_similarity", "reference_similarity",
+            "completeness_error",
+        ),
+    ),
+    "location": (
+        "Do the maps lie where they should?",
+        (
+            "relevance_mass", "relevance_rank_accuracy", "pointing_hit_rate", "rationale_hit_rate",
+        ),
+    ),
+}  # fmt: skip
+_SHOWN_BESIDE = {
+    "deletion_gain": ("deletion", "worst"),
+    "insertion_gain": ("insertion",),
+    "cascading_similarity": ("cascade",),
+    "relevance_gain": ("location", "random"),
+    "rationale_gain": ("location", "random"),
+}
 _ONLY_IMAGES = (
     "relevance_mass", "relevance_rank_accuracy", "relevance_gain", "pointing_hit_rate",
 )  # fmt: skip
 _ONLY_TEXTS = ("rationale_hit_rate", "rationale_gain")
 _SHARES = ("pointing_hit_rate", "rationale_hit_rate")
-_CONTROLLED = ("deletion_gain", "insertion_gain", "gain_over_modelless", *_GAINS)
-_SHOWN_BY = {
-    "deletion_gain": ("deletion", "scores", "worst"),
-    "insertion_gain": ("insertion", "scores"),
-    "gain_over_modelless": ("scores",),
-    "set_correlation": ("scores",),
-    "randomisation_similarity": ("scores",),
-    "max_sensitivity": ("scores",),
-    "seed_similarity": ("scores",),
-    "reference_similarity": ("scores",),
-    "completeness_error": ("scores",),
-    "relevance_mass": ("scores", "random"),
-    "relevance_rank_accuracy": ("scores", "random"),
-    "relevance_gain": ("scores", "random"),
-    "pointing_hit_rate": ("scores", "random"),
-    "rationale_hit_rate": ("scores", "random"),
-    "rationale_gain": ("scores", "random"),
+_COSTLY = ("road_morf_gain", "road_lerf_gain", "cascading_similarity")
+_MEDIANS = ("completeness_error", "relative_output_stability")
+_CONTROLLED = (
+    "deletion_gain", "insertion_gain", "road_morf_gain", "road_lerf_gain", "gain_over_modelless",
+    "comprehensiveness", "sufficiency", "infidelity", *_GAINS,
+)  # fmt: skip
+_CHANCE = {  # what a map without information scores
+    "deletion_gain": 0.0,
+    "insertion_gain": 0.0,
+    "road_morf_gain": 0.0,
+    "road_lerf_gain": 0.0,
+    "set_correlation": 0.0,
+    "randomisation_similarity": 0.0,
+    "cascading_similarity": 0.0,
 }
-_MODELLESS: dict[str, str] = {
-    "image": "edges",
-    "text": "token length",
-    "tabular": "distance from the usual value",
-    "graph": "number of edges",
-}
+_NOWHERE = "the map is zero everywhere or not finite"
 _WHY_UNDEFINED = {
-    "deletion_gain": "the map is zero everywhere or not finite",
-    "insertion_gain": "the map is zero everywhere or not finite",
+    "deletion_gain": _NOWHERE,
+    "insertion_gain": _NOWHERE,
+    "road_morf_gain": _NOWHERE,
+    "road_lerf_gain": _NOWHERE,
+    "comprehensiveness": _NOWHERE,
+    "sufficiency": _NOWHERE,
     "gain_over_modelless": "one of the two maps is zero everywhere or not finite",
     "set_correlation": "the summed scores, or the falls, of random sets do not vary",
+    "infidelity": "the map is zero or not finite, or no set of parts changes the class score",
     "randomisation_similarity": "the map, or that of the random model, has no order",
+    "cascading_similarity": "the map, or that of a model with random layers, has no order",
+    "relative_output_stability": "the map is zero, or each input nearby is of another class",
     "completeness_error": "the class score changes by less than 0.01 from the reference",
 }
 
@@ -97,6 +116,7 @@ class Summary:
         self._steps = steps
         self._modality = context.data.modality
         self._truth_known = bool(records["truth_known"].any())
+        self._controls = controls(self._modality)
         self._methods = [one for one in METHODS if f"deletion_gain/{one}" in records.columns]
         self._metrics = [one for one in check.meta.metrics if self._applies(one)]
 
@@ -104,7 +124,7 @@ class Summary:
         """Return everything that can be said."""
         evidence = self._evidence()
         findings = [
-            self._finding(metric, method, [key for key in _SHOWN_BY[metric] if key in evidence])
+            self._finding(metric, method, [key for key in _shown_by(metric) if key in evidence])
             for metric in self._metrics
             for method in self._methods
             if self._has(metric, method)
@@ -114,9 +134,13 @@ class Summary:
     def _applies(self, metric: str) -> bool:
         if metric in _ONLY_TEXTS:
             return self._modality == "text" and self._truth_known
-        if metric == "max_sensitivity":
+        if metric in ("sufficiency", "comprehensiveness"):
+            return self._modality == "text"
+        if metric in ("max_sensitivity", "relative_output_stability"):
             return self._modality in ("image", "tabular")
-        if metric == "reference_similarity":
+        if metric in _COSTLY and not self._records["costly"].any():
+            return False
+        if metric in ("reference_similarity", "road_morf_gain", "road_lerf_gain"):
             return self._modality == "image"
         if metric in _ONLY_IMAGES:
             return self._modality != "text" and self._truth_known
@@ -136,10 +160,20 @@ class Summary:
 
     def _values(self, metric: str, name: str) -> Floats:
         """Return the numbers of the explained inputs on which the metric is defined."""
-        values = self._records[f"{_GAINS.get(metric, metric)}/{name}"]
-        if metric in _GAINS:
-            values = values - self._records["relevant_share"]
+        if metric == "gain_over_modelless":
+            gains = self._records[f"deletion_gain/{name}"]
+            values = gains - self._records[f"deletion_gain/{self._best_modelless}"]
+        elif metric in _GAINS:
+            values = self._records[f"{_GAINS[metric]}/{name}"] - self._records["relevant_share"]
+        else:
+            values = self._records[f"{metric}/{name}"]
         return values[np.isfinite(values)]
+
+    @cached_property
+    def _best_modelless(self) -> str:
+        """The map made without the model that does best."""
+        gains = {one: _mean(self._values("deletion_gain", one)) for one in self._controls[:-1]}
+        return max(gains, key=lambda one: np.nan_to_num(gains[one], nan=-np.inf))
 
     def _finding(self, metric: str, method: str, evidence: Sequence[str]) -> Finding:
         values, eligible = self._values(metric, method), self._eligible(metric)
@@ -167,7 +201,8 @@ class Summary:
 
     def _unsuited(self, metric: str, method: str) -> str:
         """Return why a method or a metric does not suit the model, as any input tells."""
-        if metric == "randomisation_similarity" and not self._records["has_weights"].any():
+        weighty = metric in ("randomisation_similarity", "cascading_similarity")
+        if weighty and not self._records["has_weights"].any():
             return "the model has no weights that could be drawn anew"
         return next((str(one) for one in self._records[f"unsuited/{method}"] if one), "")
 
@@ -175,11 +210,11 @@ class Summary:
         """Return how many explained inputs could have had a number."""
         if metric in _ONLY_IMAGES or metric in _ONLY_TEXTS:
             return int(np.isfinite(self._records["relevant_share"]).sum())
-        return self._records.count("drawn")
+        return self._records.count("costly" if metric in _COSTLY else "drawn")
 
     def _estimate(self, metric: str, name: str, values: Floats) -> tuple[float, Interval]:
         seed, level = self._context.key("attribution-trust", metric, name), self._context.level
-        if metric == "completeness_error":
+        if metric in _MEDIANS:
             middle = bootstrap(
                 lambda rows: np.median(values[rows], axis=1), len(values), seed=seed, level=level
             )
@@ -188,7 +223,11 @@ class Summary:
 
     def _evidence(self) -> dict[str, Evidence]:
         evidence: dict[str, Evidence] = {curve: self._curve(curve) for curve in CURVES}
-        evidence["scores"] = self._table()
+        if self._records["has_weights"].any() and "cascading_similarity" in self._metrics:
+            evidence["cascade"] = self._cascade()
+        for key, (title, metrics) in _TABLES.items():
+            if shown := [one for one in metrics if self._in_table(one)]:
+                evidence[key] = self._table(title, shown)
         evidence["agreement"] = self._agreement()
         titles: dict[Selection, str] = {
             "worst": "Least faithful maps",
@@ -202,14 +241,27 @@ class Summary:
             title=title,
             x_label=f"share of parts {done}",
             y_label="mean probability",
-            series=[self._series(curve, name) for name in (*self._methods, "modelless", CHANCE)],
+            series=[
+                self._series(curve, name, self._steps)
+                for name in (*self._methods, *self._controls[:-1], CHANCE)
+            ],
         )
 
-    def _series(self, curve: str, name: str) -> Series:
+    def _cascade(self) -> Curve:
+        return Curve(
+            title="Similarity to the map of the model as its layers are randomised",
+            x_label="share of layers randomised, last first",
+            y_label="mean rank correlation",
+            series=[
+                self._series("cascade", name, STAGES) for name in (*self._methods, *self._controls)
+            ],
+        )
+
+    def _series(self, curve: str, name: str, steps: int) -> Series:
         middle: list[float | None] = []
         low: list[float | None] = []
         high: list[float | None] = []
-        for step in range(self._steps + 1):
+        for step in range(steps + 1):
             values = self._values(curve, f"{name}/{step}")
             if len(values) < 2:
                 interval, mean = Interval(np.nan, np.nan), np.nan
@@ -217,33 +269,31 @@ class Summary:
                 mean, interval = self._estimate(curve, f"{name}/{step}", values)
             for line, number in ((middle, mean), (low, interval.low), (high, interval.high)):
                 line.append(round(number, 5) if np.isfinite(number) else None)
-        shares = [step / self._steps for step in range(self._steps + 1)]
+        shares = [step / steps for step in range(steps + 1)]
         return Series(name=self._label(name), x=shares, y=middle, low=low, high=high)
 
-    def _table(self) -> Table:
-        """Return every metric of every map, controls below the methods and chance at the end."""
-        metrics = [one for one in self._metrics if one not in _GAINS]
+    def _in_table(self, metric: str) -> bool:
+        return metric in self._metrics and any(self._has(metric, one) for one in self._methods)
+
+    def _table(self, title: str, metrics: Sequence[str]) -> Table:
+        """Return metrics of every map, controls behind the methods and chance at the end."""
+        names = (*self._methods, *self._controls)
+        share = _mean(self._records["relevant_share"])
+        by_chance = _CHANCE | dict.fromkeys((*_ONLY_IMAGES, *_ONLY_TEXTS), share)
         rows: list[list[Scalar]] = [
-            [self._label(name), *(self._cell(metric, name) for metric in metrics)]
-            for name in (*self._methods, *CONTROLS)
+            [
+                self._check.meta.metrics[metric].label,
+                *(self._cell(metric, name) for name in names),
+                _plain(by_chance.get(metric)),
+            ]
+            for metric in metrics
         ]
-        by_chance: dict[str, float] = {
-            "deletion_gain": 0.0,
-            "insertion_gain": 0.0,
-            "set_correlation": 0.0,
-            "randomisation_similarity": 0.0,
-        }
-        for metric in (*_ONLY_IMAGES, *_ONLY_TEXTS):
-            by_chance[metric] = _mean(self._records["relevant_share"])
-        rows.append(["expected by chance", *(_plain(by_chance.get(one)) for one in metrics)])
-        labels = [self._check.meta.metrics[one].label for one in metrics]
-        return Table(
-            title="Maps beside maps that ignore the model", columns=["map", *labels], rows=rows
-        )
+        labels = [self._label(name) for name in names]
+        return Table(title=title, columns=["measure", *labels, "expected by chance"], rows=rows)
 
     def _agreement(self) -> Matrix:
         """Return how alike every two maps are; it counts for nothing."""
-        names = [*self._methods, *CONTROLS]
+        names = [*self._methods, *self._controls]
         labels = [self._label(one) for one in names]
         values = [[self._alike(a, b) for b in names] for a in names]
         return Matrix(
@@ -267,13 +317,20 @@ class Summary:
         values = self._values(metric, name)
         if len(values) == 0:
             return None
-        middle = np.median(values) if metric == "completeness_error" else values.mean()
+        middle = np.median(values) if metric in _MEDIANS else values.mean()
         return _plain(float(middle))
 
     def _label(self, name: str) -> str:
-        if name == "modelless":
-            return f"{_MODELLESS[self._modality]} (no model)"
+        if name in self._controls[:-1]:
+            return f"{words(name)} (no model)"
         return {"random": "random scores (no model)", CHANCE: "random order"}.get(name, words(name))
+
+
+def _shown_by(metric: str) -> list[str]:
+    """Return the keys of the evidence that shows a metric."""
+    tables = [key for key, (_, metrics) in _TABLES.items() if metric in metrics]
+    galleries_too = ["random"] if "location" in tables else []
+    return [*tables, *galleries_too, *_SHOWN_BESIDE.get(metric, ())]
 
 
 def _mean(values: Floats) -> float:

@@ -11,6 +11,7 @@ import torch
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
+from auditkit.checks.attribution._probes import key_for
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
 from auditkit.checks.galleries import galleries
 from auditkit.errors import ConfigError, near_miss
@@ -35,9 +36,9 @@ from auditkit.methods.saliency.attention_maps import (
 from auditkit.methods.saliency.exhibits import words
 from auditkit.methods.saliency.reference import REFERENCES, Reference, reference_images
 from auditkit.methods.saliency.unsuited import Unsuited
-from auditkit.randomness import keys_of, uniform
+from auditkit.randomness import uniform
 from auditkit.statistics import bootstrap_mean
-from auditkit.types import Floats, Keys, Params, Scalar
+from auditkit.types import Floats, Params, Scalar
 
 ATTENTION = tuple(ATTENTION_MAPS)
 LABELS = {  # short enough for a chart
@@ -171,7 +172,7 @@ class AttentionFaithfulness(Check):
             view = self._view(artifacts, i)
             if isinstance(view, Unsuited) or len(view.falls) < 2:
                 continue  # one token alone has no order
-            noise = uniform(_key(artifacts, "noise", i), (1, len(view.falls)))[0, 0]
+            noise = uniform(key_for(artifacts, PURPOSE, "noise", i), (1, len(view.falls)))[0, 0]
             for name, scores in {**view.maps, "random": noise}.items():
                 sizes = rank_correlation(np.abs(scores), np.abs(view.falls))
                 numbers[f"effect_correlation/{name}"][i] = rank_correlation(scores, view.falls)
@@ -274,10 +275,6 @@ def _reason(records: Records, name: str) -> str:
     return next((str(one) for one in records[f"reason/{name}"] if one), "")
 
 
-def _key(artifacts: Artifacts, purpose: str, i: int) -> Keys:
-    return keys_of(artifacts.seed, f"{PURPOSE} {purpose}", artifacts.ids[i : i + 1])
-
-
 def _label(name: str) -> str:
     return "random scores (no model)" if name == "random" else words(name)
 
@@ -304,6 +301,6 @@ def _example(artifacts: Artifacts, i: int, view: TokenView) -> Sequence[Example]
     clean = artifacts[Predictions]
     predicted = artifacts.classifier.classes[int(clean.predicted[i])]
     caption = f"Explained: {predicted} ({float(clean.confidence[i]):.0%})."
-    luck = float(uniform(_key(artifacts, "gallery", i), (1,))[0, 0])
+    luck = float(uniform(key_for(artifacts, PURPOSE, "gallery", i), (1,))[0, 0])
     row = ImageRow(id=artifacts.ids[i], caption=caption, panels=panels)
     return [Example(gallery="random", score=luck, row=row)]

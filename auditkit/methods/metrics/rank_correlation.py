@@ -27,3 +27,19 @@ def rank_correlation(first: Floats, second: Floats) -> float:
     a, b = (rankdata(scores) - (len(scores) + 1) / 2 for scores in (first, second))
     spread = np.sqrt((a @ a) * (b @ b))
     return float(a @ b / spread) if spread > 0 else float("nan")
+
+
+def rank_correlations(scores: Floats) -> Floats:
+    """Return Spearman's correlation of each two of finite score vectors (m, u), shape (m, m).
+
+    NaN where one of the two is constant.
+
+    Examples
+    --------
+    >>> rank_correlations(np.array([[1.0, 2.0, 3.0], [9.0, 5.0, 1.0], [4.0, 4.0, 4.0]])).tolist()
+    [[1.0, -1.0, nan], [-1.0, 1.0, nan], [nan, nan, nan]]
+    """
+    ranks = rankdata(scores, axis=1) - (scores.shape[1] + 1) / 2
+    sizes = np.square(ranks).sum(axis=1)
+    spread = np.sqrt(np.outer(sizes, sizes))
+    return np.where(spread > 0, ranks @ ranks.T / np.where(spread > 0, spread, 1.0), np.nan)

@@ -8,7 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from auditkit.checks.attribution import attribution_trust as module
+from auditkit.artifacts.base import Artifacts
+from auditkit.checks.attribution import _trust_maps, _trust_removal
+from auditkit.checks.attribution._probes import probe_of
 from auditkit.checks.attribution.attribution_trust import AttributionTrust
 from auditkit.checks.base import Measured, NotApplicable
 from auditkit.data.dataset import Dataset, InMemory, Span
@@ -117,9 +119,15 @@ def finding(outcome: Measured, metric: str, method: str = "integrated-gradients"
 
 
 def table(outcome: Measured) -> dict[str, dict[str, object]]:
-    shown = outcome.evidence["scores"]
-    assert isinstance(shown, Table)
-    return {str(row[0]): dict(zip(shown.columns[1:], row[1:], strict=True)) for row in shown.rows}
+    rows: dict[str, dict[str, object]] = {}
+    for key in ("scores", "dependence", "location"):
+        if (shown := outcome.evidence.get(key)) is None:
+            continue
+        assert isinstance(shown, Table)
+        for measure, *cells in shown.rows:
+            for name, cell in zip(shown.columns[1:], cells, strict=True):
+                rows.setdefault(name, {})[str(measure)] = cell
+    return rows
 
 
 def test_a_linear_model_is_explained_and_a_rippled_one_is_not():
@@ -186,7 +194,7 @@ def test_a_random_map_has_no_gain(monkeypatch: pytest.MonkeyPatch):
     def meaningless(probe: Probe, method: str, effort: Effort) -> Map:
         return Map(rng.random(probe.shape), False)
 
-    monkeypatch.setattr(module, "map_of", meaningless)
+    monkeypatch.setattr(_trust_maps, "map_of", meaningless)
     for method in DEFAULT:
         one = finding(measured(AttributionTrust(max_inputs=40), sound()), "deletion_gain", method)
         assert one.low is not None
@@ -260,7 +268,8 @@ def test_texts_without_rationale_or_tokens_are_left_out():
     outcome = measured(AttributionTrust(max_inputs=31, steps=2), plain)
     assert {one.metric for one in outcome.findings} == {
         "deletion_gain", "insertion_gain", "gain_over_modelless", "set_correlation",
-        "randomisation_similarity", "completeness_error",
+        "comprehensiveness", "sufficiency", "infidelity", "randomisation_similarity",
+        "cascading_similarity", "completeness_error",
     }  # fmt: skip
     assert finding(outcome, "deletion_gain").n == 30
 
@@ -275,9 +284,11 @@ def test_shards_do_not_matter(make):
 def test_it_explains_at_most_so_many_inputs_and_says_so():
     subject = sound()
     outcome = measured(AttributionTrust(max_inputs=11, steps=2), subject)
-    assert {one.n for one in outcome.findings} == {11}
+    few = ("road_morf_gain", "road_lerf_gain", "cascading_similarity")
+    assert {one.n for one in outcome.findings if one.metric not in few} == {11}
     everything = measured(AttributionTrust(max_inputs=1000, steps=2), subject)
-    assert {one.n for one in everything.findings} == {40}
+    assert {one.n for one in everything.findings if one.metric not in few} == {40}
+    assert {one.n for one in everything.findings if one.metric in few} == {12}
     other = measured(AttributionTrust(max_inputs=11, steps=2), subject, seed=1)
     assert values(other) != values(outcome)  # another seed draws other inputs
 
@@ -334,7 +345,7 @@ def test_maps_that_rank_nothing_are_undefined(kind: type[nn.Module]):
     for one in outcome.findings:
         assert one.value is None
         assert one.undefined is not None
-        assert "only 0 of 12" in one.undefined
+        assert "only 0 of 12" in one.undefined  # as many as the costly measures take
         assert one.n == 12
     assert "worst" not in outcome.evidence
 
@@ -376,7 +387,7 @@ def test_the_model_is_left_as_it_was(modality: str, monkeypatch: pytest.MonkeyPa
     def breaks(*_: object) -> None:
         raise RuntimeError("in the middle")
 
-    monkeypatch.setattr(module, "_curves", breaks)
+    monkeypatch.setattr(_trust_removal, "_curves", breaks)
     with pytest.raises(RuntimeError, match="in the middle"):
         measured(AttributionTrust(max_inputs=4, steps=2), subject)
     assert_untouched(subject.model.module, before)
@@ -399,6 +410,7 @@ def test_batches_are_bounded():
         ({"grid": 1}, "grid is 1"),
         ({"copies": 0}, "copies is 0"),
         ({"neighbours": 0}, "neighbours is 0"),
+        ({"costly_inputs": -1}, "costly_inputs is -1"),
         ({"sets": 1}, "sets is 1"),
         ({"deletion_steps": 1}, "deletion_steps is 1"),
         ({"reference": "blackish"}, "reference is 'blackish'"),
@@ -440,7 +452,9 @@ def test_on_a_linear_model_summed_scores_say_how_far_the_score_falls():
 def test_gain_over_a_map_without_a_model_is_the_difference_of_their_gains():
     outcome = measured(CHECK, sound())
     rows = table(outcome)
-    plain = float(str(rows["edges (no model)"]["deletion gain"]))
+    plain = max(
+        float(str(rows[f"{name} (no model)"]["deletion gain"])) for name in ("edges", "centre")
+    )
     for method in DEFAULT:
         gain = finding(outcome, "deletion_gain", method).value
         over = finding(outcome, "gain_over_modelless", method).value
@@ -516,7 +530,7 @@ def test_a_reference_that_is_chosen_otherwise_is_held_against_the_first():
 def test_texts_and_graphs_have_no_neighbours():
     for subject in (opinions(reads_rationale=True), graph_subject()):
         found = {one.metric for one in measured(CHECK, subject).findings}
-        assert not found & {"max_sensitivity", "reference_similarity"}
+        assert not found & {"max_sensitivity", "relative_output_stability", "reference_similarity"}
     tables = {one.metric for one in measured(CHECK, table_subject()).findings}
     assert "max_sensitivity" in tables
     assert "reference_similarity" not in tables
@@ -555,3 +569,95 @@ def test_networks_get_a_map_from_each_method_or_a_reason(name: str, unsuited: se
     assert gains.keys() == usable
     assert {one for one, found in gains.items() if found.value is None} == unsuited
     assert all("attention" in (gains[one].undefined or "") for one in unsuited)
+
+
+class Ends(nn.Module):
+    """Two features of the image, and a linear layer that weighs them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.halves = nn.Linear(16, 2, bias=False)
+        self.weigh = nn.Linear(2, 2, bias=False)
+        left = torch.zeros(4, 4)
+        left[:, :2] = torch.arange(1.0, 9.0).view(4, 2)
+        with torch.no_grad():
+            self.halves.weight.copy_(torch.stack([left, left.flip(1)]).flatten(1))
+            self.weigh.weight.copy_(torch.tensor([[5.0, 0.1], [-5.0, -0.1]]))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.weigh(self.halves(images.flatten(1)))
+
+
+def test_layers_are_randomised_from_the_output_down():
+    """Of two layers each takes two of the four stages, and the last is the control's model."""
+    model = ImageClassifier(Ends(), classes=("0", "1"), input_shape=(1, 4, 4))
+    subject = Subject(model, image_data(noise(30, 1, 4, 4), [0] * 30))
+    before = state_of(model.module)
+    outcome = measured(AttributionTrust(grid=4, max_inputs=20, costly_inputs=20), subject)
+    assert_untouched(model.module, before)
+    shown = outcome.evidence["cascade"]
+    assert isinstance(shown, Curve)
+    lines = {line.name: line.y for line in shown.series}
+    assert lines["edges (no model)"] == lines["centre (no model)"] == [1.0] * 5
+    for method in DEFAULT:
+        name = method.replace("-", " ")
+        start, *stages = (y for y in lines[name] if y is not None)
+        assert start == 1
+        assert stages[0] == stages[1]
+        assert stages[2] == stages[3] < stages[0] - 0.1  # the weights of one half, in the end none
+        full = finding(outcome, "randomisation_similarity", method).value
+        assert stages[3] == pytest.approx(full, abs=1e-5)
+        mean = finding(outcome, "cascading_similarity", method)
+        assert mean.value == pytest.approx(np.mean(stages), abs=1e-5)
+        assert mean.n == 20
+
+
+def test_road_and_infidelity_of_a_linear_model_know_its_terms():
+    outcome = measured(AttributionTrust(max_inputs=24, costly_inputs=24), sound())
+    rows = table(outcome)
+    orders = ("ROAD gain, most relevant first", "ROAD gain, least relevant first")
+    for key, order in zip(("road_morf_gain", "road_lerf_gain"), orders, strict=True):
+        one = finding(outcome, key)
+        assert one.low is not None
+        assert one.low > 0
+        assert float(str(rows["random scores (no model)"][order])) == pytest.approx(0, abs=0.05)
+        assert rows["expected by chance"][order] == 0
+        assert one.controls == finding(outcome, "deletion_gain").controls
+    assert finding(outcome, "infidelity").value == pytest.approx(0, abs=1e-6)
+    assert 0.3 < float(str(rows["random scores (no model)"]["infidelity"])) <= 1
+    fooled = finding(measured(CHECK, broken()), "infidelity", "gradient").low
+    assert fooled is not None
+    assert fooled > 0.1
+
+
+def test_costly_measures_can_be_left_out():
+    outcome = measured(AttributionTrust(max_inputs=8, costly_inputs=0), sound())
+    metrics = {one.metric for one in outcome.findings}
+    assert not metrics & {"road_morf_gain", "road_lerf_gain", "cascading_similarity"}
+    assert "cascade" not in outcome.evidence
+    assert "infidelity" in metrics
+
+
+def test_rationales_of_texts_that_decide_are_comprehensive_and_sufficient():
+    good = measured(CHECK, opinions(reads_rationale=True))
+    rows = table(good)
+    for method in ("integrated-gradients", "occlusion"):
+        named = method.replace("-", " ")
+        random = rows["random scores (no model)"]
+        taken = finding(good, "comprehensiveness", method)
+        assert taken.value == pytest.approx(rows[named]["comprehensiveness"], abs=1e-4)
+        assert (taken.value or 0) > 0.3 > float(str(random["comprehensiveness"]))
+        left = finding(good, "sufficiency", method).value
+        assert left == pytest.approx(0, abs=1e-6)  # one word says it all
+        assert float(str(random["sufficiency"])) > 0.2
+    images = {one.metric for one in measured(CHECK, sound()).findings}
+    assert not images & {"comprehensiveness", "sufficiency"}
+
+
+def test_maps_made_without_the_model_have_the_names_that_the_summary_looks_for():
+    makers = (sound, lambda: opinions(reads_rationale=True), table_subject, graph_subject)
+    for make in makers:
+        subject = make()
+        artifacts = Artifacts(subject.model, subject.data, np.arange(2), execution=Execution())
+        found = probe_of(artifacts, 0, grid=4).modelless()
+        assert tuple(found) == _trust_maps.MODELLESS[subject.model.modality]

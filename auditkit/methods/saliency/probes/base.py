@@ -7,7 +7,7 @@ nor a check need tell them apart.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from auditkit.data.dataset import Span
 from auditkit.methods.saliency.scores import centred_rows
-from auditkit.types import Bools, Floats
+from auditkit.types import Bools, Floats, Keys
 
 Truth: TypeAlias = Bools | list[Span]  # of one input: pixels (h, w), or spans of characters
 
@@ -45,26 +45,20 @@ class Probe(ABC):
         The explained class.
     batch_size : int
         Inputs per forward pass.
-    places : str
-        What a map has one score for, in words.
-    control : str
-        What the map is made from that knows no model, in words.
     """
 
-    places: ClassVar[str]
-    control: ClassVar[str]
     target: int
     batch_size: int
 
     @property
     @abstractmethod
-    def shape(self) -> tuple[int, ...]:
-        """Shape of a map."""
-
-    @property
-    @abstractmethod
     def units(self) -> int:
         """Number of units u."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of a map; where nothing else is said, a place is a unit."""
+        return (self.units,)
 
     @property
     @abstractmethod
@@ -89,36 +83,52 @@ class Probe(ABC):
         """Return slopes (1, ...) of the numbers of a point as one size per place."""
 
     @abstractmethod
-    def modelless(self) -> Floats:
-        """Return a plausible map that is made from the input alone."""
+    def modelless(self) -> dict[str, Floats]:
+        """Return plausible maps that are made without the model, by name."""
 
-    @abstractmethod
     def per_unit(self, scores: Floats) -> Floats:
         """Return the score of each unit (u,): the sum of what lies in it."""
+        return scores
 
-    @abstractmethod
     def spread(self, scores: Floats) -> Floats:
         """Return a map from a score per unit (u,), whose sums per unit are these scores."""
+        return scores
 
     @abstractmethod
     def differs(self) -> Bools:
         """Return which units (u,) are not like the reference, so that removing them shows."""
 
     @abstractmethod
+    def answers(self, removed: Tensor) -> Tensor:
+        """Return logits (b, k) of one batch, without the units removed (b, u)."""
+
+    @torch.no_grad()
     def without(self, removed: Bools) -> Tensor:
         """Return logits (m, k) without the units removed (m, u), on the CPU."""
+        batches = torch.from_numpy(removed).split(self.batch_size)
+        return torch.cat([self.answers(some).cpu() for some in batches])
 
-    @abstractmethod
     def relevant(self, truth: Truth) -> Bools:
-        """Return which places of a map truly matter."""
+        """Return which places of a map truly matter: what the mask says."""
+        assert not isinstance(truth, list)  # only texts have spans
+        return truth
 
-    def near(self, draws: Floats) -> Probe | None:  # noqa: ARG002
-        """Return the probe of an input hardly different, None where there is no such thing.
+    def near(self, key: Keys, count: int) -> list[Probe]:  # noqa: ARG002
+        """Return probes of inputs hardly different, none where there is no such thing.
 
         Parameters
         ----------
-        draws : ndarray
-            Uniform in (0, 1), of the shape of the input.
+        key : ndarray
+            (1,) the input's own key, from which the changes are drawn.
+        count : int
+            Inputs to make.
+        """
+        return []
+
+    def imputed(self, key: Keys) -> Probe | None:  # noqa: ARG002
+        """Return the probe of the same input in which removed parts are guessed from the others.
+
+        None where nothing can be guessed. The key (1,) is the input's own.
         """
         return None
 
@@ -126,9 +136,9 @@ class Probe(ABC):
         """Return the probe of the same input with another reference, None where there is one."""
         return None
 
-    @abstractmethod
     def pieces(self) -> list[str]:
-        """Return what stands at each place, in words; images have none."""
+        """Return what stands at each place, in words; pixels have none."""
+        return []
 
     def scores(self, removed: Bools) -> Floats:
         """Return the score of the target (m,) without the units removed (m, u)."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, final
+from typing import final
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from auditkit.methods.saliency.probes.base import Probe, Truth, floats
+from auditkit.methods.saliency.probes.base import Probe, floats
 from auditkit.models.graphs import GraphClassifier
 from auditkit.types import Bools, Floats
 
@@ -34,18 +34,10 @@ class GraphProbe(Probe):
         Graphs per forward pass.
     """
 
-    places: ClassVar[str] = "nodes"
-    control: ClassVar[str] = "number of edges"
-
     model: GraphClassifier
     graph: Tensor
     target: int
     batch_size: int
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(nodes,)."""
-        return (self.units,)
 
     @property
     def units(self) -> int:
@@ -74,39 +66,22 @@ class GraphProbe(Probe):
         """Return the Euclidean length over each node's row."""
         return slopes[0].norm(dim=1)[self._nodes]
 
-    def modelless(self) -> Floats:
+    def modelless(self) -> dict[str, Floats]:
         """Return the number of edges of each node."""
-        return floats(self.graph[:, self._tags :].sum(dim=1)[self._nodes])
-
-    def per_unit(self, scores: Floats) -> Floats:
-        """Return the scores: a node is a unit."""
-        return scores
-
-    def spread(self, scores: Floats) -> Floats:
-        """Return the scores: a node is a place."""
-        return scores
+        return {"number-of-edges": floats(self.graph[:, self._tags :].sum(dim=1)[self._nodes])}
 
     def differs(self) -> Bools:
         """Return all nodes: the reference has none."""
         return np.ones(self.units, dtype=np.bool_)
 
-    @torch.no_grad()
-    def without(self, removed: Bools) -> Tensor:
-        """Return logits (m, k) where removed nodes are padding."""
-        rows: list[Tensor] = []
-        for some in torch.from_numpy(removed).split(self.batch_size):
-            kept = torch.ones(len(some), len(self.graph), dtype=torch.bool)
-            kept[:, self._nodes.cpu()] = ~some
-            kept = kept.to(self.graph.device)
-            tags = torch.ones(len(some), self._tags, dtype=torch.bool, device=self.graph.device)
-            there = kept[:, :, None] & torch.cat([tags, kept], dim=1)[:, None, :]
-            rows.append(self.model.logits(self.graph * there).cpu())
-        return torch.cat(rows)
-
-    def relevant(self, truth: Truth) -> Bools:
-        """Return the mask (nodes,) as it is."""
-        assert not isinstance(truth, list)  # only texts have spans
-        return truth
+    def answers(self, removed: Tensor) -> Tensor:
+        """Return logits (b, k) where removed nodes are padding."""
+        kept = torch.ones(len(removed), len(self.graph), dtype=torch.bool)
+        kept[:, self._nodes.cpu()] = ~removed
+        kept = kept.to(self.graph.device)
+        tags = torch.ones(len(kept), self._tags, dtype=torch.bool, device=kept.device)
+        there = kept[:, :, None] & torch.cat([tags, kept], dim=1)[:, None, :]
+        return self.model.logits(self.graph * there)
 
     def pieces(self) -> list[str]:
         """Return each node's tag and the numbers of its neighbours."""

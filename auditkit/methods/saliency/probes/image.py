@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar, final
+from typing import final
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from auditkit.methods.metrics.road import noisy_linear_imputation
+from auditkit.methods.saliency.centre import centre
 from auditkit.methods.saliency.edges import edges
-from auditkit.methods.saliency.probes.base import Probe, Truth, floats
+from auditkit.methods.saliency.probes.base import Probe, floats
 from auditkit.models.classifier import ImageClassifier
-from auditkit.types import Bools, Floats
+from auditkit.randomness import normal, uniform
+from auditkit.types import Bools, Floats, Keys
 
+_NOISE = 0.01  # spread of what is added to guessed pixels, as in ROAD
 _NEAR = 0.02  # share of the range of a pixel by which a nearby image differs
 
 
@@ -35,10 +39,10 @@ class ImageProbe(Probe):
         Side of a cell in pixels.
     batch_size : int
         Inputs per forward pass.
+    noise : Tensor, optional
+        (c, h, w) what is added to removed pixels that are guessed from the others. Without it they
+        show the reference.
     """
-
-    places: ClassVar[str] = "pixels"
-    control: ClassVar[str] = "edges"
 
     model: ImageClassifier
     image: Tensor
@@ -46,6 +50,7 @@ class ImageProbe(Probe):
     target: int
     side: int
     batch_size: int
+    noise: Tensor | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -79,9 +84,10 @@ class ImageProbe(Probe):
         """Return the size of the steepest channel (h, w)."""
         return slopes[0].abs().amax(dim=0)
 
-    def modelless(self) -> Floats:
-        """Return the edges of the image."""
-        return floats(edges(self.image[None])[0])
+    def modelless(self) -> dict[str, Floats]:
+        """Return the edges of the image, and a blob in its centre."""
+        height, width = self.shape
+        return {"edges": floats(edges(self.point)[0]), "centre": centre(height, width)}
 
     def per_unit(self, scores: Floats) -> Floats:
         """Return the sum over each cell."""
@@ -98,27 +104,28 @@ class ImageProbe(Probe):
         changed = (self.image != self.reference).any(dim=0).cpu().numpy()
         return self.per_unit(changed.astype(np.float64)) > 0
 
-    @torch.no_grad()
-    def without(self, removed: Bools) -> Tensor:
-        """Return logits (m, k) where removed cells show the reference."""
-        hidden = torch.from_numpy(removed)[:, self._cells]  # (m, h, w)
-        rows: list[Tensor] = []
-        for some in hidden.split(self.batch_size):
-            images = torch.where(some[:, None], self.reference, self.image)
-            rows.append(self.model.logits(images).cpu())
-        return torch.cat(rows)
+    def answers(self, removed: Tensor) -> Tensor:
+        """Return logits (b, k) where removed cells show the reference, or a guess."""
+        hidden = removed[:, self._cells].to(self.image.device)  # (b, h, w)
+        if self.noise is not None:
+            low, high = self.model.bounds
+            guessed = noisy_linear_imputation(self.image, hidden, self.noise)
+            return self.model.logits(guessed.clamp(low, high))
+        return self.model.logits(torch.where(hidden[:, None], self.reference, self.image))
 
-    def relevant(self, truth: Truth) -> Bools:
-        """Return the mask (h, w) as it is."""
-        assert not isinstance(truth, list)  # only texts have spans
-        return truth
-
-    def near(self, draws: Floats) -> Probe:
-        """Return the image with up to a fiftieth of the pixels' range added or taken off."""
+    def near(self, key: Keys, count: int) -> list[Probe]:
+        """Return images with up to a fiftieth of the pixels' range added or taken off."""
         low, high = self.model.bounds
-        noise = torch.from_numpy(2 * draws - 1).to(self.image)
+        draws = uniform(key, (count, *self.image.shape))[0]
+        noise = torch.from_numpy(2 * draws - 1).to(self.image)  # (count, c, h, w)
         moved = (self.image + _NEAR * (high - low) * noise).clamp(low, high)
-        return replace(self, image=moved)
+        return [replace(self, image=one) for one in moved]
+
+    def imputed(self, key: Keys) -> Probe:
+        """Return the image whose removed pixels are guessed, with noise of 1 % of their range."""
+        low, high = self.model.bounds
+        draws = normal(key, tuple(self.image.shape))[0]
+        return replace(self, noise=_NOISE * (high - low) * torch.from_numpy(draws).to(self.image))
 
     def otherwise(self) -> Probe:
         """Return the image with a grey reference, or with its mean colour where that is grey."""
@@ -127,10 +134,6 @@ class ImageProbe(Probe):
         if torch.equal(grey, self.reference):
             grey = self.image.mean(dim=(1, 2), keepdim=True).expand_as(self.image)
         return replace(self, reference=grey)
-
-    def pieces(self) -> list[str]:
-        """Return nothing: pixels have no words."""
-        return []
 
     @cached_property
     def _cells(self) -> Tensor:

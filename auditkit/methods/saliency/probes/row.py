@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar, final
+from typing import final
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from auditkit.methods.saliency.probes.base import Probe, Truth
+from auditkit.methods.saliency.probes.base import Probe
 from auditkit.models.tabular import TabularClassifier
-from auditkit.types import Bools, Floats
+from auditkit.randomness import uniform
+from auditkit.types import Bools, Floats, Keys
 
 _NEAR = 0.02  # share of the spread of a column by which a nearby row differs
 
@@ -34,19 +35,11 @@ class RowProbe(Probe):
         Rows per forward pass.
     """
 
-    places: ClassVar[str] = "columns"
-    control: ClassVar[str] = "distance from the reference"
-
     model: TabularClassifier
     row: Tensor
     reference: Tensor
     target: int
     batch_size: int
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(c,)."""
-        return (self.units,)
 
     @property
     def units(self) -> int:
@@ -76,8 +69,11 @@ class RowProbe(Probe):
         """Return the Euclidean length over the features of each column (c,)."""
         return self.summed(slopes.square()).sqrt()
 
-    def modelless(self) -> Floats:
+    def modelless(self) -> dict[str, Floats]:
         """Return how far each column is from the reference: in spreads, 1 for another category."""
+        return {"distance-from-the-usual-value": self._away()}
+
+    def _away(self) -> Floats:
         away = np.zeros(self.units)
         for j, feature in enumerate(self.model.schema.features):
             value, usual = float(self.row[j]), float(self.reference[j])
@@ -86,38 +82,23 @@ class RowProbe(Probe):
             away[j] = 0.0 if same else abs(value - usual) / feature.std if plain else 1.0
         return away
 
-    def per_unit(self, scores: Floats) -> Floats:
-        """Return the scores: a column is a unit."""
-        return scores
-
-    def spread(self, scores: Floats) -> Floats:
-        """Return the scores: a column is a place."""
-        return scores
-
     def differs(self) -> Bools:
         """Return which columns have another value than the reference."""
-        return self.modelless() > 0
+        return self._away() > 0
 
-    @torch.no_grad()
-    def without(self, removed: Bools) -> Tensor:
-        """Return logits (m, k) where removed columns have the reference's value."""
-        rows: list[Tensor] = []
-        for some in torch.from_numpy(removed).split(self.batch_size):
-            rows.append(self.model.logits(torch.where(some, self.reference, self.row)).cpu())
-        return torch.cat(rows)
+    def answers(self, removed: Tensor) -> Tensor:
+        """Return logits (b, k) where removed columns have the reference's value."""
+        return self.model.logits(torch.where(removed.to(self.row.device), self.reference, self.row))
 
-    def relevant(self, truth: Truth) -> Bools:
-        """Return the mask (c,) as it is."""
-        assert not isinstance(truth, list)  # only texts have spans
-        return truth
-
-    def near(self, draws: Floats) -> Probe:
-        """Return the row with up to a fiftieth of their spread added to numbers, or taken off."""
-        moved = self.row.clone()
+    def near(self, key: Keys, count: int) -> list[Probe]:
+        """Return rows with up to a fiftieth of their spread added to numbers, or taken off."""
+        draws = uniform(key, (count, self.units))[0]
+        moved = self.row.expand(count, -1).clone()  # (count, c)
         for j, feature in enumerate(self.model.schema.features):
             if feature.kind == "numeric":
-                moved[j] += _NEAR * feature.std * float(2 * draws[j] - 1)
-        return replace(self, row=moved)
+                step = _NEAR * feature.std * (2 * draws[:, j] - 1)
+                moved[:, j] += torch.from_numpy(step).to(moved)
+        return [replace(self, row=one) for one in moved]
 
     def pieces(self) -> list[str]:
         """Return each column's name and value."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, final
+from typing import final
 
 import numpy as np
 import torch
@@ -35,9 +35,6 @@ class TextProbe(Probe):
         Inputs per forward pass.
     """
 
-    places: ClassVar[str] = "tokens"
-    control: ClassVar[str] = "token length"
-
     model: TextClassifier
     text: str
     target: int
@@ -48,11 +45,6 @@ class TextProbe(Probe):
         """Character span of each token (u,), special tokens left out."""
         kept = (~self._encoded.special[0]).nonzero()[:, 0].tolist()
         return [self._encoded.offsets[0][i] for i in kept]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(u,)."""
-        return (len(self.spans),)
 
     @property
     def units(self) -> int:
@@ -81,34 +73,23 @@ class TextProbe(Probe):
         """Return the Euclidean length over the numbers of each embedding (u,)."""
         return slopes.norm(dim=2)[~self._encoded.special]
 
-    def modelless(self) -> Floats:
+    def modelless(self) -> dict[str, Floats]:
         """Return the length of each token in characters."""
-        return np.array([stop - start for start, stop in self.spans], dtype=np.float64)
-
-    def per_unit(self, scores: Floats) -> Floats:
-        """Return the scores: a token is a unit."""
-        return scores
-
-    def spread(self, scores: Floats) -> Floats:
-        """Return the scores: a token is a place."""
-        return scores
+        lengths = np.array([stop - start for start, stop in self.spans], dtype=np.float64)
+        return {"token-length": lengths}
 
     def differs(self) -> Bools:
         """Return which tokens are not unknown already."""
         encoded = self._encoded
         return (encoded.ids != self.model.unk_id)[~encoded.special].cpu().numpy()
 
-    @torch.no_grad()
-    def without(self, removed: Bools) -> Tensor:
-        """Return logits (m, k) where removed tokens are unknown."""
+    def answers(self, removed: Tensor) -> Tensor:
+        """Return logits (b, k) where removed tokens are unknown."""
         encoded = self._encoded
         hidden = torch.zeros(len(removed), encoded.ids.shape[1], dtype=torch.bool)
-        hidden[:, (~encoded.special[0]).cpu()] = torch.from_numpy(removed)
-        rows: list[Tensor] = []
-        for some in hidden.to(encoded.ids.device).split(self.batch_size):
-            ids = encoded.ids.masked_fill(some, self.model.unk_id)  # (m, t)
-            rows.append(self.model.logits_from_ids(ids, encoded.mask.expand(len(ids), -1)).cpu())
-        return torch.cat(rows)
+        hidden[:, (~encoded.special[0]).cpu()] = removed
+        ids = encoded.ids.masked_fill(hidden.to(encoded.ids.device), self.model.unk_id)  # (b, t)
+        return self.model.logits_from_ids(ids, encoded.mask.expand(len(ids), -1))
 
     def relevant(self, truth: Truth) -> Bools:
         """Return which tokens (u,) overlap a span of the rationale."""

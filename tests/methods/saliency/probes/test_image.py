@@ -7,7 +7,9 @@ import numpy as np
 import torch
 from hypothesis import given, settings
 
+from auditkit.methods.metrics.road import noisy_linear_imputation
 from auditkit.methods.saliency.probes.image import cells
+from auditkit.randomness import keys_of, normal
 from tests.methods.saliency.nets import noise, small_cnn
 from tests.methods.saliency.subjects import image_probe
 
@@ -58,11 +60,28 @@ def test_a_cell_differs_where_any_pixel_does():
 def test_a_nearby_image_differs_by_a_fiftieth_of_the_range_at_most():
     image = noise(1, 8, 8)
     probe = image_probe(small_cnn(), image)
-    near = probe.near(np.random.default_rng(0).random((1, 8, 8)))
-    change = (near.point[0] - image).abs()
-    assert 0.015 < float(change.max()) <= 0.02 + 1e-6
-    assert float(near.point.min()) >= 0
-    assert torch.equal(near.origin, probe.origin)
+    first, second = probe.near(keys_of(0, "near", ["a"]), 2)
+    assert not torch.equal(first.point, second.point)
+    for near in (first, second):
+        change = (near.point[0] - image).abs()
+        assert 0.015 < float(change.max()) <= 0.02 + 1e-6
+        assert float(near.point.min()) >= 0
+        assert torch.equal(near.origin, probe.origin)
+
+
+def test_removed_cells_can_be_guessed_from_the_others():
+    model, image = small_cnn(), noise(1, 8, 8)
+    probe, key = image_probe(model, image, side=2, target=1), keys_of(0, "fill", ["a"])
+    guessing = probe.imputed(key)
+    hidden = np.random.default_rng(0).random((5, probe.units)) < 0.5
+    draws = torch.from_numpy(0.01 * normal(key, (1, 8, 8))[0]).float()
+    where = torch.from_numpy(hidden)[:, cells(8, 8, 2)]
+    filled = noisy_linear_imputation(image, where, draws).clamp(0, 1)
+    expected = model.predict(filled)
+    assert torch.allclose(guessing.without(hidden), expected, atol=1e-6)
+    assert not torch.allclose(probe.without(hidden), expected, atol=1e-3)
+    kept = np.zeros((1, probe.units), dtype=bool)
+    assert torch.equal(guessing.without(kept), probe.without(kept))
 
 
 def test_another_reference_is_another_one():

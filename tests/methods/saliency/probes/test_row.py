@@ -10,6 +10,7 @@ from torch import nn
 from auditkit.data.schema import Feature, Schema
 from auditkit.methods.saliency.probes.row import RowProbe, usual_row
 from auditkit.models.tabular import TabularClassifier
+from auditkit.randomness import keys_of, uniform
 
 SCHEMA = Schema(
     (
@@ -36,7 +37,7 @@ def test_removed_columns_get_the_values_of_the_reference():
     expected = probe.model.predict(rows).softmax(dim=1)[:, 1]
     assert np.allclose(probe.probabilities(removed), expected.numpy(), atol=1e-6)
     assert probe.differs().tolist() == [True, True, False]
-    assert probe.modelless().tolist() == [2.0, 1.0, 0.0]
+    assert probe.modelless()["distance-from-the-usual-value"].tolist() == [2.0, 1.0, 0.0]
     assert [one.strip() for one in probe.pieces()] == ["age 60", "job clerk", "wage 5"]
 
 
@@ -68,7 +69,9 @@ def test_the_usual_row_leaves_missing_values_out():
 
 def test_a_nearby_row_moves_numbers_alone():
     probe = row_probe([60.0, 2.0, 5.0], [40.0, 0.0, 5.0])
-    near = probe.near(np.array([1.0, 1.0, 0.5]))
-    assert isinstance(near, RowProbe)
-    assert near.row.tolist() == pytest.approx([60.2, 2.0, 5.0])
+    key = keys_of(0, "near", ["a"])
+    for near, draws in zip(probe.near(key, 2), uniform(key, (2, 3))[0], strict=True):
+        assert isinstance(near, RowProbe)
+        age, _, wage = 0.02 * (2 * draws - 1)  # a fiftieth of the spread of the numbers
+        assert near.row.tolist() == pytest.approx([60 + 10 * age, 2.0, 5 + 2 * wage])
     assert probe.otherwise() is None

@@ -1,0 +1,52 @@
+"""How the maps of one input stand in the galleries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from auditkit.artifacts.base import Artifacts
+from auditkit.artifacts.predictions import Predictions
+from auditkit.checks.attribution._probes import key_for
+from auditkit.checks.attribution._trust_maps import CHECK
+from auditkit.checks.base import Example
+from auditkit.methods.saliency.exhibits import image_row, words, words_row
+from auditkit.methods.saliency.probes.base import Map, Probe
+from auditkit.methods.saliency.probes.image import ImageProbe
+from auditkit.randomness import uniform
+from auditkit.types import Bools
+
+
+def examples(
+    artifacts: Artifacts,
+    i: int,
+    probe: Probe,
+    maps: Mapping[str, Map],
+    relevant: Bools | None,
+    found: Mapping[str, float],
+) -> list[Example]:
+    """Return one row for the random gallery and, where its gain is known, for the worst."""
+    first = next(iter(maps), None)
+    if first is None:
+        return []
+    gain = found.get(f"deletion_gain/{first}")
+    row_id, caption = artifacts.ids[i], _caption(artifacts, i, first, gain)
+    if isinstance(probe, ImageProbe):
+        row = image_row(row_id, caption, probe, maps, relevant)
+    else:
+        row = words_row(row_id, caption, probe, maps[first], relevant)
+    luck = float(uniform(key_for(artifacts, CHECK, "gallery", i), (1,))[0, 0])
+    rows = [Example(gallery="random", score=luck, row=row)]
+    if gain is not None:
+        rows.append(Example(gallery="worst", score=-gain, row=row))
+    return rows
+
+
+def _caption(artifacts: Artifacts, i: int, method: str, gain: float | None) -> str:
+    clean = artifacts[Predictions]
+    predicted = artifacts.classifier.classes[int(clean.predicted[i])]
+    label = artifacts.data.classes[int(artifacts.labels[i])]
+    known = "undefined, the map is zero everywhere" if gain is None else f"{gain:+.3f}"
+    return (
+        f"Explained: {predicted} ({float(clean.confidence[i]):.0%}); label: {label}."
+        f" Deletion gain of {words(method)}: {known}."
+    )

@@ -1,0 +1,309 @@
+"""Metrics of attributions beside those of Quantus, on the same maps, inputs and draws.
+
+``python benchmarks/quantus_metrics.py [--inputs 32]``, in an environment of its own that has
+auditkit and ``pip install quantus`` (0.6): auditkit does not depend on it. Of `digits-cnn` these
+are integrated gradients
+from black, one channel of 8x8 pixels; both sides get the same neighbours, sets of pixels and
+networks with random weights. Printed are means over inputs and the largest difference on one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from importlib.metadata import version
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from auditkit.data.load import DataSpec, load_data
+from auditkit.methods.metrics.deletion import deletion_order
+from auditkit.methods.metrics.infidelity import infidelity
+from auditkit.methods.metrics.localisation import relevance_mass, relevance_rank_accuracy
+from auditkit.methods.metrics.max_sensitivity import max_sensitivity
+from auditkit.methods.metrics.output_stability import relative_output_stability
+from auditkit.methods.metrics.rank_correlation import rank_correlation
+from auditkit.methods.metrics.road import noisy_linear_imputation
+from auditkit.methods.metrics.set_correlation import set_correlation
+from auditkit.methods.saliency.gradient import gradient
+from auditkit.methods.saliency.integrated_gradients import integrated_gradients
+from auditkit.models.classifier import ImageClassifier
+from auditkit.models.load import ModelSpec, load_model
+
+try:
+    import quantus
+except ModuleNotFoundError:
+    sys.exit("Quantus is not installed here; in an environment of its own: pip install quantus")
+
+Array = NDArray[np.float64]
+NEIGHBOURS, SUBSETS, SUBSET_SIZE, BLOCK = 3, 50, 16, 2
+PERCENTAGES = (10, 30, 50, 70, 90)
+
+
+class Logits(nn.Module):
+    """What Quantus explains: logits of raw images."""
+
+    def __init__(self, classifier: ImageClassifier) -> None:
+        super().__init__()
+        self.network = classifier.module
+        self._classifier = [classifier]  # not a part: its weights are those of the network
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return logits (n, k)."""
+        return self._classifier[0].logits(images)
+
+
+def explained(model: nn.Module, inputs: object, targets: object, **_: object) -> Array:
+    """Return integrated gradients from black (n, 1, h, w)."""
+    images = torch.as_tensor(np.asarray(inputs), dtype=torch.float32)
+    target = torch.as_tensor(np.asarray(targets), dtype=torch.int64)
+    found = integrated_gradients(
+        model, images, target, reference=torch.zeros_like(images), steps=32
+    )
+    return found.scores.numpy().astype(np.float64)
+
+
+def slopes_of(model: nn.Module, inputs: object, targets: object, **_: object) -> Array:
+    """Return gradients (n, 1, h, w), which are zero nowhere."""
+    images = torch.as_tensor(np.asarray(inputs), dtype=torch.float32)
+    target = torch.as_tensor(np.asarray(targets), dtype=torch.int64)
+    return gradient(model, images, target).numpy().astype(np.float64)
+
+
+def line(name: str, ours: Sequence[float] | Array, theirs: Sequence[float] | Array) -> None:
+    a, b = (np.asarray(one, dtype=np.float64).ravel() for one in (ours, theirs))
+    print(f"| {name} | {a.mean():.5g} | {b.mean():.5g} | {np.abs(a - b).max():.1e} |")
+
+
+class Setting:
+    """A network, images, their predicted classes and their maps."""
+
+    def __init__(self, count: int) -> None:
+        classifier = load_model(ModelSpec(source="digits-cnn", device="cpu"))
+        assert isinstance(classifier, ImageClassifier)
+        data = load_data(DataSpec(source="digits"), classifier).sample(count, seed=0)
+        self.model = Logits(classifier).eval()
+        self.images = np.asarray(data.read(slice(None)), dtype=np.float32)
+        self.targets = self.logits(self.images).argmax(axis=1)
+        self.maps = explained(self.model, self.images, self.targets)
+        rng = np.random.default_rng(0)
+        self.masks = np.zeros(self.images.shape, dtype=bool)
+        for mask, (row, column) in zip(self.masks, rng.integers(0, 5, (count, 2)), strict=True):
+            mask[0, row : row + 4, column : column + 3] = True
+
+    def logits(self, images: Array | NDArray[np.float32]) -> Array:
+        """Return logits (n, k)."""
+        with torch.no_grad():
+            found = self.model(torch.as_tensor(images, dtype=torch.float32))
+        return found.numpy().astype(np.float64)
+
+    def theirs(
+        self,
+        metric: object,
+        maps: Array | None = None,
+        explain: Callable[..., Array] = explained,
+        **more: object,
+    ) -> object:
+        """Return what a metric of Quantus says."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            assert callable(metric)
+            return metric(
+                model=self.model, x_batch=self.images, y_batch=self.targets,
+                a_batch=self.maps if maps is None else maps, explain_func=explain,
+                device="cpu", softmax=False, **more,
+            )  # fmt: skip
+
+
+def localisation(one: Setting) -> None:
+    plain = {"abs": True, "normalise": False, "disable_warnings": True}
+    pairs = list(zip(one.maps, one.masks, strict=True))
+    for name, ours, theirs in (
+        ("relevance mass", relevance_mass, quantus.RelevanceMassAccuracy),
+        ("relevance rank accuracy", relevance_rank_accuracy, quantus.RelevanceRankAccuracy),
+    ):
+        line(name, [ours(*two) for two in pairs],
+             one.theirs(theirs(**plain), s_batch=one.masks))  # fmt: skip
+    hits = [float(mask.flat[np.abs(scores).argmax()]) for scores, mask in pairs]
+    line("pointing game", hits, one.theirs(quantus.PointingGame(**plain), s_batch=one.masks))
+
+
+def neighbourhood(one: Setting) -> None:
+    """Both get the same neighbours, drawn anew in the same order for each metric."""
+
+    def draws() -> Callable[..., Array]:
+        rng = np.random.default_rng(1)
+        return lambda arr, **_: arr + rng.uniform(-0.02, 0.02, arr.shape)
+
+    move, shape = draws(), one.images.shape
+    flat = one.images.reshape(len(one.images), -1)
+    moved = [move(arr=flat).reshape(shape) for _ in range(NEIGHBOURS)]
+    near = np.stack([explained(one.model, some, one.targets) for some in moved], axis=1)
+    ours = [max_sensitivity(*two) for two in zip(one.maps, near, strict=True)]
+    theirs = quantus.MaxSensitivity(
+        nr_samples=NEIGHBOURS, perturb_func=draws(), disable_warnings=True
+    )
+    line("max-sensitivity", ours, one.theirs(theirs))
+
+    before, after = one.logits(one.images), np.stack([one.logits(some) for some in moved], axis=1)
+    for name, explain in (("integrated gradients", explained), ("gradient", slopes_of)):
+        maps = explain(one.model, one.images, one.targets)
+        near = np.stack([explain(one.model, some, one.targets) for some in moved], axis=1)
+        stable = quantus.RelativeOutputStability(
+            nr_samples=NEIGHBOURS, perturb_func=draws(), disable_warnings=True
+        )
+        found = np.asarray(one.theirs(stable, maps, explain))
+        ours = [
+            relative_output_stability(scores.ravel(), some.reshape(NEIGHBOURS, -1), *logits)
+            for scores, some, *logits in zip(maps, near, before, after, strict=True)
+        ]
+        line(f"relative output stability, {name}", ours, found)
+
+
+def sets(one: Setting) -> None:
+    """Compare where sets of pixels are black; the score is the logit of the class."""
+    count, pixels = len(one.images), one.images[0].size
+    whole = one.logits(one.images)[np.arange(count), one.targets]
+
+    def falls(removed: NDArray[np.bool_]) -> Array:
+        """Return the fall (n, m) without sets (n, m, pixels)."""
+        rows = []
+        for image, target, some in zip(one.images, one.targets, removed, strict=True):
+            hidden = np.where(some, 0, image.ravel()).reshape(-1, *image.shape)
+            rows.append(one.logits(hidden.astype(np.float32))[:, target])
+        return whole[:, None] - np.stack(rows)
+
+    np.random.seed(0)  # noqa: NPY002 - what Quantus draws from
+    removed = np.zeros((count, SUBSETS, pixels), dtype=bool)
+    for k in range(SUBSETS):
+        for i in range(count):
+            chosen = np.random.choice(pixels, SUBSET_SIZE, replace=False)  # noqa: NPY002
+            removed[i, k, chosen] = True
+        np.random.uniform(size=count)  # noqa: NPY002 - Quantus draws these and does not use them
+    flat = one.maps.reshape(count, -1)
+    fell = falls(removed)
+    ours = [set_correlation(flat[i], removed[i], fell[i]) for i in range(count)]
+    np.random.seed(0)  # noqa: NPY002
+    theirs = quantus.FaithfulnessCorrelation(
+        nr_runs=SUBSETS, subset_size=SUBSET_SIZE, perturb_baseline="black", normalise=False,
+        abs=False, return_aggregate=False, disable_warnings=True,
+    )  # fmt: skip
+    line("faithfulness correlation", ours, one.theirs(theirs))
+
+    side = one.images.shape[2]
+    blocks = np.arange(side) // BLOCK
+    which = (blocks[:, None] * (side // BLOCK) + blocks[None, :]).ravel()
+    alone = np.stack([which == k for k in range(which.max() + 1)])
+    theirs = quantus.Infidelity(
+        perturb_patch_sizes=[BLOCK], n_perturb_samples=1, perturb_baseline="black",
+        normalise=False, disable_warnings=True,
+    )  # fmt: skip
+    slopes = np.divide(one.maps, one.images, out=np.zeros_like(one.maps), where=one.images != 0)
+    found = one.theirs(theirs, slopes)  # it multiplies by the change itself
+    assert isinstance(found, list | np.ndarray)
+    for name, some in (("alone", alone), ("added up", np.cumsum(alone, axis=0) > 0)):
+        fell = falls(np.broadcast_to(some, (count, *some.shape)))
+        ours = [infidelity(flat[i], some, fell[i]) for i in range(count)]
+        line(f"infidelity, blocks of 2x2 {name}", ours, found)
+
+
+def road(one: Setting) -> None:
+    """Without noise, so that both guess the same; most relevant pixels first."""
+    ties = 1e-9 * np.random.default_rng(2).random(one.maps.shape)  # both sort them their own way
+    kept = np.zeros((len(one.images), len(PERCENTAGES)))
+    farthest = 0.0
+    for i, (image, scores) in enumerate(zip(one.images, one.maps + ties, strict=True)):
+        order = deletion_order(scores.ravel())
+        hidden = np.zeros((len(PERCENTAGES), scores.size), dtype=bool)
+        for row, share in zip(hidden, PERCENTAGES, strict=True):
+            row[order[: scores.size * share // 100]] = True
+        there = torch.from_numpy(image)
+        guessed = noisy_linear_imputation(
+            there, torch.from_numpy(hidden).view(-1, *image.shape[1:]), torch.zeros_like(there)
+        ).numpy()
+        kept[i] = one.logits(guessed).argmax(axis=1) == one.targets[i]
+        for mine, row in zip(guessed, hidden, strict=True):
+            places = np.flatnonzero(row)
+            peer = quantus.perturb_func.noisy_linear_imputation(image, places, noise=0.0)
+            farthest = max(farthest, float(np.abs(peer - mine).max()))
+    theirs = quantus.ROAD(
+        percentages=list(PERCENTAGES), noise=0.0, normalise=False, disable_warnings=True
+    )
+    answer = one.theirs(theirs, one.maps + ties)
+    assert isinstance(answer, dict)
+    line("ROAD, accuracy at 10 to 90 %", kept.mean(axis=0), list(answer.values()))
+    print(f"| ROAD, largest difference of a guessed pixel | | | {farthest:.1e} |")
+
+
+def randomisation(one: Setting) -> None:
+    """Compare rank correlations after each layer, with the networks that Quantus makes."""
+    theirs = quantus.MPRT(
+        similarity_func=quantus.similarity_func.correlation_spearman, layer_order="top_down",
+        abs=True, normalise=False, seed=42, disable_warnings=True,
+    )  # fmt: skip
+    answer = one.theirs(theirs)
+    assert isinstance(answer, dict)
+    wrapped = quantus.helpers.utils.get_wrapped_model(
+        one.model, channel_first=True, softmax=False, device="cpu"
+    )
+    ours: list[float] = []
+    found: list[float] = []
+    for name, network in wrapped.get_random_layer_generator(order="top_down", seed=42):
+        maps = np.abs(explained(network, one.images, one.targets))
+        pairs = zip(np.abs(one.maps), maps, strict=True)
+        ours += [rank_correlation(a.ravel(), b.ravel()) for a, b in pairs]
+        found += list(answer[name])
+    line("parameter randomisation, all layers", ours, found)
+
+
+def unsound(one: Setting) -> None:
+    """Print what the definitions of Quantus give where they are not sound."""
+    signed = quantus.RelevanceMassAccuracy(abs=False, normalise=False, disable_warnings=True)
+    found = np.asarray(one.theirs(signed, s_batch=one.masks))
+    print(f"\nsigned relevance mass: {found.min():.3g} to {found.max():.3g}")
+    complete = quantus.Completeness(normalise=False, disable_warnings=True)
+    exact = np.asarray(one.theirs(complete))
+    change = one.logits(one.images) - one.logits(0 * one.images)
+    change = change[np.arange(len(change)), one.targets]
+    missed = np.abs(one.maps.sum(axis=(1, 2, 3)) - change) / np.abs(change)
+    print(f"completeness: true on {exact.mean():.0%}; the sum misses by {np.median(missed):.1e}")
+    color = deepcopy(one)
+    color.images = np.repeat(one.images, 3, axis=1)
+    color.maps = np.repeat(one.maps, 3, axis=1)
+    color.model = Grey(one.model).eval()
+    try:
+        color.theirs(quantus.ROAD(normalise=False, disable_warnings=True))
+        print("ROAD on three channels: ran")
+    except (IndexError, ValueError) as error:
+        print(f"ROAD on three channels: {type(error).__name__}: {error}")
+
+
+class Grey(nn.Module):
+    """A network of three channels that reads their mean."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return logits (n, k) of images (n, 3, h, w)."""
+        return self.inner(images.mean(dim=1, keepdim=True))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--inputs", type=int, default=32)
+    one = Setting(parser.parse_args().inputs)
+    print(f"Quantus {version('quantus')}, {len(one.images)} images of digits")
+    print("| metric | auditkit | Quantus | largest difference |\n|---|---|---|---|")
+    for part in (localisation, neighbourhood, sets, road, randomisation, unsound):
+        part(one)
+
+
+if __name__ == "__main__":
+    main()
