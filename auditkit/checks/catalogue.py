@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from auditkit.checks.attribution.attention_faithfulness import AttentionFaithfulness
+from auditkit.checks.attribution.attribution_drift import AttributionDrift
 from auditkit.checks.attribution.attribution_trust import AttributionTrust
 from auditkit.checks.attribution.shortcut import Shortcut
 from auditkit.checks.base import Check
@@ -68,6 +69,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     AttributionTrust,
     Shortcut,
     AttentionFaithfulness,
+    AttributionDrift,
 )
 
 
