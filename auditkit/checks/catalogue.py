@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from auditkit.checks.attribution.attention_faithfulness import AttentionFaithfulness
 from auditkit.checks.attribution.attribution_drift import AttributionDrift
+from auditkit.checks.attribution.attribution_gap import AttributionGap
 from auditkit.checks.attribution.attribution_trust import AttributionTrust
 from auditkit.checks.attribution.shortcut import Shortcut
 from auditkit.checks.base import Check
@@ -70,6 +71,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     Shortcut,
     AttentionFaithfulness,
     AttributionDrift,
+    AttributionGap,
 )
 
 
