@@ -14,6 +14,7 @@ from auditkit.checks.attribution.attention_faithfulness import AttentionFaithful
 from auditkit.checks.attribution.attribution_drift import AttributionDrift
 from auditkit.checks.attribution.attribution_gap import AttributionGap
 from auditkit.checks.attribution.attribution_trust import AttributionTrust
+from auditkit.checks.attribution.errors_explained import ErrorsExplained
 from auditkit.checks.attribution.shortcut import Shortcut
 from auditkit.checks.base import Check
 from auditkit.checks.bias.group_gap import GroupGap
@@ -72,6 +73,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     AttentionFaithfulness,
     AttributionDrift,
     AttributionGap,
+    ErrorsExplained,
 )
 
 
