@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import betainc, betaincinv, erfc, ndtri
+from scipy.special import betainc, betaincinv, erfc, ndtri, stdtrit
 
 from auditkit.types import Bools, Floats, Ints
 
@@ -425,6 +425,54 @@ def bootstrap(
 def bootstrap_mean(values: Floats, *, seed: int, level: float = LEVEL) -> Interval:
     """Return the percentile bootstrap interval of a mean of independent values (n,)."""
     return bootstrap(lambda rows: values[rows].mean(axis=1), len(values), seed=seed, level=level)
+
+
+def gap_of_means(values: Floats, groups: Ints, *, level: float = LEVEL) -> Interval:
+    """Return the interval of the largest minus the smallest mean of independent groups.
+
+    Two groups: Welch's interval, folded at zero. More: differences of Student's limits of each
+    mean, those of all groups at the low end and of two at the high one, as in `gap_of_shares`.
+
+    Parameters
+    ----------
+    values : ndarray
+        (n,) numbers.
+    groups : ndarray
+        (n,) group of each, from 0 on; at least two groups of at least two.
+
+    References
+    ----------
+    Welch, 1947, Biometrika 34, 28-35.
+
+    Examples
+    --------
+    >>> values = np.array([1.0, 2.0, 3.0, 5.0, 6.0, 7.0])
+    >>> [round(x, 3) for x in gap_of_means(values, np.array([0, 0, 0, 1, 1, 1]))]
+    [1.733, 6.267]
+    """
+    sizes = np.bincount(groups)
+    if len(sizes) < 2 or sizes.min() < 2:
+        raise ValueError(f"a gap needs at least two groups of at least two, got {sizes.tolist()}")
+    parts = [values[groups == g] for g in range(len(sizes))]
+    means = np.array([part.mean() for part in parts])
+    errors = np.array([part.var(ddof=1) / len(part) for part in parts])  # of the means, squared
+    alpha = 1 - level
+    if len(sizes) == 2:
+        spread = float(errors.sum())
+        scale = float((errors**2 / (sizes - 1)).sum())
+        freedom = spread**2 / scale if scale > 0 else float(sizes.sum() - 2)
+        half = float(stdtrit(freedom, 1 - alpha / 2)) * math.sqrt(spread)
+        gap = float(np.ptp(means))
+        return Interval(max(0.0, gap - half), max(gap + half, half - gap))
+
+    def halves(tail: float) -> Floats:
+        return stdtrit(sizes - 1, 1 - tail / 2) * np.sqrt(errors)
+
+    strict, wide = halves(alpha / (2 * len(sizes))), halves(alpha / 2)
+    reach = (means + wide)[:, None] - (means - wide)[None, :]
+    np.fill_diagonal(reach, 0.0)  # a group is no gap to itself
+    low = float((means - strict).max() - (means + strict).min())
+    return Interval(max(0.0, low), float(reach.max()))
 
 
 def _resampled(rng: np.random.Generator, n: int, rows: int, strata: Ints | None) -> Ints:

@@ -19,6 +19,7 @@ from auditkit.statistics import (
     bootstrap_mean,
     clopper_pearson,
     gap_of_differences,
+    gap_of_means,
     gap_of_shares,
     gap_p,
     holm,
@@ -567,3 +568,52 @@ def test_median_interval_is_the_narrowest_that_covers(n: int, level: float) -> N
     else:
         d = max(d for d, enough in covers.items() if enough)
         assert found == (d - 1, n - d)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_gap_of_two_means_is_welchs(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    first, second = rng.normal(0, 1, 30), rng.normal(2, 3, 12)
+    groups = np.repeat([0, 1], [30, 12])
+    low, high = gap_of_means(np.concatenate([first, second]), groups)
+    peer = stats.ttest_ind(second, first, equal_var=False).confidence_interval()
+    assert low == pytest.approx(max(0.0, peer.low))
+    assert high == pytest.approx(peer.high)
+
+
+@pytest.mark.parametrize(
+    "means", [(0.0, 0.0), (0.0, 1.0), (0.0, 0.0, 0.0, 0.0), (0.0, 0.5, 0.5, 2.0)]
+)
+def test_gap_of_means_covers_the_true_gap(means: tuple[float, ...]) -> None:
+    rng = np.random.default_rng(0)
+    sizes = [25] * len(means)
+    groups, missed = np.repeat(np.arange(len(means)), sizes), 0
+    for _ in range(1000):
+        values = rng.normal(np.repeat(means, sizes), 1)
+        low, high = gap_of_means(values, groups)
+        missed += not low <= max(means) - min(means) <= high
+    assert missed <= stats.binom.ppf(0.99, 1000, 0.05)
+
+
+def test_gap_of_many_means_is_made_of_students_limits() -> None:
+    """The low end holds for all three groups at once, the high end for two."""
+    values = np.array([0.0, 1.0, 5.0, 7.0, 50.0, 54.0])
+    means, errors = np.array([0.5, 6.0, 52.0]), np.array([0.5, 1.0, 2.0])
+    low, high = gap_of_means(values, np.repeat([0, 1, 2], 2), level=0.5)
+    strict, wide = (float(stats.t.ppf(1 - one / 2, 1)) for one in (0.5 / 6, 0.5 / 2))
+    assert low == pytest.approx(
+        max((means - strict * errors).max() - (means + strict * errors).min(), 0)
+    )
+    assert high == pytest.approx(52.0 - 0.5 + wide * 2.5)
+    assert low > 0
+
+
+def test_gap_of_means_of_constant_groups_is_exact() -> None:
+    values = np.array([1.0, 1.0, 3.0, 3.0])
+    assert gap_of_means(values, np.array([0, 0, 1, 1])) == (2.0, 2.0)
+
+
+@pytest.mark.parametrize("groups", [[0, 0, 0, 0], [0, 0, 0, 1]])
+def test_gap_of_means_needs_two_groups_of_two(groups: list[int]) -> None:
+    with pytest.raises(ValueError, match="at least two"):
+        gap_of_means(np.arange(4.0), np.array(groups))

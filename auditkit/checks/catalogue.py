@@ -11,9 +11,12 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from auditkit.checks.attribution.attention_faithfulness import AttentionFaithfulness
+from auditkit.checks.attribution.attribution_drift import AttributionDrift
+from auditkit.checks.attribution.attribution_gap import AttributionGap
 from auditkit.checks.attribution.attribution_trust import AttributionTrust
 from auditkit.checks.attribution.concepts import Concepts
 from auditkit.checks.attribution.counterfactual_patch import CounterfactualPatch
+from auditkit.checks.attribution.errors_explained import ErrorsExplained
 from auditkit.checks.attribution.preflight import Preflight
 from auditkit.checks.attribution.shortcut import Shortcut
 from auditkit.checks.base import Check
@@ -74,6 +77,9 @@ BUILT_IN: tuple[type[Check], ...] = (
     AttentionFaithfulness,
     CounterfactualPatch,
     Concepts,
+    AttributionDrift,
+    AttributionGap,
+    ErrorsExplained,
 )
 
 
