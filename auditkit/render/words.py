@@ -78,10 +78,14 @@ def _visible(char: str) -> str:
 
 
 def ratings(rated: Sequence[Rated]) -> str:
-    """Return rated things by their words: `occlusion, lime trustworthy; gradient doubtful`."""
+    """Return rated things by their words: `occlusion, lime trustworthy; gradient doubtful`.
+
+    What is told apart by another parameter than the first one names it.
+    """
     by_word: dict[str, list[str]] = {}
     for one in sorted(rated, key=lambda one: one.rank):
-        by_word.setdefault(one.word, []).append(rated_thing(one))
+        beside = "" if one.parameter == rated[0].parameter else f" ({one.parameter})"
+        by_word.setdefault(one.word, []).append(f"{rated_thing(one)}{beside}")
     return "; ".join(f"{', '.join(things)} {word}" for word, things in by_word.items())
 
 

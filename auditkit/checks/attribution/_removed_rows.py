@@ -33,8 +33,7 @@ def removed_row(
     logits = probe.without(np.stack([none, *sets.values()]))
     before, *after = (answer(classes, one) for one in logits)
     said = [
-        f"{int(removed.sum())} of {probe.units} {_UNITS.get(probe.places, probe.places)}"
-        f" removed ({name}): {now}"
+        f"{int(removed.sum())} of {probe.units} {probe.parts} removed ({name}): {now}"
         for (name, removed), now in zip(sets.items(), after, strict=True)
     ]
     if isinstance(probe, ImageProbe):
@@ -44,9 +43,6 @@ def removed_row(
     return TextRow(
         id=row_id, caption=caption, tokens=_tokens(probe, next(iter(sets.values())), relevant)
     )
-
-
-_UNITS = {"pixels": "cells"}  # what is removed where it is not what a map scores
 
 
 def _panels(probe: ImageProbe, sets: Mapping[str, Bools], relevant: Bools | None) -> list[Panel]:

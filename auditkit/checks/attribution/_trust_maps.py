@@ -16,6 +16,7 @@ from auditkit.randomness import at_step, uniform
 from auditkit.types import Keys, Modality
 
 CHECK = "attribution-trust"
+PREFLIGHT = "preflight"
 MODELLESS: dict[Modality, tuple[str, ...]] = {  # maps that are made without the model
     "image": ("edges", "centre"),
     "text": ("token-length",),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import final
 
 import numpy as np
 
 from auditkit.checks.attribution._trust_cascade import STAGES
-from auditkit.checks.attribution._trust_maps import controls
+from auditkit.checks.attribution._trust_maps import CHECK, PREFLIGHT, controls
 from auditkit.checks.attribution._trust_metrics import METRICS
 from auditkit.checks.attribution._trust_removal import CHANCE
 from auditkit.checks.base import Check, Context, Measured, Records
@@ -77,6 +77,8 @@ _CONTROLLED = (
     "deletion_gain", "insertion_gain", "road_morf_gain", "road_lerf_gain", "gain_over_modelless",
     "comprehensiveness", "sufficiency", "infidelity", *_GAINS,
 )  # fmt: skip
+_OF_CONTROLS = ("deletion_gain", "gain_over_modelless", "randomisation_similarity")
+_LEFT_ALONE = ("changed_answer_share", "left_behind_share")
 _CHANCE = {  # what a map without information scores
     "deletion_gain": 0.0,
     "insertion_gain": 0.0,
@@ -124,10 +126,15 @@ class Summary:
         """Return everything that can be said."""
         evidence = self._evidence()
         findings = [
-            self._finding(metric, method, [key for key in _shown_by(metric) if key in evidence])
+            self._finding(metric, {"method": method}, evidence)
             for metric in self._metrics
             for method in self._methods
             if self._has(metric, method)
+        ]
+        findings += [
+            self._finding(metric, {"control": control}, evidence)
+            for metric in _OF_CONTROLS
+            for control in self._controls
         ]
         return Measured(findings=findings, evidence=evidence)
 
@@ -175,25 +182,25 @@ class Summary:
         gains = {one: _mean(self._values("deletion_gain", one)) for one in self._controls[:-1]}
         return max(gains, key=lambda one: np.nan_to_num(gains[one], nan=-np.inf))
 
-    def _finding(self, metric: str, method: str, evidence: Sequence[str]) -> Finding:
-        values, eligible = self._values(metric, method), self._eligible(metric)
-        swept: Params = {"method": method}
+    def _finding(self, metric: str, swept: Params, made: Mapping[str, Evidence]) -> Finding:
+        """Return the number of one map, which is a method's or a control's."""
+        ((kind, name),) = ((key, str(value)) for key, value in swept.items())
+        values, eligible = self._values(metric, name), self._eligible(metric)
+        evidence = [key for key in _shown_by(metric) if key in made]
         if len(values) < max(2, eligible / 2):
-            why = self._unsuited(metric, method) or _WHY_UNDEFINED.get(
+            why = self._unsuited(metric, name) or _WHY_UNDEFINED.get(
                 metric, "the map is zero or the truth leaves nothing out"
             )
             left = f"only {len(values)} of {eligible} explained inputs can be used: {why}"
             return self._check.undefined(metric, left, n=eligible, swept=swept)
-        controls = [
-            finding_id("attribution-trust", "randomisation_similarity", "all", swept)
-            for _ in range(metric in _CONTROLLED)
-        ]
+        is_controlled = metric in _CONTROLLED and kind == "method"
+        controls = _controls_of(name) if is_controlled else []
         if metric in _SHARES:
             return self._check.share(
                 metric, int(values.sum()), n=len(values),
                 swept=swept, evidence=evidence, controls=controls, level=self._context.level,
             )  # fmt: skip
-        value, interval = self._estimate(metric, method, values)
+        value, interval = self._estimate(metric, name, values)
         return self._check.value(
             metric, value, n=len(values), interval=interval, method="bootstrap",
             swept=swept, evidence=evidence, controls=controls, level=self._context.level,
@@ -204,7 +211,8 @@ class Summary:
         weighty = metric in ("randomisation_similarity", "cascading_similarity")
         if weighty and not self._records["has_weights"].any():
             return "the model has no weights that could be drawn anew"
-        return next((str(one) for one in self._records[f"unsuited/{method}"] if one), "")
+        reasons = self._records.columns.get(f"unsuited/{method}", ())  # controls suit everything
+        return next((str(one) for one in reasons if one), "")
 
     def _eligible(self, metric: str) -> int:
         """Return how many explained inputs could have had a number."""
@@ -324,6 +332,16 @@ class Summary:
         if name in self._controls[:-1]:
             return f"{words(name)} (no model)"
         return {"random": "random scores (no model)", CHANCE: "random order"}.get(name, words(name))
+
+
+def _controls_of(method: str) -> list[str]:
+    """Return what must hold before a map may count as faithful."""
+    of_slopes = [finding_id(PREFLIGHT, "path_error", "all", {})] * METHODS[method].gradients
+    return [
+        finding_id(CHECK, "randomisation_similarity", "all", {"method": method}),
+        *(finding_id(PREFLIGHT, one, "all", {}) for one in _LEFT_ALONE),
+        *of_slopes,
+    ]
 
 
 def _shown_by(metric: str) -> list[str]:

@@ -13,7 +13,13 @@ from auditkit.artifacts.base import Artifacts
 from auditkit.checks.attribution._trust_cascade import STAGES, cascade
 from auditkit.checks.attribution._trust_gallery import examples
 from auditkit.checks.attribution._trust_location import location
-from auditkit.checks.attribution._trust_maps import CHECK, Explained, controls, has_weights
+from auditkit.checks.attribution._trust_maps import (
+    CHECK,
+    PREFLIGHT,
+    Explained,
+    controls,
+    has_weights,
+)
 from auditkit.checks.attribution._trust_metrics import METRICS
 from auditkit.checks.attribution._trust_removal import (
     CHANCE,
@@ -114,6 +120,8 @@ class AttributionTrust(Check):
         ),
         metrics=METRICS,
         headline="attribution-trust/deletion_gain/all/*",
+        version=2,
+        controlled_by=(PREFLIGHT,),
         modalities=("image", "text", "tabular", "graph"),
         references=(
             "Simonyan et al., 2014, arXiv:1312.6034",

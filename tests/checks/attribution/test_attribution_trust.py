@@ -16,11 +16,14 @@ from auditkit.checks.base import Measured, NotApplicable
 from auditkit.data.dataset import Dataset, InMemory, Span
 from auditkit.data.load import DataSpec, load_data
 from auditkit.errors import ConfigError
-from auditkit.findings import Curve, Finding, ImageExhibit, Matrix, Table, TextExhibit
+from auditkit.findings import Curve, Finding, ImageExhibit, Matrix, Outcome, Table, TextExhibit
 from auditkit.methods.saliency.catalogue import DEFAULT, METHODS, Effort, why_not
 from auditkit.methods.saliency.probes.base import Map, Probe
+from auditkit.models.catalogue import MODELS
 from auditkit.models.classifier import ImageClassifier, TextClassifier
 from auditkit.models.load import ModelSpec, load_model
+from auditkit.policy import Policy, read_suite
+from auditkit.ratings import rated
 from auditkit.result import Execution
 from tests.methods.saliency.nets import (
     Attentive,
@@ -42,6 +45,22 @@ from tests.subjects import (
 
 CHECK = AttributionTrust(max_inputs=24, steps=8, deletion_steps=6)
 REVEALS = "deletion_gain"
+NETWORKS = [one for one in MODELS if one.startswith(("digits-", "fashion-", "cifar-"))]
+
+
+def of_methods(outcome: Measured) -> list[Finding]:
+    """Findings about methods, those about controls left out."""
+    return [one for one in outcome.findings if "method" in one.params]
+
+
+def words_for(outcome: Measured) -> dict[str, str]:
+    """What the quick suite calls each map."""
+    trust = Outcome(
+        check="attribution-trust", version=1, family="attribution", question="?", metrics={},
+        status="measured", headline=None, findings=list(outcome.findings),
+    )  # fmt: skip
+    policy = Policy.model_validate({"ratings": read_suite("quick")["ratings"]})
+    return {one.value: one.word for one in rated([trust], policy)}
 
 
 class Rippled(nn.Module):
@@ -215,9 +234,9 @@ def test_region_that_decides_gets_all_mass_and_the_rest_none():
                 assert finding(outcome, metric, method).value == pytest.approx(expected, abs=1e-5)
             gain = finding(outcome, "relevance_gain", method)
             assert gain.value == pytest.approx(expected - 0.5, abs=1e-5)
-            assert gain.controls == [
+            assert gain.controls[0] == (
                 f"attribution-trust/randomisation_similarity/all/method={method}"
-            ]
+            )
         rows = table(outcome)
         assert rows["expected by chance"]["relevance mass"] == 0.5
         random = rows["random scores (no model)"]["relevance rank accuracy"]
@@ -299,10 +318,18 @@ def test_findings_name_controls_and_evidence_that_exist():
         ids = {one.id for one in outcome.findings}
         assert len(ids) == len(outcome.findings)
         for one in outcome.findings:
-            assert set(one.controls) <= ids
+            assert {name for name in one.controls if not name.startswith("preflight/")} <= ids
             assert set(one.evidence) <= outcome.evidence.keys()
+        untouched = [f"preflight/{one}_share/all" for one in ("changed_answer", "left_behind")]
+        own = "attribution-trust/randomisation_similarity/all/method="
         assert finding(outcome, "deletion_gain").controls == [
-            "attribution-trust/randomisation_similarity/all/method=integrated-gradients"
+            f"{own}integrated-gradients",
+            *untouched,
+            "preflight/path_error/all",
+        ]
+        assert finding(outcome, "deletion_gain", "occlusion").controls == [
+            f"{own}occlusion",
+            *untouched,
         ]
 
 
@@ -342,7 +369,7 @@ class Cornered(nn.Module):
 def test_maps_that_rank_nothing_are_undefined(kind: type[nn.Module]):
     model = ImageClassifier(kind(), classes=("0", "1"), input_shape=(1, 4, 4))
     outcome = measured(CHECK, Subject(model, image_data(noise(12, 1, 4, 4), [0] * 12)))
-    for one in outcome.findings:
+    for one in of_methods(outcome):
         assert one.value is None
         assert one.undefined is not None
         assert "only 0 of 12" in one.undefined  # as many as the costly measures take
@@ -358,7 +385,7 @@ def test_a_model_without_slope_is_explained_by_occlusion_alone():
     assert (finding(outcome, "deletion_gain", "occlusion").value or 0) > 0
 
     model.differentiable = False
-    assert {one.params["method"] for one in measured(CHECK, subject).findings} == {"occlusion"}
+    assert {one.params["method"] for one in of_methods(measured(CHECK, subject))} == {"occlusion"}
     only_slopes = AttributionTrust(methods=("gradient",))
     assert isinstance(only_slopes.applies(model, subject.data), NotApplicable)
     assert CHECK.applies(model, subject.data) is None
@@ -433,7 +460,7 @@ def test_every_method_that_applies_explains_every_modality(make):
     check = AttributionTrust(methods=tuple(METHODS), max_inputs=6, steps=4, copies=2, sets=20)
     outcome = measured(check, subject)
     usable = {one for one in METHODS if why_not(one, subject.model) is None}
-    assert {one.params["method"] for one in outcome.findings} == usable
+    assert {one.params["method"] for one in of_methods(outcome)} == usable
     assert len(usable) >= 9
     for method in ("integrated-gradients", "occlusion", "shapley-sampling"):
         assert finding(outcome, "deletion_gain", method).n >= 2  # others are like the reference
@@ -565,10 +592,29 @@ def test_networks_get_a_map_from_each_method_or_a_reason(name: str, unsuited: se
     )
     outcome = measured(check, Subject(model, data))
     usable = {one for one in METHODS if why_not(one, model) is None}
-    gains = {one.params["method"]: one for one in outcome.findings if one.metric == "deletion_gain"}
+    found = [one for one in of_methods(outcome) if one.metric == "deletion_gain"]
+    gains = {one.params["method"]: one for one in found}
     assert gains.keys() == usable
     assert {one for one, found in gains.items() if found.value is None} == unsuited
     assert all("attention" in (gains[one].undefined or "") for one in unsuited)
+
+
+def test_maps_of_a_linear_model_are_trustworthy_and_controls_are_not():
+    words = words_for(measured(AttributionTrust(max_inputs=48, costly_inputs=0), sound()))
+    assert words["integrated-gradients"] == words["occlusion"] == "trustworthy"
+    assert words["edges"] == words["centre"] == "not informative"
+    assert words["random"] != "trustworthy"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NETWORKS)
+def test_an_edge_detector_is_not_informative_on_any_network_of_images(name: str):
+    model = load_model(ModelSpec(source=name, device="cpu"))
+    data = load_data(DataSpec(source=model.identity.data or "digits"), model).sample(24, seed=0)
+    check = AttributionTrust(methods=("gradient",), max_inputs=24, costly_inputs=0, neighbours=1)
+    words = words_for(measured(check, Subject(model, data)))
+    assert words["edges"] == words["centre"] == "not informative"
+    assert words["random"] != "trustworthy"
 
 
 class Ends(nn.Module):

@@ -7,7 +7,7 @@ nor a check need tell them apart.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple, TypeAlias
+from typing import ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -41,12 +41,15 @@ class Probe(ABC):
 
     Attributes
     ----------
+    parts : str
+        What units are called.
     target : int
         The explained class.
     batch_size : int
         Inputs per forward pass.
     """
 
+    parts: ClassVar[str]
     target: int
     batch_size: int
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 import torch
@@ -34,6 +34,8 @@ class GraphProbe(Probe):
         Graphs per forward pass.
     """
 
+    parts: ClassVar[str] = "nodes"
+
     model: GraphClassifier
     graph: Tensor
     target: int
@@ -51,8 +53,14 @@ class GraphProbe(Probe):
 
     @property
     def origin(self) -> Tensor:
-        """A graph of padding alone."""
-        return torch.zeros_like(self.graph)[None]
+        """The same nodes (1, v, d + v), each of every kind alike, and no edges.
+
+        Without nodes, networks that tell nodes from padding would jump on the way to the graph,
+        which no slope can see.
+        """
+        origin = torch.zeros_like(self.graph)
+        origin[self._nodes, : self._tags] = 1 / self._tags
+        return origin[None]
 
     def logits(self, points: Tensor) -> Tensor:
         """Return logits (m, k) of graphs (m, v, d + v)."""

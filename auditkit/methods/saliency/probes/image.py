@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 import torch
@@ -43,6 +43,8 @@ class ImageProbe(Probe):
         (c, h, w) what is added to removed pixels that are guessed from the others. Without it they
         show the reference.
     """
+
+    parts: ClassVar[str] = "cells"
 
     model: ImageClassifier
     image: Tensor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 import torch
@@ -34,6 +34,8 @@ class RowProbe(Probe):
     batch_size : int
         Rows per forward pass.
     """
+
+    parts: ClassVar[str] = "columns"
 
     model: TabularClassifier
     row: Tensor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 import torch
@@ -34,6 +34,8 @@ class TextProbe(Probe):
     batch_size : int
         Inputs per forward pass.
     """
+
+    parts: ClassVar[str] = "tokens"
 
     model: TextClassifier
     text: str

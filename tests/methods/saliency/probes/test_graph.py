@@ -49,4 +49,9 @@ def test_maps_have_one_place_per_node_without_padding():
     assert probe.summed(numbers).tolist() == [15.0, 51.0, 87.0]
     assert probe.modelless()["number-of-edges"].tolist() == [1.0, 2.0, 1.0]
     assert [one.strip() for one in probe.pieces()] == ["1 C (to 2)", "2 O (to 1, 3)", "3 C (to 2)"]
-    assert not probe.origin.any()
+
+
+def test_the_reference_has_the_same_nodes_of_every_kind_alike_and_no_edges():
+    expected = torch.zeros(1, 4, 6)
+    expected[0, :3, :2] = 0.5
+    assert torch.equal(graph_probe().origin, expected)
