@@ -623,7 +623,13 @@ def _console() -> Console:
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Folder; beside the result by default."
 )
-def render(result: Path, formats: tuple[str, ...], out: Path | None) -> None:
+@click.option(
+    "--figures",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Write charts, maps and highlighted texts as SVG files into DIR, and no report.",
+)
+def render(result: Path, formats: tuple[str, ...], out: Path | None, figures: Path | None) -> None:
     """Write the report of RESULT again, without the model."""
     from auditkit.render import FORMATS as KNOWN
     from auditkit.render import render as render_as
@@ -631,6 +637,15 @@ def render(result: Path, formats: tuple[str, ...], out: Path | None) -> None:
 
     loaded = read_result(result)
     folder = out or (result if result.is_dir() else result.parent)
+    if figures is not None:
+        from auditkit.render.figures import figures_of
+
+        count = 0
+        for one in figures_of(loaded):
+            write_atomically(figures / one.name, one.svg)
+            count += 1
+        click.echo(f"{count} figures in {figures}")
+        return
     for name in formats:
         if name == "json" and out is None:
             continue  # the result itself

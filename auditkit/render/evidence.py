@@ -24,6 +24,7 @@ from auditkit.findings import (
     TextExhibit,
 )
 from auditkit.render import charts, images, words
+from auditkit.result import Result
 
 PICTURE_BUDGET = 6_000_000  # characters of pictures in one page
 MAX_ROWS = 200  # of a table
@@ -110,7 +111,7 @@ class Exhibitor:
 
     def draw(self, outcome: Outcome, key: str) -> Markup:
         """Return one piece of a check's evidence as markup."""
-        item, unit = outcome.evidence[key], _unit(outcome, key)
+        item, unit = outcome.evidence[key], unit_of(outcome, key)
         match item:
             case Table():
                 return self.macros.table(item, _numeric_columns(item), MAX_ROWS)
@@ -137,22 +138,31 @@ class Exhibitor:
             return self.macros.matrix(item, shades(item))
         drawn = images.drawn(item.values, signed=_is_signed(item))
         tile = None if drawn is None else _tile(item.title, drawn, signed=_is_signed(item))
-        return self.macros.large_matrix(item, tile, largest(item), _bars())
+        return self.macros.large_matrix(item, tile, largest(item), scale_bars())
 
     def _images(self, item: ImageExhibit, faded: Mapping[str, str]) -> Markup:
         shown: list[tuple[ImageRow, list[Tile]]] = []
         for row in item.rows:
-            tiles = _tiles(row, faded)
+            tiles = tiles_of(row, faded)
             self.left -= sum(tile.weight for tile in tiles)
             if self.left < 0:
                 break
             shown.append((row, tiles))
         return self.macros.image_exhibit(
-            item, SELECTIONS[item.selection], shown, len(item.rows) - len(shown), _bars()
+            item, SELECTIONS[item.selection], shown, len(item.rows) - len(shown), scale_bars()
         )
 
 
-def _unit(outcome: Outcome, key: str) -> str:
+def faded_maps(result: Result) -> dict[str, dict[str, str]]:
+    """Return what is called worst, by check and by what panels call it."""
+    found: dict[str, dict[str, str]] = {}
+    for one in result.verdict.ratings:
+        if one.rank == 2:
+            found.setdefault(one.check, {})[words.rated_thing(one)] = one.word
+    return found
+
+
+def unit_of(outcome: Outcome, key: str) -> str:
     """Return `share` where every finding that names the evidence is one."""
     units = {finding.unit for finding in outcome.findings if key in finding.evidence}
     return "share" if units == {"share"} else ""
@@ -174,11 +184,13 @@ def _is_number(value: object) -> bool:
 # --- pictures ------------------------------------------------------------------------------------
 
 
-def _bars() -> dict[bool, str]:
+def scale_bars() -> dict[bool, str]:
+    """Return the colour bars of signed and of unsigned maps as base64 PNG."""
     return {signed: images.scale_png(signed=signed) for signed in (False, True)}
 
 
-def _tiles(row: ImageRow, faded: Mapping[str, str]) -> list[Tile]:
+def tiles_of(row: ImageRow, faded: Mapping[str, str]) -> list[Tile]:
+    """Return the pictures of a row, those of maps called worst with what they are called."""
     pictures = [one for one in row.panels if isinstance(one, Picture)]
     return [
         replace(tile, doubt=faded.get(panel.label, ""))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from auditkit.render import outline, words
-from auditkit.render.evidence import Exhibitor
+from auditkit.render.evidence import Exhibitor, faded_maps
 from auditkit.render.finding_table import finding_table
 from auditkit.result import Result
 
@@ -38,18 +38,9 @@ def render_html(result: Result) -> str:
         insights=outline.matters_most(result),
         decisions=outline.decisions(result),
         untested=outline.untested(result),
-        evidence=Exhibitor(_template("evidence.html").module, faded=_faded(result)).draw,
+        evidence=Exhibitor(_template("evidence.html").module, faded=faded_maps(result)).draw,
         resolved_policy=json.dumps(result.provenance.policy, indent=2, ensure_ascii=False),
     )
-
-
-def _faded(result: Result) -> dict[str, dict[str, str]]:
-    """Return what is called worst, by check and by what panels call it."""
-    found: dict[str, dict[str, str]] = {}
-    for one in result.verdict.ratings:
-        if one.rank == 2:
-            found.setdefault(one.check, {})[words.rated_thing(one)] = one.word
-    return found
 
 
 def _content_policy(style: str) -> str:

@@ -1,0 +1,95 @@
+"""Mirrors auditkit/render/figures.py."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from xml.etree import ElementTree
+
+import pytest
+
+from auditkit.findings import Bars, Curve, Heatmap, ImageExhibit, Matrix, TextExhibit
+from auditkit.render.figures import figures_of, file_name
+from auditkit.result import Result
+from tests.render.hostile import hostile
+from tests.render.sample import image_result, text_result
+
+RESULTS = (image_result(), text_result())
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def figures(result: Result) -> dict[str, str]:
+    made = list(figures_of(result))
+    assert len({one.name for one in made}) == len(made), "names are unique"
+    return {one.name: one.svg for one in made}
+
+
+@pytest.mark.parametrize("result", [*RESULTS, *(hostile(one) for one in RESULTS)])
+def test_every_figure_is_well_formed_stands_alone_and_cannot_act(result: Result) -> None:
+    for name, svg in figures(result).items():
+        assert re.fullmatch(r"[\w.=-]+\.svg", name)
+        root = ElementTree.fromstring(svg)
+        assert root.tag == f"{SVG}svg"
+        for one in root.iter():
+            assert one.tag.removeprefix(SVG) in {
+                "svg", "title", "rect", "text", "tspan", "g", "path", "line", "image",
+            }  # fmt: skip
+            for key, value in one.attrib.items():
+                assert not key.lower().startswith("on")
+                if "href" in key:
+                    assert value.startswith("data:image/png;base64,")
+
+
+@pytest.mark.parametrize("result", RESULTS)
+def test_everything_that_can_be_drawn_is(result: Result) -> None:
+    expected = 0
+    for outcome in result.outcomes:
+        for item in outcome.evidence.values():
+            if isinstance(item, ImageExhibit | TextExhibit):
+                expected += len(item.rows)
+            expected += isinstance(item, Curve | Bars | Matrix)
+    assert len(figures(result)) == expected
+
+
+def test_a_chart_has_its_title_and_its_legend() -> None:
+    outcome = next(one for one in image_result().outcomes if one.check == "pgd-linf")
+    key, curve = next((k, v) for k, v in outcome.evidence.items() if isinstance(v, Curve))
+    svg = figures(image_result())[f"pgd-linf-{key}.svg"]
+    texts = [one.text for one in ElementTree.fromstring(svg).iter(f"{SVG}text")]
+    assert curve.title in texts
+    assert all(one.name in texts for one in curve.series)
+
+
+def test_a_row_of_maps_has_labels_scales_and_fades_what_is_not_informative() -> None:
+    outcome = next(one for one in image_result().outcomes if one.check == "attribution-trust")
+    key, exhibit = next((k, v) for k, v in outcome.evidence.items() if isinstance(v, ImageExhibit))
+    row = exhibit.rows[0]
+    assert any(isinstance(one, Heatmap) for one in row.panels)
+    root = ElementTree.fromstring(
+        figures(image_result())[file_name("attribution-trust", key, row.id)]
+    )
+    texts = [one.text or "" for one in root.iter(f"{SVG}text")]
+    assert "occlusion (not informative)" in texts
+    assert "integrated gradients" in texts
+    assert any(re.fullmatch(r"-[\d.]+ to [\d.]+", one) for one in texts), "a signed scale"
+    assert {one.get("opacity") for one in root.iter(f"{SVG}svg")} >= {"1", "0.35"}
+
+
+def test_tokens_keep_their_order_their_spaces_and_their_weights() -> None:
+    found = next(
+        (outcome.check, key, item)
+        for outcome in text_result().outcomes
+        for key, item in outcome.evidence.items()
+        if isinstance(item, TextExhibit) and any(one.weight for one in item.rows[0].tokens)
+    )
+    check, key, exhibit = found
+    row = exhibit.rows[0]
+    root = ElementTree.fromstring(figures(text_result())[file_name(check, key, row.id)])
+    placed = [one for one in root.iter(f"{SVG}text") if one.get("font-family") == "monospace"]
+    assert [one.text for one in placed] == [one.text.strip() for one in row.tokens]
+    for one, after in pairwise(placed):
+        if one.get("y") == after.get("y"):
+            end = float(one.get("x", 0)) + float(one.get("textLength", 0))
+            assert float(after.get("x", 0)) >= end - 1e-6
+    weighed = sum(bool(one.weight) for one in row.tokens)
+    assert len([one for one in root.iter(f"{SVG}path") if one.get("stroke-width")]) == weighed
