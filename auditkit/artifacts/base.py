@@ -169,6 +169,8 @@ class Artifacts:
 
     def drawn(self, purpose: str, count: int) -> Bools:
         """Return which inputs of the shard (n,) are among `count` drawn from the whole data."""
+        if count < 1:
+            return np.zeros(len(self), dtype=np.bool_)
         return self.keys(purpose) <= _lowest_key(self.data.ids, self.seed, purpose, count)
 
     def sample(self, purpose: str, count: int) -> Artifacts:

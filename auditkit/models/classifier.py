@@ -234,7 +234,7 @@ class ImageClassifier(Classifier):
 
     def _prepared(self, inputs: Tensor) -> Tensor:
         """Return raw images (n, c, h, w) as the network reads them."""
-        images = inputs.to(self.device, self.dtype)
+        images = as_own(inputs, self.device, self.dtype)
         if self.mean is not None:
             images = images - _per_channel(self.mean, images)
         if self.std is not None:
@@ -376,7 +376,8 @@ class TextClassifier(Classifier):
 
     def outputs(self, embeddings: Tensor, mask: Tensor) -> Tensor:
         """Return what the network itself gives for embeddings (n, t, d) under mask (n, t)."""
-        return self._text_module.forward_embeddings(embeddings, mask)
+        own = as_own(embeddings, embeddings.device, embeddings.dtype)
+        return self._text_module.forward_embeddings(own, mask)
 
     def logits_from_ids(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Return logits (n, k) of token ids (n, t) under mask (n, t)."""
@@ -388,6 +389,12 @@ class TextClassifier(Classifier):
         rows = [row.ids for row in self.tokenizer.encode_batch(inputs)]
         ids, mask = (torch.from_numpy(one).to(self.device) for one in self._padded(rows))
         return self.logits_from_ids(ids, mask)
+
+
+def as_own(inputs: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Return inputs in a precision and as a copy, since a network may write into what it gets."""
+    there = inputs.to(device, dtype)
+    return there.clone() if there is inputs else there
 
 
 def frozen(module: nn.Module) -> nn.Module:

@@ -47,3 +47,21 @@ def test_some_weights_are_drawn_anew_with_the_numbers_that_all_would_get() -> No
     with pytest.raises(ValueError, match="inside"), randomised(net, 7, chosen):
         raise ValueError("inside")
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+
+
+class Overwriting(nn.Module):
+    """Its first step writes into what it was given."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images.mul_(2).flatten(1)[:, :2]
+
+
+def test_a_network_that_writes_into_its_input_changes_nothing_outside_and_has_gradients() -> None:
+    model = ImageClassifier(Overwriting(), classes=["a", "b"], input_shape=(1, 2, 2))
+    images = torch.rand(3, 1, 2, 2)
+    before = images.clone()
+    assert torch.equal(model.predict(images), 2 * before.flatten(1)[:, :2])
+    assert torch.equal(images, before)
+    leaf = images.requires_grad_(True)
+    (slopes,) = torch.autograd.grad(model.logits(leaf)[:, 1].sum(), leaf)
+    assert slopes.flatten(1).tolist() == [[0, 2, 0, 0]] * 3

@@ -185,9 +185,8 @@ class AttributionTrust(Check):
         """Explain those of the shard's inputs that were drawn; all others are NaN."""
         methods = self._usable_methods(artifacts.classifier)
         drawn = artifacts.drawn(CHECK, self.max_inputs)
-        costly = np.zeros(len(artifacts), dtype=np.bool_)
-        if self.costly_inputs:  # among those that are explained: both take the first of one draw
-            costly = artifacts.drawn(CHECK, min(self.costly_inputs, self.max_inputs))
+        # Among those that are explained: both take the first of one draw.
+        costly = artifacts.drawn(CHECK, min(self.costly_inputs, self.max_inputs))
         rows = np.flatnonzero(drawn)
         truth = artifacts.data.relevance(artifacts.positions[rows])
         numbers = {
