@@ -234,14 +234,14 @@ class ImageClassifier(Classifier):
 
     def _prepared(self, inputs: Tensor) -> Tensor:
         """Return raw images (n, c, h, w) as the network reads them."""
-        images = as_own(inputs, self.device, self.dtype)
+        images = inputs.to(self.device, self.dtype)
         if self.mean is not None:
             images = images - _per_channel(self.mean, images)
         if self.std is not None:
             images = images / _per_channel(self.std, images)
         if self.layout.endswith("bgr"):
             images = images.flip(1)
-        images = images.contiguous(memory_format=self._memory_format)
+        images = unshared(images.contiguous(memory_format=self._memory_format), inputs)
         if self.layout.startswith("nhwc"):
             images = images.permute(0, 2, 3, 1)
         return images
@@ -376,8 +376,7 @@ class TextClassifier(Classifier):
 
     def outputs(self, embeddings: Tensor, mask: Tensor) -> Tensor:
         """Return what the network itself gives for embeddings (n, t, d) under mask (n, t)."""
-        own = as_own(embeddings, embeddings.device, embeddings.dtype)
-        return self._text_module.forward_embeddings(own, mask)
+        return self._text_module.forward_embeddings(embeddings.clone(), mask)
 
     def logits_from_ids(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Return logits (n, k) of token ids (n, t) under mask (n, t)."""
@@ -391,10 +390,12 @@ class TextClassifier(Classifier):
         return self.logits_from_ids(ids, mask)
 
 
-def as_own(inputs: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Return inputs in a precision and as a copy, since a network may write into what it gets."""
-    there = inputs.to(device, dtype)
-    return there.clone() if there is inputs else there
+def unshared(prepared: Tensor, inputs: Tensor) -> Tensor:
+    """Return prepared inputs as a copy where they are the inputs still.
+
+    A network may write into what it gets.
+    """
+    return prepared.clone() if prepared is inputs else prepared
 
 
 def frozen(module: nn.Module) -> nn.Module:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from auditkit.data.graphs import graph_in_words
 from auditkit.errors import ModelError
 from auditkit.models.blackbox import BlackBox
-from auditkit.models.classifier import Classifier, Identity, Inputs, as_own, frozen
+from auditkit.models.classifier import Classifier, Identity, Inputs, frozen, unshared
 
 
 class GraphBatch(NamedTuple):
@@ -89,7 +89,7 @@ class GraphClassifier(Classifier):
                 f"{self.identity.name} reads graphs of shape (n, v, {d} + v), these inputs have the"
                 f" shape {tuple(inputs.shape)}."
             )
-        graphs = as_own(inputs, self.device, self.dtype)
+        graphs = unshared(inputs.to(self.device, self.dtype), inputs)
         return GraphBatch(graphs[:, :, :d], graphs[:, :, d:])
 
     def logits(self, inputs: Inputs) -> Tensor:

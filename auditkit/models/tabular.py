@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from auditkit.data.schema import Feature, Schema
 from auditkit.errors import ModelError
 from auditkit.models.blackbox import BlackBox
-from auditkit.models.classifier import Classifier, Identity, Inputs, as_own, frozen
+from auditkit.models.classifier import Classifier, Identity, Inputs, frozen, unshared
 
 Encoding: TypeAlias = Literal["one-hot", "raw"]
 
@@ -105,9 +105,8 @@ class TabularClassifier(Classifier):
 
     def logits_from_features(self, features: Tensor) -> Tensor:
         """Return logits (n, k) of features (n, d)."""
-        return self.as_logits(
-            self.module(as_own(features, features.device, self.dtype)), len(features)
-        )
+        own = unshared(features.to(self.dtype), features)
+        return self.as_logits(self.module(own), len(features))
 
     def logits(self, inputs: Inputs) -> Tensor:
         """Return logits (n, k) of raw rows (n, c)."""

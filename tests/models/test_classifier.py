@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from auditkit.models.classifier import randomised
+from auditkit.models.classifier import ImageClassifier, randomised
 from tests.methods.attacks.subjects import WORDS, bag_of_words
 
 TEXTS = ["amber birch cedar.", "", "unheard", " ".join(WORDS[:9]), " ".join(WORDS) * 3]

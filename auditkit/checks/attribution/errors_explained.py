@@ -361,7 +361,7 @@ class ErrorsExplained(Check):
         key = keys_of(artifacts.seed, f"{PURPOSE} pgd", artifacts.ids[i : i + 1])
         start = torch.from_numpy(2 * uniform(key, tuple(clean.shape[1:])) - 1).to(clean)
         return pgd_linf(
-            lambda images: probe.model.logits(images.clone()),
+            probe.model.logits,
             clean.to(device),
             torch.tensor([probe.target], device=device),
             epsilon=self.epsilon * (high - low),
