@@ -324,7 +324,11 @@ def _model_options(command: F) -> F:
     help="Run only this check; repeatable.",
 )
 @click.option("--policy", metavar="FILE", help="Limits and settings; 'none' judges nothing.")
-@click.option("--other-model", metavar="MODEL", help="A second model, for the check transfer.")
+@click.option(
+    "--other-model",
+    metavar="MODEL",
+    help="A second model, for transfer and attribution-regression.",
+)
 @click.option("--synonyms", metavar="FILE", help="Words that token-swap may replace, and by what.")
 @click.option(
     "--max-inputs", type=click.IntRange(min=1), help="Random sample, stratified by label."
@@ -495,7 +499,11 @@ def _policy(options: dict[str, Any]) -> Policy:
 
 
 # Options that set a parameter of a check.
-_PARAMETERS = (("other_model", "transfer", "other"), ("synonyms", "token-swap", "synonyms"))
+_PARAMETERS = (
+    ("other_model", "transfer", "other"),
+    ("other_model", "attribution-regression", "other"),
+    ("synonyms", "token-swap", "synonyms"),
+)
 
 
 def _workers(text: str) -> int | None:

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from auditkit.checks.attribution.attention_faithfulness import AttentionFaithfulness
 from auditkit.checks.attribution.attribution_drift import AttributionDrift
 from auditkit.checks.attribution.attribution_gap import AttributionGap
+from auditkit.checks.attribution.attribution_regression import AttributionRegression
 from auditkit.checks.attribution.attribution_trust import AttributionTrust
 from auditkit.checks.attribution.concepts import Concepts
 from auditkit.checks.attribution.counterfactual_patch import CounterfactualPatch
@@ -79,6 +80,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     Concepts,
     AttributionDrift,
     AttributionGap,
+    AttributionRegression,
     ErrorsExplained,
 )
 

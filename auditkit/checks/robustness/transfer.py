@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import ClassVar, final
 
 import numpy as np
@@ -14,6 +13,7 @@ from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.past_masks import search_of
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
+from auditkit.checks.other_model import MISSING, comparable, hash_of, other_model
 from auditkit.checks.robustness._flips import ascending
 from auditkit.checks.robustness._images import attackable
 from auditkit.data.dataset import Dataset
@@ -23,7 +23,6 @@ from auditkit.methods.attacks.active_set import judged
 from auditkit.methods.attacks.apgd import apgd
 from auditkit.methods.attacks.ball import LinfBall
 from auditkit.models.classifier import Classifier, ImageClassifier, Logits
-from auditkit.models.load import ModelSpec, load_model
 from auditkit.randomness import uniform
 from auditkit.types import Params
 
@@ -115,17 +114,14 @@ class Transfer(Check):
         """Where a second model is named, which is loaded now: a mistyped name is an error."""
         obstacle = super().applies(model, data)
         if obstacle is None and not self.other:
-            return NotApplicable("no second model was given; name one with --other-model MODEL")
+            return NotApplicable(MISSING)
         if obstacle is None and isinstance(model, ImageClassifier):
             self._other(model)
         return obstacle
 
     def parameters(self) -> Params:
         """Return the parameters, with the hash of the other model."""
-        known = super().parameters()
-        return (
-            known | {"other_sha256": _loaded(self.other).identity.sha256} if self.other else known
-        )
+        return super().parameters() | hash_of(self.other)
 
     def measure(self, artifacts: Artifacts) -> Records:
         """Attack each model, and show the result to the other."""
@@ -202,35 +198,18 @@ class Transfer(Check):
             )
             for metric, column in counted.items()
         ]
-        identity = _loaded(self.other).identity
+        identity = other_model(self.other).identity
         said = f"{identity.name} ({identity.architecture}), SHA-256 {identity.sha256}."
         return Measured(
             findings=findings, evidence={"other": Note(title="The other model", text=said)}
         )
 
     def _other(self, model: ImageClassifier) -> ImageClassifier:
-        other = _loaded(self.other)
-        if not isinstance(other, ImageClassifier) or other.input_shape != model.input_shape:
-            reads = other.input_shape if isinstance(other, ImageClassifier) else other.modality
-            raise ModelError(
-                f"transfer: {self.other} reads {reads}, the audited model reads images"
-                f" {model.input_shape}.",
-                hint="Name a model of the same images: --other-model MODEL",
-            )
-        if other.classes != model.classes or other.bounds != model.bounds:
-            raise ModelError(
-                f"transfer: {self.other} has other classes or bounds than the audited model.",
-                hint="Name a model that was trained for the same classes: --other-model MODEL",
-            )
+        other = comparable("transfer", self.other, model)
+        assert isinstance(other, ImageClassifier)  # it reads what the audited model reads
         if not other.differentiable:
             raise ModelError(
                 f"transfer: {self.other} has no gradients, which an attack on it needs.",
                 hint="Name a network in torch's formats: --other-model MODEL",
             )
         return other
-
-
-@lru_cache(maxsize=1)
-def _loaded(source: str) -> Classifier:
-    """Return the other model, on the CPU; a process loads it once."""
-    return load_model(ModelSpec(source=source, device="cpu"))
