@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
@@ -12,13 +14,25 @@ from auditkit.methods.saliency.probes.image import ImageProbe
 from auditkit.methods.saliency.probes.row import RowProbe, usual_row
 from auditkit.methods.saliency.probes.text import TextProbe
 from auditkit.methods.saliency.reference import Reference, reference_images
+from auditkit.methods.saliency.superpixels import superpixels
 from auditkit.randomness import keys_of
 from auditkit.types import Keys
 
 _USUAL = 200  # rows whose medians stand in for removed columns
 
 
-def probe_of(artifacts: Artifacts, i: int, *, grid: int, reference: Reference = "mean") -> Probe:
+Parts: TypeAlias = Literal["cells", "superpixels"]
+PARTS: tuple[Parts, ...] = ("cells", "superpixels")
+
+
+def probe_of(
+    artifacts: Artifacts,
+    i: int,
+    *,
+    grid: int,
+    reference: Reference = "mean",
+    parts: Parts = "cells",
+) -> Probe:
     """Return the probe of input i of a shard, for the class that the model predicts.
 
     Parameters
@@ -31,6 +45,8 @@ def probe_of(artifacts: Artifacts, i: int, *, grid: int, reference: Reference = 
         Images: cells along the longer side.
     reference : {"mean", "low", "middle", "high"}
         Images: what stands in for removed cells.
+    parts : {"cells", "superpixels"}
+        Images: what they are cut into.
     """
     target = int(artifacts[Predictions].predicted[i])
     batch_size = artifacts.execution.batch_size
@@ -59,13 +75,16 @@ def probe_of(artifacts: Artifacts, i: int, *, grid: int, reference: Reference = 
             )
         case "image":
             model, image = artifacts.image_model, artifacts.images[i]
+            side = -(-max(image.shape[1:]) // grid)
+            cut = parts == "superpixels"
             return ImageProbe(
                 model=model,
                 image=image,
                 reference=reference_images(image[None], model.bounds, reference)[0],
                 target=target,
-                side=-(-max(image.shape[1:]) // grid),
+                side=side,
                 batch_size=batch_size,
+                segments=superpixels(image, side=side, bounds=model.bounds) if cut else None,
             )
 
 

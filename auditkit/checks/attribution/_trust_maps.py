@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import final
 
 from auditkit.artifacts.base import Artifacts
-from auditkit.checks.attribution._probes import key_for, probe_of
+from auditkit.checks.attribution._probes import Parts, key_for, probe_of
 from auditkit.methods.saliency.catalogue import Effort, map_of
 from auditkit.methods.saliency.probes.base import Map, Probe
 from auditkit.methods.saliency.reference import Reference
@@ -44,6 +44,8 @@ class Explained:
         Images: cells along the longer side.
     reference : {"mean", "low", "middle", "high"}
         Images: what stands in for removed cells.
+    parts : {"cells", "superpixels"}
+        Images: what they are cut into.
     """
 
     artifacts: Artifacts
@@ -52,10 +54,13 @@ class Explained:
     effort: Effort
     grid: int
     reference: Reference
+    parts: Parts
 
     def probe(self) -> Probe:
         """Return a new probe; each remembers embeddings of the weights it met."""
-        return probe_of(self.artifacts, self.i, grid=self.grid, reference=self.reference)
+        return probe_of(
+            self.artifacts, self.i, grid=self.grid, reference=self.reference, parts=self.parts
+        )
 
     def key(self, purpose: str) -> Keys:
         """Return the key (1,) of what is drawn for this input."""

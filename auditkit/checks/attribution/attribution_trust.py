@@ -10,6 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
+from auditkit.checks.attribution._probes import PARTS, Parts
 from auditkit.checks.attribution._trust_cascade import STAGES, cascade
 from auditkit.checks.attribution._trust_gallery import examples
 from auditkit.checks.attribution._trust_location import location
@@ -63,9 +64,10 @@ class AttributionTrust(Check):
     methods : tuple of str
         Maps to make: some of "integrated-gradients", "occlusion", "gradient", "input-x-gradient",
         "smoothgrad", "expected-gradients" (images and tables), "deeplift", "lrp",
-        "guided-backprop", "gradcam", "gradcam++", "layercam" and "hirescam" (images),
-        "attention-rollout" and "gradient-weighted-attention" (transformers), "kernel-shap", "lime",
-        "shapley-sampling" and "rise". A model without gradients gets those that need none.
+        "guided-backprop", "gradcam", "gradcam++", "layercam", "hirescam" and "guided-gradcam"
+        (images), "attention-rollout" and "gradient-weighted-attention" (transformers),
+        "kernel-shap", "lime", "shapley-sampling" and "rise". A model without gradients gets those
+        that need none.
     steps : int
         Nodes of integrated gradients, at least 1.
     copies : int
@@ -75,6 +77,9 @@ class AttributionTrust(Check):
     grid : int
         Images: cells along the longer side, at least 2. Cells are removed as a whole, and maps are
         compared cell by cell. Texts are cut into tokens, rows into columns, graphs into nodes.
+    parts : {"cells", "superpixels"}
+        Images: what they are cut into. Superpixels follow the image's own edges; about as many are
+        made as there would be cells.
     reference : {"mean", "low", "middle", "high"}
         Images: what stands in for removed cells and where integrated gradients start. The image's
         own mean colour, or a fixed raw value: pixels of that value then score zero whatever the
@@ -144,6 +149,7 @@ class AttributionTrust(Check):
     copies: int = 16
     sets: int = 200
     grid: int = 8
+    parts: Parts = "cells"
     reference: Reference = "mean"
     deletion_steps: int = 10
     neighbours: int = 3
@@ -163,6 +169,11 @@ class AttributionTrust(Check):
             raise ConfigError(
                 f"attribution-trust: reference is {self.reference!r}, expected one of"
                 f" {', '.join(REFERENCES)}.{near_miss(self.reference, REFERENCES)}"
+            )
+        if self.parts not in PARTS:
+            raise ConfigError(
+                f"attribution-trust: parts is {self.parts!r}, expected one of {', '.join(PARTS)}."
+                f"{near_miss(self.parts, PARTS)}"
             )
         if not self.methods or len(set(self.methods)) < len(self.methods):
             raise ConfigError(
@@ -259,7 +270,7 @@ class AttributionTrust(Check):
         )
         return Explained(
             artifacts=artifacts, i=i, methods=methods, effort=effort,
-            grid=self.grid, reference=self.reference,
+            grid=self.grid, reference=self.reference, parts=self.parts,
         )  # fmt: skip
 
     def _numbers(

@@ -224,6 +224,15 @@ def _of_activations(kind: CamKind) -> Callable[[Probe, Effort], Map]:
     return make
 
 
+def _guided_gradcam(probe: Probe, effort: Effort) -> Map:
+    """Guided backpropagation where GradCAM points to (Selvaraju et al., 2017, section 3.2)."""
+    guided, cam = _guided_backprop(probe, effort), _of_activations("gradcam")(probe, effort)
+    unsuited = guided.unsuited or cam.unsuited
+    if unsuited:
+        return _none(probe, unsuited, signed=False)
+    return Map(guided.scores * cam.scores, signed=False)
+
+
 def _of_attention(
     method: Callable[[Attended], Tensor | Unsuited],
 ) -> Callable[[Probe, Effort], Map]:
@@ -280,6 +289,7 @@ METHODS: dict[str, Method] = {
     "gradcam++": Method(make=_of_activations("gradcam++"), promise="size", modalities=("image",)),
     "layercam": Method(make=_of_activations("layercam"), promise="size", modalities=("image",)),
     "hirescam": Method(make=_of_activations("hirescam"), promise="sign", modalities=("image",)),
+    "guided-gradcam": Method(make=_guided_gradcam, promise="size", modalities=("image",)),
     "attention-rollout": Method(
         make=_of_attention(attention_rollout), promise="size", modalities=("image", "text")
     ),

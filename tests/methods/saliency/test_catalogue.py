@@ -120,6 +120,16 @@ def test_every_map_sees_the_weights_and_leaves_the_model_as_it_was(kind: str):
     assert torch.equal(torch.random.get_rng_state(), drawn), "captum's draws are its own"
 
 
+def test_guided_gradcam_is_the_product_of_the_two():
+    probe = image_probe(small_cnn(), noise(1, 8, 8), side=2)
+    guided, cam, both = (
+        map_of(probe, one, effort()).scores
+        for one in ("guided-backprop", "gradcam", "guided-gradcam")
+    )
+    assert both.any()
+    assert np.allclose(both, guided * cam, rtol=1e-12)
+
+
 def _program(module: nn.Module) -> ImageClassifier:
     return ImageClassifier(module, classes=["a", "b", "c"], input_shape=(1, 8, 8))
 
@@ -144,7 +154,7 @@ def test_a_program_that_can_be_watched_gets_the_maps_of_the_network_it_was_made_
 def test_what_works_out_of_sight_is_refused_by_methods_with_rules_and_named(how: str):
     expected, found = _maps_of(_program(Written())), _maps_of(_program(OUT_OF_SIGHT[how]()))
     name = {"own function": "squashed", "hook on slopes": "backward_hook_function"}.get(how, "relu")
-    for method in ("deeplift", "lrp", "guided-backprop"):
+    for method in ("deeplift", "lrp", "guided-backprop", "guided-gradcam"):
         assert not expected[method].unsuited
         assert f" {name}" in found[method].unsuited.partition(", which")[0]
         assert np.isnan(found[method].scores).all()

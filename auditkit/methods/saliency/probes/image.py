@@ -1,4 +1,4 @@
-"""One image, cut into square cells."""
+"""One image, cut into square cells or into superpixels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from auditkit.methods.saliency.edges import edges
 from auditkit.methods.saliency.probes.base import Probe, floats
 from auditkit.models.classifier import ImageClassifier
 from auditkit.randomness import normal, uniform
-from auditkit.types import Bools, Floats, Keys
+from auditkit.types import Bools, Floats, Ints, Keys
 
 _NOISE = 0.01  # spread of what is added to guessed pixels, as in ROAD
 _NEAR = 0.02  # share of the range of a pixel by which a nearby image differs
@@ -25,7 +25,7 @@ _NEAR = 0.02  # share of the range of a pixel by which a nearby image differs
 @final
 @dataclass(frozen=True, kw_only=True)
 class ImageProbe(Probe):
-    """One image, cut into square cells.
+    """One image, cut into square cells or into superpixels.
 
     Parameters
     ----------
@@ -36,12 +36,14 @@ class ImageProbe(Probe):
     target : int
         The explained class.
     side : int
-        Side of a cell in pixels.
+        Side of a cell in pixels, or between the places where superpixels begin.
     batch_size : int
         Inputs per forward pass.
     noise : Tensor, optional
         (c, h, w) what is added to removed pixels that are guessed from the others. Without it they
         show the reference.
+    segments : ndarray, optional
+        (h, w) which part each pixel belongs to, where parts are not square cells.
     """
 
     parts: ClassVar[str] = "cells"
@@ -53,6 +55,7 @@ class ImageProbe(Probe):
     side: int
     batch_size: int
     noise: Tensor | None = None
+    segments: Ints | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -139,6 +142,8 @@ class ImageProbe(Probe):
 
     @cached_property
     def _cells(self) -> Tensor:
+        if self.segments is not None:
+            return torch.from_numpy(self.segments)
         _, height, width = self.image.shape
         return cells(height, width, self.side)
 
