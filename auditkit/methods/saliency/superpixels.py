@@ -30,6 +30,7 @@ def superpixels(image: Tensor, *, side: int, bounds: tuple[float, float]) -> Int
 
     Examples
     --------
+    >>> import torch
     >>> halves = torch.zeros(1, 2, 4)
     >>> halves[:, :, 1:] = 1.0
     >>> superpixels(halves, side=2, bounds=(0.0, 1.0)).tolist()
