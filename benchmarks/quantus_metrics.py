@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from copy import deepcopy
 from importlib.metadata import version
 
@@ -75,9 +76,22 @@ def slopes_of(model: nn.Module, inputs: object, targets: object, **_: object) ->
     return gradient(model, images, target).numpy().astype(np.float64)
 
 
-def line(name: str, ours: Sequence[float] | Array, theirs: Sequence[float] | Array) -> None:
-    a, b = (np.asarray(one, dtype=np.float64).ravel() for one in (ours, theirs))
-    print(f"| {name} | {a.mean():.5g} | {b.mean():.5g} | {np.abs(a - b).max():.1e} |")
+def line(name: str, ours: Callable[[], object], theirs: Callable[[], object]) -> None:
+    found: list[Array] = []
+    took: list[float] = []
+    for run in (ours, theirs):
+        start = time.perf_counter()
+        found.append(np.asarray(run(), dtype=np.float64).ravel())
+        took.append(time.perf_counter() - start)
+    a, b = found
+    TOTAL.append((took[0], took[1]))
+    print(
+        f"| {name} | {a.mean():.5g} | {b.mean():.5g} | {np.abs(a - b).max():.1e} |"
+        f" {took[0]:.3f} | {took[1]:.3f} | {took[1] / took[0]:.1f} |"
+    )
+
+
+TOTAL: list[tuple[float, float]] = []
 
 
 class Setting:
@@ -127,10 +141,16 @@ def localisation(one: Setting) -> None:
         ("relevance mass", relevance_mass, quantus.RelevanceMassAccuracy),
         ("relevance rank accuracy", relevance_rank_accuracy, quantus.RelevanceRankAccuracy),
     ):
-        line(name, [ours(*two) for two in pairs],
-             one.theirs(theirs(**plain), s_batch=one.masks))  # fmt: skip
-    hits = [float(mask.flat[np.abs(scores).argmax()]) for scores, mask in pairs]
-    line("pointing game", hits, one.theirs(quantus.PointingGame(**plain), s_batch=one.masks))
+        line(
+            name,
+            lambda ours=ours: [ours(*two) for two in pairs],
+            lambda theirs=theirs: one.theirs(theirs(**plain), s_batch=one.masks),
+        )
+    line(
+        "pointing game",
+        lambda: [float(mask.flat[np.abs(scores).argmax()]) for scores, mask in pairs],
+        lambda: one.theirs(quantus.PointingGame(**plain), s_batch=one.masks),
+    )
 
 
 def neighbourhood(one: Setting) -> None:
@@ -140,29 +160,42 @@ def neighbourhood(one: Setting) -> None:
         rng = np.random.default_rng(1)
         return lambda arr, **_: arr + rng.uniform(-0.02, 0.02, arr.shape)
 
-    move, shape = draws(), one.images.shape
+    shape = one.images.shape
     flat = one.images.reshape(len(one.images), -1)
-    moved = [move(arr=flat).reshape(shape) for _ in range(NEIGHBOURS)]
-    near = np.stack([explained(one.model, some, one.targets) for some in moved], axis=1)
-    ours = [max_sensitivity(*two) for two in zip(one.maps, near, strict=True)]
-    theirs = quantus.MaxSensitivity(
-        nr_samples=NEIGHBOURS, perturb_func=draws(), disable_warnings=True
-    )
-    line("max-sensitivity", ours, one.theirs(theirs))
 
-    before, after = one.logits(one.images), np.stack([one.logits(some) for some in moved], axis=1)
-    for name, explain in (("integrated gradients", explained), ("gradient", slopes_of)):
-        maps = explain(one.model, one.images, one.targets)
+    def neighbours() -> list[Array]:
+        move = draws()
+        return [move(arr=flat).reshape(shape) for _ in range(NEIGHBOURS)]
+
+    def sensitivity() -> list[float]:
+        near = [explained(one.model, some, one.targets) for some in neighbours()]
+        both = zip(one.maps, np.stack(near, axis=1), strict=True)
+        return [max_sensitivity(*two) for two in both]
+
+    def stability(explain: Callable[..., Array], maps: Array) -> list[float]:
+        moved = neighbours()
         near = np.stack([explain(one.model, some, one.targets) for some in moved], axis=1)
-        stable = quantus.RelativeOutputStability(
-            nr_samples=NEIGHBOURS, perturb_func=draws(), disable_warnings=True
-        )
-        found = np.asarray(one.theirs(stable, maps, explain))
-        ours = [
+        before = one.logits(one.images)
+        after = np.stack([one.logits(some) for some in moved], axis=1)
+        return [
             relative_output_stability(scores.ravel(), some.reshape(NEIGHBOURS, -1), *logits)
             for scores, some, *logits in zip(maps, near, before, after, strict=True)
         ]
-        line(f"relative output stability, {name}", ours, found)
+
+    settings = {"nr_samples": NEIGHBOURS, "disable_warnings": True}
+    line(
+        "max-sensitivity",
+        sensitivity,
+        lambda: one.theirs(quantus.MaxSensitivity(perturb_func=draws(), **settings)),
+    )
+    for name, explain in (("integrated gradients", explained), ("gradient", slopes_of)):
+        maps = explain(one.model, one.images, one.targets)
+        stable = quantus.RelativeOutputStability(perturb_func=draws(), **settings)
+        line(
+            f"relative output stability, {name}",
+            lambda explain=explain, maps=maps: stability(explain, maps),
+            lambda stable=stable, explain=explain, maps=maps: one.theirs(stable, maps, explain),
+        )
 
 
 def sets(one: Setting) -> None:
@@ -186,14 +219,21 @@ def sets(one: Setting) -> None:
             removed[i, k, chosen] = True
         np.random.uniform(size=count)  # noqa: NPY002 - Quantus draws these and does not use them
     flat = one.maps.reshape(count, -1)
-    fell = falls(removed)
-    ours = [set_correlation(flat[i], removed[i], fell[i]) for i in range(count)]
-    np.random.seed(0)  # noqa: NPY002
-    theirs = quantus.FaithfulnessCorrelation(
+
+    def correlations() -> list[float]:
+        fell = falls(removed)
+        return [set_correlation(flat[i], removed[i], fell[i]) for i in range(count)]
+
+    correlation = quantus.FaithfulnessCorrelation(
         nr_runs=SUBSETS, subset_size=SUBSET_SIZE, perturb_baseline="black", normalise=False,
         abs=False, return_aggregate=False, disable_warnings=True,
     )  # fmt: skip
-    line("faithfulness correlation", ours, one.theirs(theirs))
+
+    def peer() -> object:
+        np.random.seed(0)  # noqa: NPY002
+        return one.theirs(correlation)
+
+    line("faithfulness correlation", correlations, peer)
 
     side = one.images.shape[2]
     blocks = np.arange(side) // BLOCK
@@ -204,40 +244,56 @@ def sets(one: Setting) -> None:
         normalise=False, disable_warnings=True,
     )  # fmt: skip
     slopes = np.divide(one.maps, one.images, out=np.zeros_like(one.maps), where=one.images != 0)
-    found = one.theirs(theirs, slopes)  # it multiplies by the change itself
-    assert isinstance(found, list | np.ndarray)
-    for name, some in (("alone", alone), ("added up", np.cumsum(alone, axis=0) > 0)):
+
+    def infidelities(some: NDArray[np.bool_]) -> list[float]:
         fell = falls(np.broadcast_to(some, (count, *some.shape)))
-        ours = [infidelity(flat[i], some, fell[i]) for i in range(count)]
-        line(f"infidelity, blocks of 2x2 {name}", ours, found)
+        return [infidelity(flat[i], some, fell[i]) for i in range(count)]
+
+    for name, some in (("alone", alone), ("added up", np.cumsum(alone, axis=0) > 0)):
+        line(
+            f"infidelity, blocks of 2x2 {name}",
+            lambda some=some: infidelities(some),
+            lambda: one.theirs(theirs, slopes),  # it multiplies by the change itself
+        )
 
 
 def road(one: Setting) -> None:
     """Without noise, so that both guess the same; most relevant pixels first."""
     ties = 1e-9 * np.random.default_rng(2).random(one.maps.shape)  # both sort them their own way
-    kept = np.zeros((len(one.images), len(PERCENTAGES)))
-    farthest = 0.0
-    for i, (image, scores) in enumerate(zip(one.images, one.maps + ties, strict=True)):
+
+    def guesses(image: NDArray[np.float32], scores: Array) -> tuple[NDArray[np.bool_], Array]:
         order = deletion_order(scores.ravel())
         hidden = np.zeros((len(PERCENTAGES), scores.size), dtype=bool)
         for row, share in zip(hidden, PERCENTAGES, strict=True):
             row[order[: scores.size * share // 100]] = True
-        there = torch.from_numpy(image)
+        there, cut = torch.from_numpy(image), torch.from_numpy(hidden)
         guessed = noisy_linear_imputation(
-            there, torch.from_numpy(hidden).view(-1, *image.shape[1:]), torch.zeros_like(there)
-        ).numpy()
-        kept[i] = one.logits(guessed).argmax(axis=1) == one.targets[i]
-        for mine, row in zip(guessed, hidden, strict=True):
+            there, cut.view(-1, *image.shape[1:]), torch.zeros_like(there)
+        )
+        return hidden, guessed.numpy()
+
+    def accuracies() -> Array:
+        every = [guesses(*two)[1] for two in zip(one.images, one.maps + ties, strict=True)]
+        answers = one.logits(np.concatenate(every)).argmax(axis=1).reshape(len(every), -1)
+        return (answers == one.targets[:, None]).mean(axis=0)
+
+    farthest = 0.0
+    for image, scores in zip(one.images, one.maps + ties, strict=True):
+        for row, mine in zip(*guesses(image, scores), strict=True):
             places = np.flatnonzero(row)
             peer = quantus.perturb_func.noisy_linear_imputation(image, places, noise=0.0)
             farthest = max(farthest, float(np.abs(peer - mine).max()))
     theirs = quantus.ROAD(
         percentages=list(PERCENTAGES), noise=0.0, normalise=False, disable_warnings=True
     )
-    answer = one.theirs(theirs, one.maps + ties)
-    assert isinstance(answer, dict)
-    line("ROAD, accuracy at 10 to 90 %", kept.mean(axis=0), list(answer.values()))
-    print(f"| ROAD, largest difference of a guessed pixel | | | {farthest:.1e} |")
+
+    def curve() -> list[float]:
+        answer = one.theirs(theirs, one.maps + ties)
+        assert isinstance(answer, dict)
+        return list(answer.values())
+
+    line("ROAD, accuracy at 10 to 90 %", accuracies, curve)
+    print(f"| ROAD, largest difference of a guessed pixel | | | {farthest:.1e} | | | |")
 
 
 def randomisation(one: Setting) -> None:
@@ -246,19 +302,26 @@ def randomisation(one: Setting) -> None:
         similarity_func=quantus.similarity_func.correlation_spearman, layer_order="top_down",
         abs=True, normalise=False, seed=42, disable_warnings=True,
     )  # fmt: skip
-    answer = one.theirs(theirs)
-    assert isinstance(answer, dict)
+    order: list[str] = []
     wrapped = quantus.helpers.utils.get_wrapped_model(
         one.model, channel_first=True, softmax=False, device="cpu"
     )
-    ours: list[float] = []
-    found: list[float] = []
-    for name, network in wrapped.get_random_layer_generator(order="top_down", seed=42):
-        maps = np.abs(explained(network, one.images, one.targets))
-        pairs = zip(np.abs(one.maps), maps, strict=True)
-        ours += [rank_correlation(a.ravel(), b.ravel()) for a, b in pairs]
-        found += list(answer[name])
-    line("parameter randomisation, all layers", ours, found)
+
+    def similarities() -> list[float]:
+        found: list[float] = []
+        for name, network in wrapped.get_random_layer_generator(order="top_down", seed=42):
+            order.append(name)
+            maps = np.abs(explained(network, one.images, one.targets))
+            pairs = zip(np.abs(one.maps), maps, strict=True)
+            found += [rank_correlation(a.ravel(), b.ravel()) for a, b in pairs]
+        return found
+
+    def peer() -> list[float]:
+        answer = one.theirs(theirs)
+        assert isinstance(answer, dict)
+        return [value for name in order for value in answer[name]]
+
+    line("parameter randomisation, all layers", similarities, peer)
 
 
 def unsound(one: Setting) -> None:
@@ -300,9 +363,13 @@ def main() -> None:
     parser.add_argument("--inputs", type=int, default=32)
     one = Setting(parser.parse_args().inputs)
     print(f"Quantus {version('quantus')}, {len(one.images)} images of digits")
-    print("| metric | auditkit | Quantus | largest difference |\n|---|---|---|---|")
-    for part in (localisation, neighbourhood, sets, road, randomisation, unsound):
+    print("| metric | auditkit | Quantus | largest difference | s | s, Quantus | ratio |")
+    print("|---|---|---|---|---|---|---|")
+    for part in (localisation, neighbourhood, sets, road, randomisation):
         part(one)
+    ours, theirs = (sum(some) for some in zip(*TOTAL, strict=True))
+    print(f"\nall of them: {ours:.2f} s, Quantus {theirs:.2f} s, {theirs / ours:.1f} times as long")
+    unsound(one)
 
 
 if __name__ == "__main__":
