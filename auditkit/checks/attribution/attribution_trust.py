@@ -152,8 +152,8 @@ class AttributionTrust(Check):
     parts: Parts = "cells"
     reference: Reference = "mean"
     deletion_steps: int = 10
-    neighbours: int = 3
-    costly_inputs: int = 12
+    neighbours: int = 2
+    costly_inputs: int = 8
 
     def __post_init__(self) -> None:
         for name, least in (

@@ -304,10 +304,11 @@ def test_it_explains_at_most_so_many_inputs_and_says_so():
     subject = sound()
     outcome = measured(AttributionTrust(max_inputs=11, steps=2), subject)
     few = ("road_morf_gain", "road_lerf_gain", "cascading_similarity")
-    assert {one.n for one in outcome.findings if one.metric not in few} == {11}
+    some = (*few, "relative_output_stability")  # not where all inputs nearby are of another class
+    assert {one.n for one in outcome.findings if one.metric not in some} == {11}
     everything = measured(AttributionTrust(max_inputs=1000, steps=2), subject)
-    assert {one.n for one in everything.findings if one.metric not in few} == {40}
-    assert {one.n for one in everything.findings if one.metric in few} == {12}
+    assert {one.n for one in everything.findings if one.metric not in some} == {40}
+    assert {one.n for one in everything.findings if one.metric in few} == {8}
     other = measured(AttributionTrust(max_inputs=11, steps=2), subject, seed=1)
     assert values(other) != values(outcome)  # another seed draws other inputs
 
@@ -368,12 +369,12 @@ class Cornered(nn.Module):
 @pytest.mark.parametrize("kind", [Constant, Cornered])
 def test_maps_that_rank_nothing_are_undefined(kind: type[nn.Module]):
     model = ImageClassifier(kind(), classes=("0", "1"), input_shape=(1, 4, 4))
-    outcome = measured(CHECK, Subject(model, image_data(noise(12, 1, 4, 4), [0] * 12)))
+    outcome = measured(CHECK, Subject(model, image_data(noise(8, 1, 4, 4), [0] * 8)))
     for one in of_methods(outcome):
         assert one.value is None
         assert one.undefined is not None
-        assert "only 0 of 12" in one.undefined  # as many as the costly measures take
-        assert one.n == 12
+        assert "only 0 of 8" in one.undefined  # as many as the costly measures take
+        assert one.n == 8
     assert "worst" not in outcome.evidence
 
 
