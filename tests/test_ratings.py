@@ -98,6 +98,11 @@ def test_every_value_gets_its_own_word_in_the_order_of_the_findings() -> None:
     assert list(found.items()) == [("second", "good"), ("first", "bad")]
 
 
+def test_findings_about_a_slice_alone_get_no_word() -> None:
+    sliced = finding("gain", "map", 0.1, 0.2).model_copy(update={"slice": "old"})
+    assert words(sliced) == {}
+
+
 def test_other_checks_and_other_parameters_get_no_word() -> None:
     elsewhere = RATING.model_copy(update={"check": "other"})
     assert words(finding("gain", "map", 0.1, 0.2), rating=elsewhere) == {}

@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
+from tokenizers.pre_tokenizers import Digits, Sequence, Whitespace
 from torch import nn
 
 from auditkit.checks import other_model as others
@@ -142,6 +143,20 @@ def test_texts_are_compared_word_by_word(monkeypatch: pytest.MonkeyPatch) -> Non
     other = word_model(words, seed=2, kind=Attentive)
     unlike = measured(beside(monkeypatch, other), Subject(one, data))
     assert float(found(unlike, "map_similarity").value or 1) < 0.5
+
+
+def test_texts_that_the_other_model_cuts_otherwise_are_compared_by_their_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    words = [f"w{i}" for i in range(10)]
+    one = word_model(words, seed=1, kind=Attentive)
+    other = word_model(["w", *map(str, range(10))], seed=1, kind=Attentive)
+    other.tokenizer.pre_tokenizer = Sequence([Whitespace(), Digits(individual_digits=True)])  # type: ignore[assignment]
+    rng = np.random.default_rng(0)
+    data = text_data([" ".join(rng.permutation(words)[:7]) for _ in range(30)])
+    outcome = measured(beside(monkeypatch, other), Subject(one, data))
+    alike = found(outcome, "same_answer_share")
+    assert found(outcome, "map_similarity").n == round((alike.value or 0) * alike.n) > 2
 
 
 def test_tables_are_compared_too(monkeypatch: pytest.MonkeyPatch) -> None:

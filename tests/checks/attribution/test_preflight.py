@@ -164,6 +164,29 @@ def test_what_a_method_leaves_behind_is_named_counted_and_removed(
     assert "gradient: first._forward_hooks" in note(outcome)
 
 
+class Shifted(Written):
+    """Keeps a number in a plain attribute, where nobody looks for what was left behind."""
+
+    shift = 0.0
+
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(images) + self.shift
+
+
+def test_answers_that_explaining_changed_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = subject(Shifted())
+    method = METHODS["lrp"]
+
+    def push(probe: object, effort: object) -> catalogue.Map:
+        one.model.module.shift += 1  # type: ignore[operator]
+        return method.make(probe, effort)  # type: ignore[arg-type]
+
+    monkeypatch.setitem(METHODS, "lrp", catalogue.Method(make=push, promise="sign"))
+    outcome = measured(CHECK, one)
+    assert found(outcome, "changed_answer_share").value == 1
+    assert found(outcome, "left_behind_share").value == 0
+
+
 def test_tables_are_looked_at_too() -> None:
     outcome = measured(CHECK, table_subject())
     assert found(outcome, "changed_answer_share").value == 0
