@@ -8,7 +8,16 @@ from xml.etree import ElementTree
 
 import pytest
 
-from auditkit.findings import Bars, Curve, Heatmap, ImageExhibit, Matrix, TextExhibit
+from auditkit.findings import (
+    Bars,
+    Curve,
+    Heatmap,
+    ImageExhibit,
+    Matrix,
+    TextExhibit,
+    TextRow,
+    Token,
+)
 from auditkit.render.figures import figures_of, file_name
 from auditkit.result import Result
 from tests.render.hostile import hostile
@@ -93,3 +102,18 @@ def test_tokens_keep_their_order_their_spaces_and_their_weights() -> None:
             assert float(after.get("x", 0)) >= end - 1e-6
     weighed = sum(bool(one.weight) for one in row.tokens)
     assert len([one for one in root.iter(f"{SVG}path") if one.get("stroke-width")]) == weighed
+
+
+@pytest.mark.parametrize("texts", [["one", " two"], ["one ", "two"]])
+def test_a_space_before_or_behind_a_token_is_a_gap(texts: list[str]) -> None:
+    tokens = [Token(text=one, weight=0.5) for one in texts]
+    row = TextRow(id="t", caption="", tokens=tokens)
+    exhibit = TextExhibit(title="Texts", selection="random", rows=[row])
+    outcome = text_result().outcomes[0].model_copy(update={"evidence": {"it": exhibit}})
+    result = text_result().model_copy(update={"outcomes": [outcome]})
+    (svg,) = figures(result).values()
+    first, second = (
+        one for one in ElementTree.fromstring(svg).iter(f"{SVG}text") if one.get("textLength")
+    )
+    end = float(first.get("x", 0)) + float(first.get("textLength", 0))
+    assert float(second.get("x", 0)) - end == pytest.approx(8.4)
