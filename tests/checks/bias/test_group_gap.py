@@ -222,7 +222,7 @@ def test_many_classes_are_each_held_against_the_rest() -> None:
     assert "tpr/group=a" not in found
     table = outcome.evidence["classes-1"]
     assert isinstance(table, Table)
-    assert len(table.rows) == 3 * 3 * 2
+    assert len(table.rows) == 3 * 4 * 2
     assert table.rows[0][0] == "z"  # the widest gap first
     shares = [np.bincount(predicted[groups == g], minlength=3) / (groups == g).sum() for g in "ab"]
     distance = found["prediction_distance/group"]

@@ -1,0 +1,102 @@
+"""The intersections of sensitive columns, as columns of their own."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+
+from auditkit.checks.bias._groups import Grouping, groups_of
+from auditkit.data.dataset import Dataset
+from auditkit.types import Ints
+
+MOST_INTERSECTIONS = 12
+_NEEDS_QUOTES = re.compile(r'(^|\s)x(\s|$)|^"|^\s|\s$')
+
+
+class Crossings(NamedTuple):
+    """What is compared beside the columns themselves, and what is left out, as sentences."""
+
+    groupings: list[Grouping]
+    left_out: list[str]
+
+
+def crossings_of(data: Dataset, *, most_cells: int) -> Crossings:
+    """Return the pairs of sensitive columns that divide the inputs, and all of them together.
+
+    Parameters
+    ----------
+    data : Dataset
+        Without two sensitive columns of at least two groups there are none.
+    most_cells : int
+        Of an intersection with more cells the largest are kept; the others are said.
+    """
+    plain = [Grouping(name, *groups_of(name, data)) for name in data.sensitive]
+    plain = [one for one in plain if len(one.groups) > 1]
+    sets = list(combinations(plain, 2)) + ([tuple(plain)] if len(plain) > 2 else [])
+    taken = set(map(str, data.attributes.columns))
+    found, left_out = list[Grouping](), list[str]()
+    for members in sets[:MOST_INTERSECTIONS]:
+        one, what = _crossed(members, taken, most_cells)
+        found.append(one)
+        left_out += what
+    rest = [joined([one.name for one in members]) for members in sets[MOST_INTERSECTIONS:]]
+    if rest:
+        left_out.append(f"Not compared, more than {MOST_INTERSECTIONS}: {', '.join(rest)}.")
+    return Crossings(found, left_out)
+
+
+def joined(names: Sequence[str]) -> str:
+    """Return names with " x " between them; a name that could be misread stands in quotes.
+
+    Examples
+    --------
+    >>> joined(["sex", "race"]), joined(["a x b", "c"])
+    ('sex x race', '"a x b" x c')
+    """
+    quoted = [
+        json.dumps(name, ensure_ascii=False) if _NEEDS_QUOTES.search(name) else name
+        for name in names
+    ]
+    return " x ".join(quoted)
+
+
+def _crossed(
+    members: Sequence[Grouping], taken: set[str], most_cells: int
+) -> tuple[Grouping, list[str]]:
+    """Return the cells that hold inputs; the inputs of cells that are left out have code -1."""
+    name = joined([one.name for one in members])
+    while name in taken:  # a column of the data has that very name
+        name += " (intersection)"
+    codes, cells = _mixed(members)
+    sizes = np.bincount(codes)
+    kept = np.sort(np.argsort(-sizes, kind="stable")[:most_cells])
+    place = np.full(len(cells), -1)
+    place[kept] = np.arange(len(kept))
+    left_out: list[str] = []
+    if len(kept) < len(cells):
+        inputs = int(sizes.sum() - sizes[kept].sum())
+        left_out.append(
+            f"Of the {len(cells)} cells of {name} the {len(kept)} largest are compared"
+            f" (most_cells); the others hold {inputs} inputs."
+        )
+    names = [_cell(cell, members) for cell in cells[kept].tolist()]
+    return Grouping(name, place[codes], tuple(names), crossed=True), left_out
+
+
+def _mixed(members: Sequence[Grouping]) -> tuple[Ints, Ints]:
+    """Return each input's cell (n,), and per cell the groups that meet in it (cells, members)."""
+    codes, cells = np.zeros(len(members[0].codes), dtype=np.int64), np.zeros((1, 0), dtype=np.int64)
+    for one in members:
+        size = len(one.groups)
+        found, codes = np.unique(codes * size + one.codes, return_inverse=True)
+        cells = np.column_stack([cells[found // size], found % size])
+    return codes, cells
+
+
+def _cell(groups: Sequence[int], members: Sequence[Grouping]) -> str:
+    return joined([one.groups[group] for one, group in zip(members, groups, strict=True)])
