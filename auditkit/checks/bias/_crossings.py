@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from auditkit.checks.bias._groups import Grouping, groups_of
+from auditkit.checks.bias._groups import Grouping
 from auditkit.data.dataset import Dataset
 from auditkit.types import Ints
 
@@ -25,19 +25,20 @@ class Crossings(NamedTuple):
     left_out: list[str]
 
 
-def crossings_of(data: Dataset, *, most_cells: int) -> Crossings:
+def crossings_of(plain: Sequence[Grouping], data: Dataset, *, most_cells: int) -> Crossings:
     """Return the pairs of sensitive columns that divide the inputs, and all of them together.
 
     Parameters
     ----------
+    plain : sequence of Grouping
+        The columns that are compared.
     data : Dataset
         Without two sensitive columns of at least two groups there are none.
     most_cells : int
         Of an intersection with more cells the largest are kept; the others are said.
     """
-    plain = [Grouping(name, *groups_of(name, data)) for name in data.sensitive]
-    plain = [one for one in plain if len(one.groups) > 1]
-    sets = list(combinations(plain, 2)) + ([tuple(plain)] if len(plain) > 2 else [])
+    usable = [one for one in plain if one.name in data.sensitive and len(one.groups) > 1]
+    sets = list(combinations(usable, 2)) + ([tuple(usable)] if len(usable) > 2 else [])
     taken = set(map(str, data.attributes.columns))
     found, left_out = list[Grouping](), list[str]()
     for members in sets[:MOST_INTERSECTIONS]:

@@ -302,7 +302,7 @@ class GroupGap(Check):
         binary, score = len(data.classes) == 2, records["score"]
         scores = scores_of(score, data.labels == 1 if binary else records["correct"])
         plain = [Grouping(name, *groups_of(name, data)) for name in names_of(data)]
-        crossed, left_out = crossings_of(data, most_cells=self.most_cells)
+        crossed, left_out = crossings_of(plain, data, most_cells=self.most_cells)
         return [
             column_of(one, records["predicted"], scores, data) for one in [*plain, *crossed]
         ], left_out
