@@ -13,7 +13,7 @@ from scipy import stats
 from sklearn import metrics as sklearn
 from torch import Tensor, nn
 
-from auditkit.checks.base import Measured, NotApplicable
+from auditkit.checks.base import Context, Measured, NotApplicable, Records
 from auditkit.checks.bias.group_gap import GroupGap
 from auditkit.errors import ConfigError
 from auditkit.findings import Finding, Note, Table
@@ -649,6 +649,83 @@ def test_names_of_groups_may_be_anything() -> None:
     slices = {one.slice for one in outcome.findings if one.metric == "accuracy"}
     assert slices == {f"group={name}" for name in names}
     assert len({one.id for one in outcome.findings}) == len(outcome.findings)
+
+
+# --- error rates ---------------------------------------------------------------------------------
+
+RUNS = 500
+TPR, FPR = np.array([0.9, 0.9, 0.7]), np.array([0.1, 0.2, 0.3])
+
+
+def drawn(seed: int, tpr: np.ndarray, fpr: np.ndarray) -> Measured:
+    """Three groups with these rates, crossed with two sites that make no difference."""
+    rng, n = np.random.default_rng(seed), 600
+    group, site = np.repeat(np.arange(3), n // 3), np.tile([0, 1], n // 2)
+    labels = rng.integers(0, 2, n)
+    yes = rng.random(n) < np.where(labels == 1, tpr[group], fpr[group])
+    predicted = yes.astype(np.int64)
+    data = written(labels, predicted, group=group.astype(str), site=site.astype(str)).data
+    records = Records(
+        data.ids, predicted=predicted, correct=predicted == labels, score=np.where(yes, 0.8, 0.2)
+    )
+    outcome = GroupGap().summarise(records, Context(data=data, seed=seed))
+    assert isinstance(outcome, Measured)
+    return outcome
+
+
+@pytest.mark.slow
+def test_without_a_gap_alarms_stay_at_the_nominal_rate_over_the_whole_check() -> None:
+    """Alarms: some gap of the whole check is called; and, metric by metric, zero is excluded."""
+    alarms, excluded = 0, dict[str, int]()
+    for seed in range(RUNS):
+        outcome = drawn(seed, np.full(3, 0.8), np.full(3, 0.2))
+        note = outcome.evidence["multiplicity"]
+        assert isinstance(note, Note)
+        alarms += "None survives" not in note.text
+        for one in outcome.findings:
+            if one.metric.endswith(("_gap", "_difference")) and one.low is not None:
+                excluded[one.id] = excluded.get(one.id, 0) + (one.low > 0)
+    assert stats.binom.sf(alarms - 1, RUNS, 0.05) >= 0.01
+    assert alarms > 0  # the test could have called something
+    assert len(excluded) == 3 * 7
+    for missed in excluded.values():
+        assert stats.binom.sf(missed - 1, RUNS, 0.05) >= 0.01
+
+
+def planted() -> dict[str, float]:
+    """The truth about `drawn(seed, TPR, FPR)`: labels are even."""
+    selected = (TPR + FPR) / 2
+    ppv, missed = TPR / 2 / selected, (1 - TPR) / 2 / (1 - selected)
+    return {
+        "accuracy_gap": np.ptp((TPR + 1 - FPR) / 2),
+        "selection_rate_gap": np.ptp(selected),
+        "tpr_gap": np.ptp(TPR),
+        "fpr_gap": np.ptp(FPR),
+        "ppv_gap": np.ptp(ppv),
+        "equalized_odds_difference": max(np.ptp(TPR), np.ptp(FPR)),
+        "selection_rate_ratio": selected.min() / selected.max(),
+        "worst_group_accuracy": min(TPR.min(), 1 - FPR.max()),
+        "worst_group_ece": (
+            selected * np.abs(ppv - 0.8) + (1 - selected) * np.abs(missed - 0.2)
+        ).max(),
+        "score_gap": 0.6 * np.ptp(selected),
+    }
+
+
+@pytest.mark.slow
+def test_intervals_cover_planted_gaps_at_least_at_the_nominal_rate() -> None:
+    truth, missed = planted(), dict[str, int]()
+    for seed in range(RUNS):
+        for one in drawn(seed, TPR, FPR).findings:
+            metric = one.metric.removeprefix("intersection_")
+            if metric not in truth or one.slice == "site":
+                continue
+            low, high = interval(one)
+            is_out = not low - 1e-12 <= truth[metric] <= high + 1e-12
+            missed[one.id] = missed.get(one.id, 0) + is_out
+    assert len(missed) == 2 * len(truth)
+    for name, count in missed.items():
+        assert stats.binom.sf(count - 1, RUNS, 0.05) >= 0.01, name
 
 
 # --- the contract --------------------------------------------------------------------------------
