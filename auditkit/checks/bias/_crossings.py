@@ -42,9 +42,16 @@ def crossings_of(plain: Sequence[Grouping], data: Dataset, *, most_cells: int) -
     taken = set(map(str, data.attributes.columns))
     found, left_out = list[Grouping](), list[str]()
     for members in sets[:MOST_INTERSECTIONS]:
-        one, what = _crossed(members, taken, most_cells)
-        found.append(one)
-        left_out += what
+        crossed = _Crossed.of(members, taken)
+        if crossed.sizes.min() < data.min_cell:
+            left_out.append(
+                f"{crossed.name} is left out: one of its cells holds fewer than {data.min_cell}"
+                " inputs (--min-cell), and how many would follow from its columns."
+            )
+            continue
+        found.append(crossed.largest(most_cells))
+        if len(crossed.sizes) > most_cells:
+            left_out.append(crossed.beyond(most_cells))
     rest = [joined([one.name for one in members]) for members in sets[MOST_INTERSECTIONS:]]
     if rest:
         left_out.append(f"Not compared, more than {MOST_INTERSECTIONS}: {', '.join(rest)}.")
@@ -66,27 +73,41 @@ def joined(names: Sequence[str]) -> str:
     return " x ".join(quoted)
 
 
-def _crossed(
-    members: Sequence[Grouping], taken: set[str], most_cells: int
-) -> tuple[Grouping, list[str]]:
-    """Return the cells that hold inputs; the inputs of cells that are left out have code -1."""
-    name = joined([one.name for one in members])
-    while name in taken:  # a column of the data has that very name
-        name += " (intersection)"
-    codes, cells = _mixed(members)
-    sizes = np.bincount(codes)
-    kept = np.sort(np.argsort(-sizes, kind="stable")[:most_cells])
-    place = np.full(len(cells), -1)
-    place[kept] = np.arange(len(kept))
-    left_out: list[str] = []
-    if len(kept) < len(cells):
-        inputs = int(sizes.sum() - sizes[kept].sum())
-        left_out.append(
-            f"Of the {len(cells)} cells of {name} the {len(kept)} largest are compared"
+class _Crossed(NamedTuple):
+    """An intersection with all of its cells that hold inputs."""
+
+    name: str
+    members: Sequence[Grouping]
+    codes: Ints  # (n,) cell of each input
+    cells: Ints  # (c, members) groups that meet in each cell
+    sizes: Ints  # (c,)
+
+    @classmethod
+    def of(cls, members: Sequence[Grouping], taken: set[str]) -> _Crossed:
+        name = joined([one.name for one in members])
+        while name in taken:  # a column of the data has that very name
+            name += " (intersection)"
+        codes, cells = _mixed(members)
+        return cls(name, members, codes, cells, np.bincount(codes))
+
+    def largest(self, count: int) -> Grouping:
+        """Return the largest cells as groups; the inputs of the others have code -1."""
+        kept = self._largest(count)
+        place = np.full(len(self.sizes), -1)
+        place[kept] = np.arange(len(kept))
+        names = [_cell(cell, self.members) for cell in self.cells[kept].tolist()]
+        return Grouping(self.name, place[self.codes], tuple(names), crossed=True)
+
+    def beyond(self, count: int) -> str:
+        """Return what `largest` leaves out."""
+        inputs = int(self.sizes.sum() - self.sizes[self._largest(count)].sum())
+        return (
+            f"Of the {len(self.sizes)} cells of {self.name} the {count} largest are compared"
             f" (most_cells); the others hold {inputs} inputs."
         )
-    names = [_cell(cell, members) for cell in cells[kept].tolist()]
-    return Grouping(name, place[codes], tuple(names), crossed=True), left_out
+
+    def _largest(self, count: int) -> Ints:
+        return np.sort(np.argsort(-self.sizes, kind="stable")[:count])
 
 
 def _mixed(members: Sequence[Grouping]) -> tuple[Ints, Ints]:

@@ -507,8 +507,8 @@ class _Part:
                 float(shares.min() / shares.max()),
                 int(totals.sum()),
                 ratio_of_shares(hits, totals, level=self.level),
-                "log-newcombe" if len(hits) == 2 else "simultaneous",
-                [f"rates-{self.position}", "four-fifths"],
+                method="log-newcombe" if len(hits) == 2 else "simultaneous",
+                evidence=[f"rates-{self.position}", "four-fifths"],
             )
         ]
 

@@ -460,6 +460,20 @@ def test_of_too_many_cells_the_largest_are_kept_and_the_rest_is_said() -> None:
     assert "the others hold 40 inputs" in note.text
 
 
+def test_an_intersection_with_a_cell_that_must_not_be_told_is_left_out() -> None:
+    first = np.array(["a"] * 60 + ["b"] * 60)
+    second = np.array(["1"] * 57 + ["2"] * 3 + ["1"] * 30 + ["2"] * 30)
+    labels = np.tile([0, 1], 60)
+    subject = written(labels, labels, first=first, second=second)
+    for least, there in ((3, True), (4, False)):
+        data = dataclasses.replace(subject.data, min_cell=least)
+        outcome = measured(CHECK, Subject(subject.model, data))
+        assert any("intersection" in one.id for one in outcome.findings) == there
+        note = outcome.evidence["definitions"]
+        assert isinstance(note, Note)
+        assert ("first x second is left out" in note.text) != there
+
+
 def test_names_that_contain_the_sign_stay_apart() -> None:
     """'a x b' with 'c' is another cell than 'a' with 'b x c', and a column may have that name."""
     first = np.repeat(["a x b", "a", "a x b", "a"], 40)
