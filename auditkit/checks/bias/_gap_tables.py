@@ -22,7 +22,7 @@ from auditkit.types import Ints, Scalar
 
 HALF_WIDTH = 0.05  # small groups are told the n that gives a rate this interval
 CLASSES_SHOWN = 20
-NAMED = 12  # things in one sentence
+NAMED = 6  # things in one sentence
 FOUR_FIFTHS = 0.8
 
 
@@ -39,6 +39,7 @@ class Adjusted(NamedTuple):
 
     p: dict[tuple[str, str], float]
     note: Note
+    table: Table
 
 
 def adjusted(tested: list[Tested], alpha: float) -> Adjusted:
@@ -58,7 +59,15 @@ def adjusted(tested: list[Tested], alpha: float) -> Adjusted:
         " What a policy judges is corrected apart (Holm)."
     )
     keyed = {(one.what, one.where): p for one, p in zip(tested, p_values, strict=True)}
-    return Adjusted(keyed, Note(title="Which gaps are more than chance", text=text))
+    table = Table(
+        title="Every gap that was tested, the least likely by chance first",
+        columns=["gap", "by", "p", "adjusted p", f"more than chance at {alpha:.2g}"],
+        rows=[
+            [one.what, one.where, one.p, p, "yes" if p <= alpha else "no"]
+            for one, p in sorted(zip(tested, p_values, strict=True), key=lambda pair: pair[1])
+        ],
+    )
+    return Adjusted(keyed, Note(title="Which gaps are more than chance", text=text), table)
 
 
 def definitions(data: Dataset, columns: list[Column], left_out: list[str]) -> Note:
@@ -264,7 +273,7 @@ def small_groups_table(
     )
 
 
-def four_fifths(columns: list[tuple[str, Interval, float]]) -> Note:
+def four_fifths(columns: list[tuple[str, Interval, float]]) -> Table:
     """Return which ratios of selection rates keep the four-fifths rule.
 
     Parameters
@@ -272,18 +281,17 @@ def four_fifths(columns: list[tuple[str, Interval, float]]) -> Note:
     columns : list of (str, Interval, float)
         Name, interval and value of the ratio.
     """
-    sentences: list[str] = []
-    for name, (low, high), value in columns:
-        if high < FOUR_FIFTHS:
-            said = "is below 0.8, its whole interval too"
-        elif low >= FOUR_FIFTHS:
-            said = "keeps 0.8, its whole interval too"
-        else:
-            said = f"is {'below' if value < FOUR_FIFTHS else 'not below'} 0.8, but not surely"
-        sentences.append(f"{name}: {value:.2f} ({low:.2f} to {high:.2f}) {said}.")
-    return Note(
-        title="Four-fifths rule",
-        text="A rule of thumb from United States hiring guidelines: the smallest selection rate"
-        " should be at least 0.8 of the largest. It is no test and no proof either way. "
-        + " ".join(sentences),
+    return Table(
+        title="Four-fifths rule: the smallest selection rate should be at least 0.8 of the largest."
+        " A rule of thumb of United States hiring guidelines, no proof either way",
+        columns=["by", "ratio", "low", "high", "rule"],
+        rows=[[name, value, *ends, _rule(value, ends)] for name, ends, value in columns],
     )
+
+
+def _rule(value: float, ends: Interval) -> str:
+    if ends.high < FOUR_FIFTHS:
+        return "not kept"
+    if ends.low >= FOUR_FIFTHS:
+        return "kept"
+    return "not kept, but not surely" if value < FOUR_FIFTHS else "kept, but not surely"

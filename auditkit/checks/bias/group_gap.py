@@ -283,7 +283,7 @@ class GroupGap(Check):
         chance = adjusted(tested, 1 - context.level)
         evidence: dict[str, Evidence] = {"definitions": definitions(data, columns, left_out)}
         if tested:
-            evidence["multiplicity"] = chance.note
+            evidence |= {"multiplicity": chance.note, "tested": chance.table}
         if ratios := [one for part in parts for one in part.four_fifths()]:
             evidence["four-fifths"] = four_fifths(ratios)
         for part in parts:
