@@ -333,6 +333,12 @@ def _model_options(command: F) -> F:
 @click.option(
     "--max-inputs", type=click.IntRange(min=1), help="Random sample, stratified by label."
 )
+@click.option(
+    "--min-cell",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Privacy: say nothing about fewer than N inputs of a group.",
+)
 @click.option("--budget", callback=_duration, metavar="10m", help="Skip what would start later.")
 @click.option(
     "--check-timeout", callback=_duration, metavar="10m", help="Give up a check that takes longer."
@@ -489,7 +495,8 @@ def _policy(options: dict[str, Any]) -> Policy:
     from auditkit.policy import load_policy
 
     policy = load_policy(options["policy"], suite=options["suite"], checks=options["checks"])
-    given = {key: options[key] for key in ("max_inputs", "budget", "check_timeout", "seed")}
+    direct = ("max_inputs", "min_cell", "budget", "check_timeout", "seed")
+    given = {key: options[key] for key in direct}
     for option, check, name in _PARAMETERS:
         if options[option] is not None:
             known = given.get("parameters") or policy.parameters

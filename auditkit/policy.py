@@ -157,6 +157,7 @@ class Policy(_Strict):
     seed: int = 0
     level: float = Field(default=LEVEL, gt=0.5, lt=1)
     minimum_n: int = Field(default=20, ge=1)
+    min_cell: int | None = Field(default=None, ge=1)
 
     def judging_nothing(self) -> Policy:
         """Return the same selection without limits, ratings and required checks."""

@@ -21,13 +21,14 @@ FILE = "records.parquet"
 def write_records(folder: Path, data: Dataset, records: Mapping[str, Records]) -> RecordsFile:
     """Write `records.parquet` and return its name and hash.
 
-    Columns are `id`, `label`, `slice/<column>` and `<check>/<quantity>`.
+    Columns are `id`, `label`, `slice/<column>` and `<check>/<quantity>`. Where small cells are
+    suppressed there are no slices: crossed with labels and answers they would tell small cells.
     """
     columns: dict[str, pa.Array] = {
         "id": pa.array(data.ids),
         "label": pa.array([data.classes[i] for i in data.labels]),
     }
-    for name in data.attributes.columns:
+    for name in () if data.min_cell else data.attributes.columns:
         columns[f"slice/{name}"] = pa.array(data.attributes[name].astype(str).tolist())
     for check, one in records.items():
         assert one.ids == data.ids  # merged in the order of the plan's shards

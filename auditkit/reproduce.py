@@ -202,7 +202,13 @@ def _specification(result: Result, question: Question) -> SubjectSpec:
     model = _model_options(result, question)
     data = _data_options(result, question)
     policy = policy_of(result)
-    return SubjectSpec(model=model, data=data, max_inputs=policy.max_inputs, seed=policy.seed)
+    return SubjectSpec(
+        model=model,
+        data=data,
+        max_inputs=policy.max_inputs,
+        seed=policy.seed,
+        min_cell=policy.min_cell,
+    )
 
 
 def _model_options(result: Result, question: Question) -> ModelSpec:

@@ -27,6 +27,7 @@ from auditkit.models.classifier import Classifier
 from auditkit.models.load import ModelSpec
 from auditkit.plan import Plan, make_plan, outcome_of
 from auditkit.policy import Policy
+from auditkit.privacy import suppressed
 from auditkit.processes import over_time
 from auditkit.provenance import data_facts, model_facts, provenance_of, typed
 from auditkit.records import write_records
@@ -187,6 +188,7 @@ class _Run:
                 data=request.data,
                 max_inputs=self.policy.max_inputs,
                 seed=self.policy.seed,
+                min_cell=self.policy.min_cell,
             )
         )
         if self.subject.doubt is not None:
@@ -342,7 +344,8 @@ class _Run:
             return _errored(check, failure_of(error), seconds())
         if isinstance(summary, NotApplicable):
             return _inapplicable(check, summary, seconds())
-        return _measured(check, summary, records, seconds(), inputs)
+        finished = _measured(check, summary, records, seconds(), inputs)
+        return replace(finished, outcome=suppressed(finished.outcome, self.policy.min_cell))
 
     def _smaller(
         self, check: Check, what: _OutOfMemory, engine: Engine, execution: Execution

@@ -96,6 +96,7 @@ class State:
             "ids": hashlib.sha256("\n".join(subject.data.ids).encode()).hexdigest(),
             "seed": seed,
             "level": level,
+            "min_cell": subject.data.min_cell,
             "execution": execution.model_dump(),
         }
 

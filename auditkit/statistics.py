@@ -266,6 +266,131 @@ def gap_of_shares(
     return Interval(max(0.0, float(lows.max() - highs.min())), float(reach.max()))
 
 
+def ratio_of_shares(counts: Ints, totals: Ints, *, level: float = LEVEL) -> Interval:
+    """Return the interval of the smallest over the largest share of independent groups.
+
+    Two groups: Wilson limits put together by square-and-add on the logarithms, folded at one. More:
+    quotients of Clopper-Pearson limits that hold together, as in `gap_of_shares`.
+
+    Parameters
+    ----------
+    counts, totals : ndarray
+        Successes and inputs of each group (g,), at least two groups, every total at least 1, and
+        one success somewhere: nothing over nothing is undefined.
+
+    References
+    ----------
+    Zou and Donner, 2008, Statistics in Medicine 27, 1693-1702.
+
+    Examples
+    --------
+    >>> low, high = ratio_of_shares(np.array([60, 30]), np.array([100, 100]))
+    >>> round(low, 3), round(high, 3)
+    (0.354, 0.695)
+    """
+    groups, alpha = len(counts), 1 - level
+    if groups < 2 or not counts.any():
+        raise ValueError("a ratio needs two groups and one success")
+    if groups == 2:
+        (small, n1), (large, n2) = sorted(
+            zip(counts.tolist(), totals.tolist(), strict=True), key=lambda cell: cell[0] / cell[1]
+        )
+        low, high = _quotient(small, n1, large, n2, level)
+        return Interval(min(low, 1 / high), 1.0) if high > 1 else Interval(low, high)
+    lows, highs = _exact_limits(counts, totals, 1 - alpha / (2 * groups))
+    wide_lows, wide_highs = _exact_limits(counts, totals, 1 - alpha / 2)
+    reach = wide_lows[:, None] / wide_highs[None, :]
+    np.fill_diagonal(reach, 1.0)  # a group equals itself
+    top = float(lows.max())
+    return Interval(float(reach.min()), min(1.0, float(highs.min()) / top) if top > 0 else 1.0)
+
+
+def _quotient(count1: int, n1: int, count2: int, n2: int, level: float) -> Interval:
+    """Return the interval of share one over share two, of which the second is above zero."""
+    p1, p2 = count1 / n1, count2 / n2
+    l1, u1 = wilson(count1, n1, level=level)
+    l2, u2 = wilson(count2, n2, level=level)
+    if count1 == 0:
+        return Interval(0.0, u1 / l2)
+    down = math.hypot(math.log(p1 / l1), math.log(u2 / p2))
+    up = math.hypot(math.log(u1 / p1), math.log(p2 / l2))
+    return Interval(p1 / p2 * math.exp(-down), p1 / p2 * math.exp(up))
+
+
+def lowest_share(counts: Ints, totals: Ints, *, level: float = LEVEL) -> Interval:
+    """Return the interval of the lowest of several shares, its coverage at least `level`.
+
+    The high end belongs to whichever cell came out lowest, so all cells' limits must hold at once
+    (Bonferroni); the truly lowest cell is fixed, so the low end need not pay for that.
+
+    Parameters
+    ----------
+    counts, totals : ndarray
+        Successes and inputs of each cell (c,), at least one cell, every total at least 1.
+
+    Examples
+    --------
+    >>> low, high = lowest_share(np.array([90, 50]), np.array([100, 100]))
+    >>> round(low, 3), round(high, 3)
+    (0.398, 0.615)
+    """
+    lows, _ = _exact_limits(counts, totals, level)
+    _, highs = _exact_limits(counts, totals, 1 - (1 - level) / len(counts))
+    return Interval(float(lows.min()), float(highs.min()))
+
+
+def mean_limits(means: Floats, errors: Floats, *, level: float = LEVEL) -> tuple[Floats, Floats]:
+    """Return normal limits of means of values between 0 and 1, each (g,).
+
+    Parameters
+    ----------
+    means, errors : ndarray
+        (g,) means and their standard errors; see `standard_errors`.
+    """
+    half = normal_quantile(0.5 + level / 2) * errors
+    return np.maximum(0.0, means - half), np.minimum(1.0, means + half)
+
+
+def standard_errors(totals: Ints, means: Floats, squares: Floats) -> Floats:
+    """Return standard errors of means of values between 0 and 1, each from one more 0 and one 1.
+
+    The added values keep an interval its width where all values of a group are alike.
+
+    Parameters
+    ----------
+    totals, means, squares : ndarray
+        (g,) how many values, their mean, and the mean of their squares.
+    """
+    n = totals + 2
+    centre = (totals * means + 1) / n
+    variance = (totals * squares + 1) / n - centre**2
+    return np.sqrt(np.maximum(variance, 0.0) / totals)
+
+
+def gap_of_means(means: Floats, errors: Floats, *, level: float = LEVEL) -> Interval:
+    """Return the interval of the largest minus the smallest mean of independent groups.
+
+    As `gap_of_shares`: two groups by square-and-add, folded at zero; more by limits that hold
+    together.
+
+    Parameters
+    ----------
+    means, errors : ndarray
+        (g,) means of values between 0 and 1, and their standard errors; at least two groups.
+    """
+    groups, alpha = len(means), 1 - level
+    if groups < 2:
+        raise ValueError(f"a gap needs at least two groups, got {groups}")
+    if groups == 2:
+        gap, half = float(np.ptp(means)), normal_quantile(1 - alpha / 2) * math.hypot(*errors)
+        return Interval(max(0.0, gap - half), min(1.0, gap + half))
+    lows, highs = mean_limits(means, errors, level=1 - alpha / (2 * groups))
+    wide_lows, wide_highs = mean_limits(means, errors, level=1 - alpha / 2)
+    reach = wide_highs[:, None] - wide_lows[None, :]
+    np.fill_diagonal(reach, 0.0)
+    return Interval(max(0.0, float(lows.max() - highs.min())), float(reach.max()))
+
+
 def gap_of_differences(tables: Ints, *, level: float = LEVEL) -> Interval:
     """Return the interval of the largest minus the smallest paired difference of groups.
 
@@ -522,6 +647,28 @@ def holm(p_values: list[float], *, alpha: float) -> list[bool]:
             break
         rejected[i] = True
     return rejected
+
+
+def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
+    """Return adjusted p-values: calling those at most q lets a share of at most q be false calls.
+
+    Holds for independent and for positively dependent tests.
+
+    References
+    ----------
+    Benjamini and Hochberg, 1995, Journal of the Royal Statistical Society B 57, 289-300.
+
+    Examples
+    --------
+    >>> benjamini_hochberg([0.01, 0.04, 0.03, 0.5])
+    [0.04, 0.05333333333333334, 0.05333333333333334, 0.5]
+    """
+    order = sorted(range(len(p_values)), key=lambda i: -p_values[i])
+    adjusted, least = [1.0] * len(p_values), 1.0
+    for left_out, i in enumerate(order):
+        least = min(least, p_values[i] * len(p_values) / (len(p_values) - left_out))
+        adjusted[i] = least
+    return adjusted
 
 
 def n_needed_for_share(share: float, limit: float, n: int, *, level: float = LEVEL) -> int | None:

@@ -30,6 +30,7 @@ from auditkit.models.load import (
 from auditkit.models.preprocessing import doubt
 from auditkit.models.texts.choose import choose_wording, doubt_of_texts
 from auditkit.models.texts.load import reader_of
+from auditkit.privacy import coarsened
 from auditkit.result import Execution
 from auditkit.types import Floats
 
@@ -50,6 +51,7 @@ class SubjectSpec:
     data: DataSpec | None
     max_inputs: int | None
     seed: int
+    min_cell: int | None = None
 
 
 @final
@@ -191,6 +193,7 @@ def load_subject(spec: SubjectSpec) -> Subject:
         )
     if spec.max_inputs is not None:
         data = data.sample(spec.max_inputs, seed=spec.seed)
+    data = coarsened(data, spec.min_cell)
     return Subject(model, _with_note_on_cut_texts(model, data))
 
 

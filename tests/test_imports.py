@@ -20,7 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("explain", "records", "stored", "state", "engine", "convert", "provenance"),
     ("plan", "subject"),
     ("render", "init", "verdict", "ratings", "weighing", "checks"),
-    ("policy", "artifacts", "behaviour", "memory"),
+    ("policy", "artifacts", "behaviour", "memory", "privacy"),
     ("models", "data", "methods"),
     ("result",),
     ("findings",),

@@ -12,6 +12,7 @@ from scipy import stats
 
 from auditkit.statistics import (
     Interval,
+    benjamini_hochberg,
     binomial_p_above,
     binomial_p_below,
     bonferroni,
@@ -23,6 +24,8 @@ from auditkit.statistics import (
     gap_of_shares,
     gap_p,
     holm,
+    lowest_share,
+    mean_limits,
     mean_minus_share,
     mean_of_shares,
     median_interval,
@@ -35,6 +38,8 @@ from auditkit.statistics import (
     normal_tail,
     paired_difference,
     permutation_p,
+    ratio_of_shares,
+    standard_errors,
     wilson,
 )
 
@@ -617,3 +622,89 @@ def test_gap_of_means_of_constant_groups_is_exact() -> None:
 def test_gap_of_means_needs_two_groups_of_two(groups: list[int]) -> None:
     with pytest.raises(ValueError, match="at least two"):
         gap_of_means(np.arange(4.0), np.array(groups))
+
+
+# --- ratios, the lowest, means -------------------------------------------------------------------
+
+
+def ratio_misses(shares: tuple[float, ...], sizes: tuple[int, ...], runs: int) -> tuple[int, int]:
+    """How often the interval lies above and below the true ratio."""
+    rng, above, below = np.random.default_rng(8), 0, 0
+    totals, truth = np.resize(sizes, len(shares)), min(shares) / max(shares)
+    for _ in range(runs):
+        low, high = ratio_of_shares(rng.binomial(totals, shares), totals)
+        above, below = above + (low > truth + 1e-12), below + (high < truth - 1e-12)
+    return above, below
+
+
+@pytest.mark.parametrize("shares", [(0.5, 0.5), (0.6, 0.3), (0.3, 0.3, 0.3), (0.6, 0.5, 0.3)])
+def test_ratio_intervals_cover_the_true_ratio(shares: tuple[float, ...]) -> None:
+    assert stats.binom.sf(sum(ratio_misses(shares, (60,), 300)) - 1, 300, 0.05) >= 0.01
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shares", [(0.4, 0.4), (0.7, 0.35), (0.2, 0.1, 0.2), (0.5, 0.5, 0.5, 0.1)])
+@pytest.mark.parametrize("sizes", [(50,), (300, 60)])
+def test_ratio_intervals_cover_over_2000_repetitions(
+    shares: tuple[float, ...], sizes: tuple[int, ...]
+) -> None:
+    assert stats.binom.sf(sum(ratio_misses(shares, sizes, 2000)) - 1, 2000, 0.05) >= 0.01
+
+
+def test_a_ratio_with_nothing_is_zero_and_nothing_over_nothing_undefined() -> None:
+    low, high = ratio_of_shares(np.array([0, 20]), np.array([40, 40]))
+    assert low == 0
+    assert high == pytest.approx(wilson(0, 40).high / wilson(20, 40).low)
+    with pytest.raises(ValueError, match="one success"):
+        ratio_of_shares(np.array([0, 0]), np.array([40, 40]))
+
+
+def test_a_ratio_does_not_depend_on_the_order_of_groups() -> None:
+    counts, totals = np.array([30, 45, 20]), np.array([50, 60, 55])
+    assert ratio_of_shares(counts, totals) == ratio_of_shares(counts[::-1], totals[::-1])
+    assert ratio_of_shares(counts[:2], totals[:2]) == ratio_of_shares(counts[1::-1], totals[1::-1])
+
+
+@pytest.mark.parametrize("shares", [(0.8,) * 6, (0.9, 0.9, 0.5), (0.97, 0.95, 0.96)])
+def test_the_interval_of_the_lowest_share_covers_at_either_end(shares: tuple[float, ...]) -> None:
+    rng, totals = np.random.default_rng(9), np.full(len(shares), 40)
+    drawn = [lowest_share(rng.binomial(totals, shares), totals) for _ in range(400)]
+    for missed in (
+        sum(low > min(shares) for low, _ in drawn),
+        sum(high < min(shares) for _, high in drawn),
+    ):
+        assert stats.binom.sf(missed - 1, 400, 0.025) >= 0.01
+
+
+@pytest.mark.parametrize("second", [(2, 5), (4, 3)])
+@pytest.mark.parametrize("groups", [2, 4])
+def test_gaps_of_means_cover_the_true_gap(second: tuple[int, int], groups: int) -> None:
+    """Beta-distributed scores, all groups but the last alike."""
+    rng, missed = np.random.default_rng(10), 0
+    shapes = [(2, 5)] * (groups - 1) + [second]
+    truth = np.ptp([a / (a + b) for a, b in shapes])
+    for _ in range(300):
+        drawn = [rng.beta(a, b, size=50) for a, b in shapes]
+        means = np.array([one.mean() for one in drawn])
+        squares = np.array([(one**2).mean() for one in drawn])
+        errors = standard_errors(np.full(groups, 50), means, squares)
+        low, high = gap_of_means(means, errors)
+        missed += low > truth + 1e-12 or high < truth - 1e-12
+    assert stats.binom.sf(missed - 1, 300, 0.05) >= 0.01
+
+
+def test_standard_errors_count_one_more_of_each_end() -> None:
+    values = np.array([0.2, 0.4, 0.9])
+    error = standard_errors(
+        np.array([3]), np.array([values.mean()]), np.array([(values**2).mean()])
+    )
+    assert error[0] == pytest.approx(np.std([*values, 0, 1]) / np.sqrt(3))
+    low, high = mean_limits(np.array([0.5]), np.array([0.1]))
+    assert (low[0], high[0]) == pytest.approx((0.5 - 0.19599640, 0.5 + 0.19599640))
+    with pytest.raises(ValueError, match="two groups"):
+        gap_of_means(np.array([0.5]), np.array([0.1]))
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
+def test_benjamini_hochberg_equals_scipy(p_values: list[float]) -> None:
+    assert benjamini_hochberg(p_values) == pytest.approx(stats.false_discovery_control(p_values))

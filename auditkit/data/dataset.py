@@ -89,6 +89,8 @@ class Dataset:
         Graphs: what the first d numbers of a node stand for; see `data.graphs`.
     training_digests : frozenset of str, optional
         Digest of every training input (see `data.digest.input_digest`), where known.
+    min_cell : int
+        Nothing may be said of fewer inputs of a group; see `auditkit.privacy`.
     """
 
     name: str
@@ -108,6 +110,7 @@ class Dataset:
     training_digests: frozenset[str] | None = None
     available: int = 0  # inputs before sampling; 0 means all of them are here
     notes: tuple[str, ...] = ()
+    min_cell: int = 0
     rows: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The groups of a column, the rates that compare them, and how both are shown."""
+"""The groups of a column, and what the rates that compare them are called and made of."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import pandas as pd
 
 from auditkit.checks.base import NotApplicable
 from auditkit.data.dataset import Dataset, require_columns
-from auditkit.findings import Bar, Bars, Finding, Note, Table
-from auditkit.methods.metrics.groups import GroupCounts, Rates, count_groups
-from auditkit.statistics import Interval, clopper_pearson, n_for_half_width
-from auditkit.types import Better, Ints, Scalar
+from auditkit.methods.metrics.calibration import Reliability, reliability
+from auditkit.methods.metrics.groups import GroupCounts, Rates, count_groups, equal_mass_bins
+from auditkit.statistics import Interval
+from auditkit.types import Better, Bools, Floats, Ints
 
-Rate: TypeAlias = Literal["accuracy", "selection_rate", "tpr", "fpr"]
-OF_A_CLASS: tuple[Rate, ...] = ("selection_rate", "tpr", "fpr")  # they need a positive class
+Rate: TypeAlias = Literal["accuracy", "selection_rate", "tpr", "fpr", "fnr", "ppv"]
+OF_A_CLASS: tuple[Rate, ...] = ("selection_rate", "tpr", "fpr", "ppv")  # they need a positive class
+COMPARED: tuple[Rate, ...] = ("accuracy", *OF_A_CLASS)  # a gap in FNR is the gap in TPR
+SHOWN: tuple[Rate, ...] = ("accuracy", "selection_rate", "tpr", "fpr", "fnr", "ppv")
 MISSING = "(missing)"
-HALF_WIDTH = 0.05  # small groups are told the n that gives a rate this interval
-CLASSES_SHOWN = 20
 
 
 class Words(NamedTuple):
@@ -53,15 +53,58 @@ WORDS: dict[Rate, Words] = {
         "inputs not labelled positive",
         "lower",
     ),
+    "fnr": Words(
+        "false negative rate",
+        "Predictions of another class among the group's inputs labelled positive: one minus the"
+        " true positive rate, so that its gap is that one's.",
+        "inputs labelled positive",
+        "lower",
+    ),
+    "ppv": Words(
+        "positive predictive value",
+        "Inputs labelled positive among the group's predictions of the positive class.",
+        "predictions of the positive class",
+        "higher",
+    ),
 }
 
 
+class Grouping(NamedTuple):
+    """Which group each input belongs to (n,), and the groups' names; code -1 is left out."""
+
+    name: str
+    codes: Ints
+    groups: tuple[str, ...]
+    crossed: bool = False  # an intersection of columns
+
+
+class Scores(NamedTuple):
+    """What a model says of how likely something is, and whether it was so."""
+
+    values: Floats  # (n,) in [0, 1]
+    true: Bools  # (n,)
+    bins: Ints  # (n,) of about equal mass
+    bin_means: Floats  # (b,)
+
+
+class GroupScores(NamedTuple):
+    """The scores of g groups."""
+
+    means: Floats  # (g,); NaN without inputs
+    squares: Floats  # (g,) means of squares
+    binned: Ints  # (g, b)
+    bin_means: Floats  # (b,)
+    reliability: list[Reliability]  # (g,)
+
+
 class Column(NamedTuple):
-    """The groups of one column and what was counted in them."""
+    """The groups of one column or intersection, and what was counted in them."""
 
     name: str
     groups: tuple[str, ...]
     counts: GroupCounts
+    scores: GroupScores
+    crossed: bool
 
     def rates(self, rate: Rate, positive: int) -> Rates:
         """Return one rate of every group."""
@@ -74,11 +117,16 @@ class Column(NamedTuple):
                 return self.counts.tpr(positive)
             case "fpr":
                 return self.counts.fpr(positive)
+            case "fnr":
+                return self.counts.fnr(positive)
+            case "ppv":
+                return self.counts.ppv(positive)
 
 
 class Compared(NamedTuple):
-    """The groups whose denominator is large enough, for one positive class."""
+    """The groups whose denominator is large enough, for one rate and positive class."""
 
+    rate: Rate
     positive: int
     groups: Ints  # positions in the column's groups
     rates: Rates
@@ -90,12 +138,13 @@ class Compared(NamedTuple):
 
 
 class Gap(NamedTuple):
-    """One rate's gap: of the class where it is widest, with an interval over all classes."""
+    """The widest gap of some rates and classes, with an interval over all of them."""
 
     widest: Compared
     interval: Interval
     method: str
     p: float
+    mean: float  # over the classes compared
     classes: int  # classes that could be compared
 
 
@@ -103,7 +152,7 @@ def compare(column: Column, rate: Rate, positive: int, *, minimum_n: int) -> Com
     """Return the groups with at least `minimum_n` in the denominator, if there are two."""
     rates = column.rates(rate, positive)
     enough = np.flatnonzero(rates.totals >= minimum_n)
-    return Compared(positive, enough, rates.of(enough)) if len(enough) > 1 else None
+    return Compared(rate, positive, enough, rates.of(enough)) if len(enough) > 1 else None
 
 
 def names_of(data: Dataset) -> tuple[str, ...]:
@@ -134,13 +183,42 @@ def groups_of(name: str, data: Dataset) -> tuple[Ints, tuple[str, ...]]:
     return codes, tuple(map(str, names))
 
 
-def column_of(name: str, predicted: Ints, data: Dataset) -> Column:
+def scores_of(score: Floats, true: Bools) -> Scores:
+    """Return scores (n,) with what they are compared with."""
+    return Scores(score, true, *equal_mass_bins(score))
+
+
+def column_of(one: Grouping, predicted: Ints, scores: Scores, data: Dataset) -> Column:
     """Return the groups of a column and what was counted in them."""
-    codes, names = groups_of(name, data)
+    if (one.codes < 0).any():
+        kept = np.flatnonzero(one.codes >= 0)
+        one = one._replace(codes=one.codes[kept])
+        scores = scores._replace(
+            values=scores.values[kept], true=scores.true[kept], bins=scores.bins[kept]
+        )
+        predicted, labels = predicted[kept], data.labels[kept]
+    else:
+        labels = data.labels
     counts = count_groups(
-        codes, data.labels, predicted, groups=len(names), classes=len(data.classes)
+        one.codes, labels, predicted, groups=len(one.groups), classes=len(data.classes)
     )
-    return Column(name, names, counts)
+    return Column(one.name, one.groups, counts, _grouped(one, scores), one.crossed)
+
+
+def _grouped(one: Grouping, scores: Scores) -> GroupScores:
+    g, b = len(one.groups), len(scores.bin_means)
+    order = np.lexsort((scores.values, one.codes))  # sums in it do not depend on that of the inputs
+    codes, values, true = one.codes[order], scores.values[order], scores.true[order]
+    n = np.bincount(codes, minlength=g)
+    ends = np.cumsum(n).tolist()
+    parts = [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+    return GroupScores(
+        means=np.bincount(codes, weights=values, minlength=g) / n,
+        squares=np.bincount(codes, weights=values**2, minlength=g) / n,
+        binned=np.bincount(one.codes * b + scores.bins, minlength=g * b).reshape(g, b),
+        bin_means=scores.bin_means,
+        reliability=[reliability(values[part], true[part]) for part in parts],
+    )
 
 
 def positives(rate: Rate, data: Dataset) -> range:
@@ -148,140 +226,3 @@ def positives(rate: Rate, data: Dataset) -> range:
     if rate == "accuracy" or len(data.classes) == 2:
         return range(1, 2)
     return range(len(data.classes))
-
-
-# --- evidence ------------------------------------------------------------------------------------
-
-
-def definitions(data: Dataset, columns: list[Column]) -> Note:
-    """Return which groups are compared, and by which rates."""
-    names = ", ".join(names_of(data))
-    if data.sensitive:
-        which = f"Compared by the sensitive columns: {names}."
-    else:
-        which = f"No column is marked sensitive. Compared by every column: {names}."
-        if data.derived:
-            derived = ", ".join(data.derived)
-            which += f" Derived from the inputs themselves, not descriptions of people: {derived}."
-    alone = [column.name for column in columns if len(column.groups) == 1]
-    if alone:
-        which += f" Not compared, because all inputs belong to one group: {', '.join(alone)}."
-    if len(data.classes) == 2:
-        positive = f"The positive class is {data.classes[1]!r} (index 1)."
-    else:
-        positive = "Each class in turn is the positive one, against the rest."
-    rates = " ".join(f"{w.label.capitalize()}: {w.definition}" for w in WORDS.values())
-    return Note(title="Groups and rates", text=f"{which} {positive} {rates}")
-
-
-def bars(column: Column, rate: Rate, findings: list[Finding]) -> Bars:
-    """Return one rate of every group, with its interval."""
-    return Bars(
-        title=f"{WORDS[rate].label.capitalize()} by {column.name}",
-        value_label=WORDS[rate].label,
-        bars=[
-            Bar(label=group, value=one.value, low=one.low, high=one.high, n=one.n)
-            for group, one in zip(column.groups, findings, strict=True)
-        ],
-    )
-
-
-def _rate_rows(column: Column, rate: Rate, positive: int, level: float) -> list[list[Scalar]]:
-    """Return group, share, low, high, count and n; a share without a denominator is missing."""
-    rows: list[list[Scalar]] = []
-    hits, totals = column.rates(rate, positive)
-    for group, hit, total in zip(column.groups, hits.tolist(), totals.tolist(), strict=True):
-        share = hit / total if total else None
-        low, high = clopper_pearson(hit, total, level=level) if total else (None, None)
-        rows.append([group, share, low, high, hit, total])
-    return rows
-
-
-def rates_table(column: Column, rates: list[Rate], data: Dataset, level: float) -> Table:
-    """Return the rates of every group."""
-    positive = f"; positive class {data.classes[1]!r}" if len(data.classes) == 2 else ""
-    return Table(
-        title=f"Rates by {column.name}{positive}",
-        columns=["rate", "group", "share", "low", "high", "count", "n"],
-        rows=[
-            [WORDS[rate].label, *row]
-            for rate in rates
-            for row in _rate_rows(column, rate, 1, level)
-        ],
-    )
-
-
-def classes_table(column: Column, data: Dataset, *, minimum_n: int, level: float) -> Table:
-    """Return the rates of each class against the rest, the class with the widest gap first."""
-
-    def widest(positive: int) -> float:
-        found = [compare(column, rate, positive, minimum_n=minimum_n) for rate in OF_A_CLASS]
-        return max((one.gap for one in found if one), default=0.0)
-
-    order = sorted(range(len(data.classes)), key=lambda c: -widest(c))
-    shown = order[:CLASSES_SHOWN]
-    return Table(
-        title=f"Rates by {column.name} of each class against the rest, widest gap first:"
-        f" {len(shown)} of {len(order)} classes",
-        columns=["class", "rate", "group", "share", "low", "high", "count", "n"],
-        rows=[
-            [data.classes[c], WORDS[rate].label, *row]
-            for c in shown
-            for rate in OF_A_CLASS
-            for row in _rate_rows(column, rate, c, level)
-        ],
-    )
-
-
-def gaps_table(column: Column, gaps: dict[Rate, Gap | None], data: Dataset) -> Table:
-    """Return the gaps with the groups at their two ends and those left out."""
-    return Table(
-        title=f"Gaps by {column.name}",
-        columns=[
-            "rate", "class", "gap", "low", "high", "p", "highest", "lowest", "left out (small)",
-            "classes compared",
-        ],
-        rows=[
-            [WORDS[rate].label, *_gap_row(column, rate, gap, data)] for rate, gap in gaps.items()
-        ],
-    )  # fmt: skip
-
-
-def _gap_row(column: Column, rate: Rate, gap: Gap | None, data: Dataset) -> list[Scalar]:
-    if gap is None:
-        return [None, None, None, None, None, None, None, ", ".join(column.groups), 0]
-    one = gap.widest
-    highest, lowest = one.groups[one.rates.shares.argmax()], one.groups[one.rates.shares.argmin()]
-    left_out = [name for g, name in enumerate(column.groups) if g not in one.groups]
-    return [
-        "all" if rate == "accuracy" else data.classes[one.positive],
-        one.gap,
-        gap.interval.low,
-        gap.interval.high,
-        gap.p,
-        column.groups[highest] if one.gap else "(equal)",
-        column.groups[lowest] if one.gap else "(equal)",
-        ", ".join(left_out),
-        gap.classes,
-    ]
-
-
-def small_groups_table(columns: list[Column], rates: list[Rate], minimum_n: int) -> Table | None:
-    """Return the groups below `minimum_n` with the n they would need, if there are any."""
-    rows: list[list[Scalar]] = []
-    for column in columns:
-        for rate in rates:
-            hits, totals = column.rates(rate, 1)
-            for g in np.flatnonzero(totals < minimum_n):
-                share = (hits[g] + 2) / (totals[g] + 4)  # a guess that is never 0 or 1
-                needed = n_for_half_width(float(share), HALF_WIDTH)
-                rows.append(
-                    [column.name, column.groups[g], WORDS[rate].label, int(totals[g]), needed]
-                )
-    if not rows:
-        return None
-    return Table(
-        title=f"Groups with fewer than {minimum_n} in a rate's denominator: left out of its gap",
-        columns=["column", "group", "rate", "n", f"n for an interval of +-{HALF_WIDTH}"],
-        rows=rows,
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -122,6 +123,41 @@ def error_interval(
     """
     rng = np.random.Generator(np.random.PCG64(seed))
     tail = (1 - level) / 2
+    total, signed = _noise(table, rng, simulations)
+    return _with_noise(table, float(np.quantile(total, 1 - tail)), signed, tail)
+
+
+def errors_of_groups(
+    tables: Sequence[Reliability], *, seed: int, level: float = LEVEL, simulations: int = 1000
+) -> tuple[list[Interval], Interval]:
+    """Return an interval for the error of each group, and one for the largest of them.
+
+    The group that came out worst was picked, so the low end of the largest error asks that the low
+    ends of all groups hold at once: the noise of every group, measured in its own quantile, is
+    below one common multiple. The high end need not pay for that: the truly worst group is fixed.
+
+    Parameters
+    ----------
+    tables : sequence of Reliability
+        One per group, at least one.
+    """
+    rng = np.random.Generator(np.random.PCG64(seed))
+    tail = (1 - level) / 2
+    each: list[Interval] = []
+    scaled, reach = np.zeros(simulations), np.empty(len(tables))
+    for i, table in enumerate(tables):
+        total, signed = _noise(table, rng, simulations)
+        reach[i] = np.quantile(total, 1 - tail)
+        each.append(_with_noise(table, float(reach[i]), signed, tail))
+        scaled = np.maximum(scaled, total / reach[i])
+    common = max(1.0, float(np.quantile(scaled, 1 - tail)))
+    observed = np.array([table.error for table in tables])
+    low = max(0.0, float((observed - common * reach).max()))
+    return each, Interval(low, max(high for _, high in each))
+
+
+def _noise(table: Reliability, rng: np.random.Generator, simulations: int) -> tuple[Floats, Floats]:
+    """Return the summed and the signed noise of the bins' gaps, each (simulations,)."""
     count, n = table.count, int(table.count.sum())
     share = (table.hits + 2) / (count + 4)
     cells = np.concatenate([count * share, count * (1 - share)]) / n  # (2b,)
@@ -129,9 +165,12 @@ def error_interval(
     right, size = drawn[:, 0], drawn.sum(axis=1)  # (r, b)
     noise = (right - table.confidence * size - count * (share - table.confidence)) / n
     signed = noise @ np.where(table.accuracy < table.confidence, -1.0, 1.0)  # (r,)
-    below = np.quantile(np.abs(noise).sum(axis=1), 1 - tail)
-    above = max(np.quantile(signed, 1 - tail), -np.quantile(signed, tail))
-    return Interval(max(0.0, table.error - float(below)), min(1.0, table.error + float(above)))
+    return np.abs(noise).sum(axis=1), signed
+
+
+def _with_noise(table: Reliability, below: float, signed: Floats, tail: float) -> Interval:
+    above = max(float(np.quantile(signed, 1 - tail)), -float(np.quantile(signed, tail)))
+    return Interval(max(0.0, table.error - below), min(1.0, table.error + above))
 
 
 def _bin_of(confidence: Floats, bins: int) -> Ints:

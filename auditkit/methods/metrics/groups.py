@@ -58,6 +58,14 @@ class GroupCounts:
         wrong = self.predicted[:, positive] - self.hits[:, positive]
         return Rates(wrong, self.n - self.labels[:, positive])
 
+    def fnr(self, positive: int) -> Rates:
+        """Return other predictions among inputs that are positive."""
+        return Rates(self.labels[:, positive] - self.hits[:, positive], self.labels[:, positive])
+
+    def ppv(self, positive: int) -> Rates:
+        """Return inputs that are positive among those predicted so."""
+        return Rates(self.hits[:, positive], self.predicted[:, positive])
+
 
 def count_groups(
     codes: Ints, labels: Ints, predicted: Ints, *, groups: int, classes: int
@@ -181,3 +189,46 @@ def _permuted(counts: Ints, size: int, rng: np.random.Generator) -> Ints:
             left = left - drawn[:, g, c]
         room = room - drawn[:, :, c]
     return drawn
+
+
+def equal_mass_bins(scores: Floats, *, bins: int = 20) -> tuple[Ints, Floats]:
+    """Return the bin of each score (n,) and the mean score of each bin (b,).
+
+    Bins hold about equally many inputs, wherever the scores lie; equal scores share a bin.
+
+    Parameters
+    ----------
+    scores : ndarray
+        (n,) finite numbers.
+    """
+    ordered = np.sort(scores)  # sums in this order do not depend on that of the inputs
+    cuts = np.unique(np.quantile(ordered, np.arange(1, bins) / bins))
+    starts = np.unique(np.searchsorted(ordered, cuts))
+    starts = np.concatenate([[0], starts[(starts > 0) & (starts < len(ordered))]])
+    means = np.add.reduceat(ordered, starts) / np.diff(starts, append=len(ordered))
+    return np.searchsorted(ordered[starts], scores, side="right") - 1, means
+
+
+def means_p(counts: Ints, values: Floats, *, seed: int, permutations: int = 2000) -> float:
+    """Return the permutation p-value of "all groups have the same mean score".
+
+    Scores come as counts of a few values, so that tables are drawn instead of inputs; the statistic
+    is the largest minus the smallest mean. The test is exact for the scores so rounded.
+
+    Parameters
+    ----------
+    counts : ndarray
+        (g, b) inputs of each group with each value; no group is empty.
+    values : ndarray
+        (b,) the values.
+    """
+    rng = np.random.Generator(np.random.PCG64(seed))
+    totals = counts.sum(axis=1)
+    observed = float(np.ptp(counts @ values / totals))
+    piece = max(1, 2_000_000 // counts.size)  # at most 16 MB at a time
+    hits = 0
+    for start in range(0, permutations, piece):
+        drawn = _permuted(counts, min(piece, permutations - start), rng)
+        gaps = np.ptp(drawn @ values / totals, axis=1)
+        hits += int(np.count_nonzero(gaps >= observed - 1e-12))
+    return (1 + hits) / (1 + permutations)

@@ -13,7 +13,7 @@ from scipy import stats
 from sklearn import metrics as sklearn
 from torch import Tensor, nn
 
-from auditkit.checks.base import Measured, NotApplicable
+from auditkit.checks.base import Context, Measured, NotApplicable, Records
 from auditkit.checks.bias.group_gap import GroupGap
 from auditkit.errors import ConfigError
 from auditkit.findings import Finding, Note, Table
@@ -222,7 +222,7 @@ def test_many_classes_are_each_held_against_the_rest() -> None:
     assert "tpr/group=a" not in found
     table = outcome.evidence["classes-1"]
     assert isinstance(table, Table)
-    assert len(table.rows) == 3 * 3 * 2
+    assert len(table.rows) == 3 * 4 * 2
     assert table.rows[0][0] == "z"  # the widest gap first
     shares = [np.bincount(predicted[groups == g], minlength=3) / (groups == g).sum() for g in "ab"]
     distance = found["prediction_distance/group"]
@@ -247,6 +247,294 @@ def test_intervals_of_many_classes_hold_together() -> None:
     lows = [newcombe(max(pair), 300, min(pair), 300, level=level).low for pair in counts]
     highs = [newcombe(max(pair), 300, min(pair), 300).high for pair in counts]
     assert interval(found["selection_rate_gap/group"]) == pytest.approx((max(lows), max(highs)))
+
+
+# --- further metrics -----------------------------------------------------------------------------
+
+
+def scored(scores: np.ndarray, labels: np.ndarray, **columns: list[str] | np.ndarray) -> Subject:
+    """A model of two classes whose probability of the second is written down."""
+    images = torch.from_numpy(np.log(np.column_stack([1 - scores, scores]))).float()
+    model = ImageClassifier(ByPixels(), classes=("no", "yes"), input_shape=(1, 1, 2))
+    data = image_data(
+        images[:, None, None],
+        torch.from_numpy(labels),
+        classes=("no", "yes"),
+        attributes={name: list(column) for name, column in columns.items()},
+        sensitive=tuple(columns),
+    )
+    return Subject(model, data)
+
+
+def table_of(outcome: Measured, key: str) -> list[dict[str, object]]:
+    table = outcome.evidence[key]
+    assert isinstance(table, Table)
+    return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+
+
+def test_further_metrics_equal_fairlearn_where_definitions_agree() -> None:
+    groups, labels, predicted = three_groups()
+    found = values(measured(CHECK, written(labels, predicted, group=groups)))
+    frame = fairlearn.MetricFrame(
+        metrics={
+            "fnr": fairlearn.false_negative_rate,
+            "ppv": sklearn.precision_score,
+        },
+        y_true=labels,
+        y_pred=predicted,
+        sensitive_features=groups,
+    )
+    for metric in ("fnr", "ppv"):
+        for group in "abc":
+            assert found[f"{metric}/group={group}"] == pytest.approx(
+                frame.by_group.loc[group, metric]
+            )
+    assert found["ppv_gap/group"] == pytest.approx(frame.difference()["ppv"])
+    assert found["tpr_gap/group"] == pytest.approx(frame.difference()["fnr"])
+    assert found["equalized_odds_difference/group"] == pytest.approx(
+        fairlearn.equalized_odds_difference(labels, predicted, sensitive_features=groups)
+    )
+    assert found["selection_rate_ratio/group"] == pytest.approx(
+        fairlearn.demographic_parity_ratio(labels, predicted, sensitive_features=groups)
+    )
+
+
+def test_scores_and_calibration_are_of_the_positive_class() -> None:
+    """Group a is scored as it is, group b is always said 0.9 while half of it is positive."""
+    rng = np.random.default_rng(3)
+    groups = np.repeat(["a", "b"], 400)
+    scores = np.where(groups == "a", rng.choice([0.25, 0.75], size=800), 0.9)
+    labels = (rng.random(800) < np.where(groups == "a", scores, 0.5)).astype(np.int64)
+    outcome = measured(CHECK, scored(scores, labels, group=groups))
+    found = by_id(outcome)
+    means = [scores[groups == g].mean() for g in "ab"]
+    assert found["mean_score/group=a"].value == pytest.approx(means[0], abs=1e-6)
+    low, high = interval(found["mean_score/group=b"])  # all scores alike: no certainty of that
+    assert high - low > 0.005
+    assert found["score_gap/group"].value == pytest.approx(means[1] - means[0], abs=1e-6)
+    assert found["score_gap_p/group"].value == 1 / 501
+    off = labels[groups == "b"].mean() - 0.9
+    assert found["ece/group=b"].value == pytest.approx(abs(off), abs=1e-6)
+    assert interval(found["ece/group=a"])[0] == 0
+    assert interval(found["ece/group=b"])[0] > 0.3
+    worst = found["worst_group_ece/group"]
+    assert worst.value == found["ece/group=b"].value
+    assert worst.n == 400
+    assert 0.3 < interval(worst)[0] <= interval(found["ece/group=b"])[0] + 0.02
+
+
+def test_the_score_gap_is_none_where_scores_are_alike() -> None:
+    rng = np.random.default_rng(4)
+    subject = scored(
+        rng.uniform(0.01, 0.99, 600), rng.integers(0, 2, 600), group=np.repeat(["a", "b", "c"], 200)
+    )
+    found = by_id(measured(CHECK, subject))
+    assert found["score_gap_p/group"].value > 0.05  # type: ignore[operator]
+    assert interval(found["score_gap/group"])[0] == 0
+
+
+def test_worst_group_accuracy_is_of_a_label_within_a_group() -> None:
+    """Both groups are right on three in four, but b on only half of its positives."""
+    groups = np.repeat(["a", "b"], 80)
+    labels = np.tile([0, 1], 80)
+    predicted = labels.copy()
+    flip = np.flatnonzero((groups == "b") & (labels == 1))[:20]
+    predicted[flip] = 0
+    predicted[np.flatnonzero(groups == "a")[:20]] ^= 1
+    outcome = measured(CHECK, written(labels, predicted, group=groups))
+    found = by_id(outcome)
+    assert found["accuracy_gap/group"].value == 0
+    worst = found["worst_group_accuracy/group"]
+    assert worst.value == 0.5
+    assert worst.n == 40
+    assert interval(worst)[0] == pytest.approx(clopper_pearson(20, 40).low)
+    assert interval(worst)[1] == pytest.approx(clopper_pearson(20, 40, level=1 - 0.05 / 4).high)
+    first = table_of(outcome, "worst-1")[0]
+    assert (first["group"], first["label"], first["accuracy"]) == ("b", "yes", 0.5)
+
+
+def test_nobody_selected_has_no_ratio_and_equalised_odds_need_both_rates() -> None:
+    groups, labels = np.repeat(["a", "b"], 60), np.zeros(120, dtype=np.int64)
+    found = by_id(measured(CHECK, written(labels, labels, group=groups)))
+    ratio = found["selection_rate_ratio/group"]
+    assert ratio.undefined == "no group has a prediction of the positive class"
+    assert found["equalized_odds_difference/group"].undefined is not None  # TPR has no denominator
+    assert found["ppv/group=a"].undefined == "the group has no predictions of the positive class"
+
+
+def test_equalised_odds_take_the_wider_of_two_gaps_and_pay_for_both() -> None:
+    groups = np.repeat(["a", "b"], 100)
+    labels = np.tile([0, 1], 100)
+    predicted = np.where((groups == "b") & (np.arange(200) % 4 == 1), 0, labels)
+    found = by_id(measured(CHECK, written(labels, predicted, group=groups)))
+    odds = found["equalized_odds_difference/group"]
+    assert odds.value == found["tpr_gap/group"].value == 0.5
+    assert interval(odds) == pytest.approx(
+        (newcombe(50, 50, 25, 50, level=0.975).low, newcombe(50, 50, 25, 50).high)
+    )
+    assert found["equalized_odds_difference_p/group"].value == pytest.approx(2 / 501)
+
+
+@pytest.mark.parametrize(
+    ("second", "said"),
+    [
+        (20, "not kept"),
+        (98, "kept"),
+        (85, "kept, but not surely"),
+        (75, "not kept, but not surely"),
+    ],
+)
+def test_the_four_fifths_rule_is_told_with_its_interval(second: int, said: str) -> None:
+    groups = np.repeat(["a", "b"], 120)
+    predicted = np.concatenate([np.arange(120) < 100, np.arange(120) < second]).astype(np.int64)
+    outcome = measured(CHECK, written(predicted, predicted, group=groups))
+    (row,) = table_of(outcome, "four-fifths")
+    assert (row["by"], row["rule"]) == ("group", said)
+    assert values(outcome)["selection_rate_ratio/group"] == pytest.approx(second / 100)
+
+
+# --- intersections -------------------------------------------------------------------------------
+
+
+def crossed_only(seed: int = 0) -> Subject:
+    """Neither column alone shows the gap: women of site 1 and men of site 2 are served worse."""
+    rng = np.random.default_rng(seed)
+    sex, site = rng.choice(["f", "m"], 800), rng.choice(["1", "2"], 800)
+    labels = rng.integers(0, 2, 800)
+    worse = (sex == "f") == (site == "1")
+    predicted = np.where(rng.random(800) < np.where(worse, 0.35, 0.05), 1 - labels, labels)
+    return written(labels, predicted, sex=sex, site=site)
+
+
+def test_an_intersection_shows_what_its_columns_hide() -> None:
+    outcome = measured(CHECK, crossed_only())
+    found = by_id(outcome)
+    assert interval(found["accuracy_gap/sex"])[0] == 0
+    assert interval(found["accuracy_gap/site"])[0] == 0
+    gap = found["intersection_accuracy_gap/sex%20x%20site"]
+    assert interval(gap)[0] > 0.1
+    assert gap.n == 800
+    cells = [one for one in found if one.startswith("accuracy/sex%20x%20site=")]
+    assert len(cells) == 4
+    assert sum(found[one].n for one in cells) == 800
+    note = outcome.evidence["multiplicity"]
+    assert isinstance(note, Note)
+    assert "accuracy gap by sex x site (adjusted p" in note.text
+    assert "accuracy gap by sex (" not in note.text
+
+
+def test_pairs_and_all_columns_are_crossed_but_only_sensitive_ones() -> None:
+    rng = np.random.default_rng(5)
+    labels = rng.integers(0, 2, 400)
+    a, b, c = (rng.choice(["1", "2"], 400) for _ in range(3))
+    subject = written(labels, labels, a=a, b=b, c=c)
+    slices = {one.slice for one in measured(CHECK, subject).findings if "_accuracy_gap" in one.id}
+    assert {one for one in slices if " x " in one} == {"a x b", "a x c", "b x c", "a x b x c"}
+    plain = dataclasses.replace(subject.data, sensitive=("a",))
+    again = measured(CHECK, Subject(subject.model, plain))
+    assert not any("intersection" in one.id for one in again.findings)
+
+
+def test_small_cells_stand_in_the_tables_with_the_n_they_need() -> None:
+    first = np.array(["a"] * 60 + ["b"] * 60)
+    second = np.array(["1"] * 57 + ["2"] * 3 + ["1"] * 30 + ["2"] * 30)
+    labels = np.tile([0, 1], 60)
+    outcome = measured(CHECK, written(labels, labels, first=first, second=second))
+    found = by_id(outcome)
+    assert "accuracy/first%20x%20second=a%20x%202" not in found
+    assert found["intersection_accuracy_gap/first%20x%20second"].n == 117
+    small = [row for row in table_of(outcome, "small-groups") if row["group"] == "a x 2"]
+    assert [(row["rate"], row["n"]) for row in small] == [("accuracy", 3)]
+    rates = [row for row in table_of(outcome, "rates-3") if row["group"] == "a x 2"]
+    assert len(rates) == 6
+    assert table_of(outcome, "gaps-3")[0]["left out (small)"] == "a x 2"
+
+
+def test_of_too_many_cells_the_largest_are_kept_and_the_rest_is_said() -> None:
+    rng = np.random.default_rng(6)
+    first = np.array(["a"] * 200 + [f"r{i}" for i in range(40)])
+    second = rng.choice(["1", "2"], 240)
+    labels = rng.integers(0, 2, 240)
+    subject = written(labels, labels, first=first, second=second)
+    outcome = measured(GroupGap(permutations=100, most_cells=2), subject)
+    assert by_id(outcome)["intersection_accuracy_gap/first%20x%20second"].n == 200
+    note = outcome.evidence["definitions"]
+    assert isinstance(note, Note)
+    assert "Of the 42 cells of first x second the 2 largest are compared" in note.text
+    assert "the others hold 40 inputs" in note.text
+
+
+def test_an_intersection_with_a_cell_that_must_not_be_told_is_left_out() -> None:
+    first = np.array(["a"] * 60 + ["b"] * 60)
+    second = np.array(["1"] * 57 + ["2"] * 3 + ["1"] * 30 + ["2"] * 30)
+    labels = np.tile([0, 1], 60)
+    subject = written(labels, labels, first=first, second=second)
+    for least, there in ((3, True), (4, False)):
+        data = dataclasses.replace(subject.data, min_cell=least)
+        outcome = measured(CHECK, Subject(subject.model, data))
+        assert any("intersection" in one.id for one in outcome.findings) == there
+        note = outcome.evidence["definitions"]
+        assert isinstance(note, Note)
+        assert ("first x second is left out" in note.text) != there
+
+
+def test_names_that_contain_the_sign_stay_apart() -> None:
+    """'a x b' with 'c' is another cell than 'a' with 'b x c', and a column may have that name."""
+    first = np.repeat(["a x b", "a", "a x b", "a"], 40)
+    second = np.repeat(["c", "b x c", "b x c", "c"], 40)
+    labels = np.tile([0, 1], 80)
+    third = {"u x v": np.tile(["1", "2"], 80)}
+    outcome = measured(CHECK, written(labels, labels, u=first, v=second, **third))  # type: ignore[arg-type]
+    assert len({one.id for one in outcome.findings}) == len(outcome.findings)
+    cells = {
+        one.slice
+        for one in outcome.findings
+        if one.metric == "accuracy" and one.slice.startswith("u x v (intersection)=")
+    }
+    assert cells == {
+        'u x v (intersection)="a x b" x c',
+        'u x v (intersection)="a x b" x "b x c"',
+        "u x v (intersection)=a x c",
+        'u x v (intersection)=a x "b x c"',
+    }
+
+
+# --- many tests ----------------------------------------------------------------------------------
+
+
+def test_adjusted_p_values_are_those_of_scipy_over_the_whole_check() -> None:
+    outcome = measured(CHECK, crossed_only())
+    p = {one.id: one.value for one in outcome.findings if one.unit == "p" and one.value is not None}
+    adjusted = dict(zip(p, stats.false_discovery_control(list(p.values())), strict=True))
+    shown = {
+        (row["rate"], i): row["adjusted p"]
+        for i in (1, 2, 3)
+        for row in table_of(outcome, f"gaps-{i}")
+    }
+    for i, where in enumerate(("/sex", "/site", "/sex%20x%20site"), 1):
+        prefix = "intersection_" if i == 3 else ""
+        assert shown["accuracy", i] == pytest.approx(
+            adjusted[f"group-gap/{prefix}accuracy_gap_p{where}"]
+        )
+        assert shown["equalised odds", i] == pytest.approx(
+            adjusted[f"group-gap/{prefix}equalized_odds_difference_p{where}"]
+        )
+    note = outcome.evidence["multiplicity"]
+    assert isinstance(note, Note)
+    assert f"{len(p)} gaps were tested" in note.text
+    called = sum(one <= 0.05 for one in adjusted.values())
+    assert f"{called} are larger" in note.text
+    rows = table_of(outcome, "tested")
+    assert [row["adjusted p"] for row in rows] == pytest.approx(sorted(adjusted.values()))
+    key = "more than chance at 0.05"
+    assert [row[key] for row in rows] == ["yes"] * called + ["no"] * (len(rows) - called)
+
+
+def test_without_a_gap_none_survives() -> None:
+    outcome = measured(CHECK, sound())
+    note = outcome.evidence["multiplicity"]
+    assert isinstance(note, Note)
+    assert "None survives." in note.text
 
 
 # --- groups that are odd -------------------------------------------------------------------------
@@ -341,6 +629,41 @@ def test_sensitive_columns_alone_or_else_all_and_derived_ones_are_named() -> Non
         assert "positive class is 'yes'" in note.text
 
 
+def test_a_column_that_equals_the_label_has_no_gap_in_rates_by_label() -> None:
+    groups = np.repeat(["bad", "good"], 60)
+    labels = (groups == "good").astype(np.int64)
+    predicted = np.where(np.arange(120) % 10 == 0, 1 - labels, labels)
+    found = by_id(measured(CHECK, written(labels, predicted, group=groups)))
+    assert found["tpr/group=bad"].undefined == "the group has no inputs labelled positive"
+    assert found["fpr/group=good"].undefined == "the group has no inputs not labelled positive"
+    for metric in ("tpr_gap", "fpr_gap", "equalized_odds_difference"):
+        assert found[f"{metric}/group"].value is None
+        assert "fewer than two groups" in str(found[f"{metric}/group"].undefined)
+    assert found["selection_rate_gap/group"].value == pytest.approx(0.8)
+    assert found["worst_group_accuracy/group"].value == pytest.approx(0.9)
+    assert found["accuracy_gap/group"].value == 0
+
+
+def test_a_thousand_groups_are_all_there() -> None:
+    rng = np.random.default_rng(7)
+    groups = np.array([f"g{i:04d}" for i in rng.integers(0, 1000, 6000)])
+    groups[:60] = "large"
+    labels = rng.integers(0, 2, 6000)
+    predicted = np.where(rng.random(6000) < 0.1, 1 - labels, labels)
+    outcome = measured(GroupGap(permutations=100), written(labels, predicted, group=groups))
+    found = by_id(outcome)
+    names = set(groups.tolist())
+    assert {one.slice for one in outcome.findings if one.metric == "accuracy"} == {
+        f"group={name}" for name in names
+    }
+    assert sum(one.n for one in outcome.findings if one.metric == "accuracy") == 6000
+    assert found["accuracy_gap/group"].value is None  # one group alone is large enough
+    small = {row["group"] for row in table_of(outcome, "small-groups")}
+    assert small - {"large"} == names - {"large"}
+    left_out = table_of(outcome, "gaps-1")[0]["left out (small)"]
+    assert str(left_out).endswith(f"and {len(names) - 6} more")
+
+
 def test_names_of_groups_may_be_anything() -> None:
     names = ['<b>& "x"</b>', "a/b=c", "é 语"]
     groups = np.repeat(names, 30)
@@ -349,6 +672,83 @@ def test_names_of_groups_may_be_anything() -> None:
     slices = {one.slice for one in outcome.findings if one.metric == "accuracy"}
     assert slices == {f"group={name}" for name in names}
     assert len({one.id for one in outcome.findings}) == len(outcome.findings)
+
+
+# --- error rates ---------------------------------------------------------------------------------
+
+RUNS = 500
+TPR, FPR = np.array([0.9, 0.9, 0.7]), np.array([0.1, 0.2, 0.3])
+
+
+def drawn(seed: int, tpr: np.ndarray, fpr: np.ndarray) -> Measured:
+    """Three groups with these rates, crossed with two sites that make no difference."""
+    rng, n = np.random.default_rng(seed), 600
+    group, site = np.repeat(np.arange(3), n // 3), np.tile([0, 1], n // 2)
+    labels = rng.integers(0, 2, n)
+    yes = rng.random(n) < np.where(labels == 1, tpr[group], fpr[group])
+    predicted = yes.astype(np.int64)
+    data = written(labels, predicted, group=group.astype(str), site=site.astype(str)).data
+    records = Records(
+        data.ids, predicted=predicted, correct=predicted == labels, score=np.where(yes, 0.8, 0.2)
+    )
+    outcome = GroupGap().summarise(records, Context(data=data, seed=seed))
+    assert isinstance(outcome, Measured)
+    return outcome
+
+
+@pytest.mark.slow
+def test_without_a_gap_alarms_stay_at_the_nominal_rate_over_the_whole_check() -> None:
+    """Alarms: some gap of the whole check is called; and, metric by metric, zero is excluded."""
+    alarms, excluded = 0, dict[str, int]()
+    for seed in range(RUNS):
+        outcome = drawn(seed, np.full(3, 0.8), np.full(3, 0.2))
+        note = outcome.evidence["multiplicity"]
+        assert isinstance(note, Note)
+        alarms += "None survives" not in note.text
+        for one in outcome.findings:
+            if one.metric.endswith(("_gap", "_difference")) and one.low is not None:
+                excluded[one.id] = excluded.get(one.id, 0) + (one.low > 0)
+    assert stats.binom.sf(alarms - 1, RUNS, 0.05) >= 0.01
+    assert alarms > 0  # the test could have called something
+    assert len(excluded) == 3 * 7
+    for missed in excluded.values():
+        assert stats.binom.sf(missed - 1, RUNS, 0.05) >= 0.01
+
+
+def planted() -> dict[str, float]:
+    """The truth about `drawn(seed, TPR, FPR)`: labels are even."""
+    selected = (TPR + FPR) / 2
+    ppv, missed = TPR / 2 / selected, (1 - TPR) / 2 / (1 - selected)
+    return {
+        "accuracy_gap": np.ptp((TPR + 1 - FPR) / 2),
+        "selection_rate_gap": np.ptp(selected),
+        "tpr_gap": np.ptp(TPR),
+        "fpr_gap": np.ptp(FPR),
+        "ppv_gap": np.ptp(ppv),
+        "equalized_odds_difference": max(np.ptp(TPR), np.ptp(FPR)),
+        "selection_rate_ratio": selected.min() / selected.max(),
+        "worst_group_accuracy": min(TPR.min(), 1 - FPR.max()),
+        "worst_group_ece": (
+            selected * np.abs(ppv - 0.8) + (1 - selected) * np.abs(missed - 0.2)
+        ).max(),
+        "score_gap": 0.6 * np.ptp(selected),
+    }
+
+
+@pytest.mark.slow
+def test_intervals_cover_planted_gaps_at_least_at_the_nominal_rate() -> None:
+    truth, missed = planted(), dict[str, int]()
+    for seed in range(RUNS):
+        for one in drawn(seed, TPR, FPR).findings:
+            metric = one.metric.removeprefix("intersection_")
+            if metric not in truth or one.slice == "site":
+                continue
+            low, high = interval(one)
+            is_out = not low - 1e-12 <= truth[metric] <= high + 1e-12
+            missed[one.id] = missed.get(one.id, 0) + is_out
+    assert len(missed) == 2 * len(truth)
+    for name, count in missed.items():
+        assert stats.binom.sf(count - 1, RUNS, 0.05) >= 0.01, name
 
 
 # --- the contract --------------------------------------------------------------------------------

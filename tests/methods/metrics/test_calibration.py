@@ -10,7 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from auditkit.methods.metrics.calibration import error_interval, null_errors, reliability
+from auditkit.methods.metrics.calibration import (
+    error_interval,
+    errors_of_groups,
+    null_errors,
+    reliability,
+)
 
 steady = settings(deadline=None, derandomize=True)
 
@@ -171,3 +176,47 @@ def test_the_interval_covers_a_calibrated_model() -> None:
 def test_the_interval_covers_at_least_nominally(confidences: str, model: str, n: int) -> None:
     above, below = misses(confidences, model, n, 500)
     assert stats.binom.sf(above + below - 1, 500, 0.05) >= 0.01
+
+
+# --- groups --------------------------------------------------------------------------------------
+
+
+def worst_misses(off: tuple[float, ...], sizes: tuple[int, ...], runs: int) -> tuple[int, int]:
+    """How often the interval of the worst group's error lies above and below the true one."""
+    rng, above, below = np.random.default_rng(13), 0, 0
+    truth = max(map(abs, off))
+    for seed in range(runs):
+        tables = []
+        for wrong, size in zip(off, np.resize(sizes, len(off)), strict=True):
+            scores = rng.choice([0.3, 0.5, 0.7], size)
+            tables.append(reliability(scores, rng.random(size) < scores + wrong))
+        each, worst = errors_of_groups(tables, seed=seed, simulations=400)
+        observed = max(table.error for table in tables)
+        assert worst.low <= observed <= worst.high
+        assert worst.low <= max(low for low, _ in each)
+        above, below = above + (worst.low > truth + 1e-12), below + (worst.high < truth - 1e-12)
+    return above, below
+
+
+@pytest.mark.parametrize("off", [(0.0,) * 6, (0.0, 0.2), (0.1, -0.1, 0.1)])
+def test_the_interval_of_the_worst_group_covers(off: tuple[float, ...]) -> None:
+    for missed in worst_misses(off, (80,), 100):
+        assert stats.binom.sf(missed - 1, 100, 0.025) >= 0.01
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("off", [(0.0,) * 12, (0.0, 0.25), (0.1,) * 8, (0.2, 0.0, 0.0, 0.0)])
+@pytest.mark.parametrize("sizes", [(30,), (400, 40)])
+def test_the_interval_of_the_worst_group_covers_at_either_end(
+    off: tuple[float, ...], sizes: tuple[int, ...]
+) -> None:
+    for missed in worst_misses(off, sizes, 500):
+        assert stats.binom.sf(missed - 1, 500, 0.025) >= 0.01
+
+
+def test_the_worst_of_one_group_is_that_group() -> None:
+    table = reliability(np.full(50, 0.9), np.arange(50) % 2 == 0)
+    (only,), worst = errors_of_groups([table], seed=0)
+    assert worst == pytest.approx(only)
+    assert only == pytest.approx(error_interval(table, seed=1), abs=0.02)
+    assert worst.low > 0.2  # a stub that says "anything" fails here

@@ -13,8 +13,11 @@ from auditkit.methods.metrics.groups import (
     count_groups,
     distance_interval,
     distance_p,
+    equal_mass_bins,
     largest_distance,
+    means_p,
 )
+from auditkit.statistics import permutation_p
 
 steady = settings(deadline=None, derandomize=True)
 
@@ -35,6 +38,8 @@ def test_rates_equal_masking_by_hand(seed: int, k: int, g: int) -> None:
                 "selection_rate": (p == c, np.ones_like(y, dtype=bool)),
                 "tpr": (p == c, y == c),
                 "fpr": (p == c, y != c),
+                "fnr": (p != c, y == c),
+                "ppv": (y == c, p == c),
             }
             for name, (hit, among) in by_hand.items():
                 rates = getattr(counts, name)(c)
@@ -129,3 +134,55 @@ def test_the_interval_of_the_distance_tells_a_gap_from_none() -> None:
     low, high = distance_interval(np.array([[50, 50, 0], [10, 50, 40]]), seed=0)
     assert low > 0.1  # observed: .4
     assert high == pytest.approx(0.4 + 1.96 * np.sqrt(2 * 0.25 / 100), abs=1e-4)
+
+
+# --- scores --------------------------------------------------------------------------------------
+
+
+@steady
+@given(seed=st.integers(0, 999), n=st.integers(1, 200), levels=st.sampled_from([1, 3, 10**6]))
+def test_bins_hold_about_equally_many_and_keep_equal_scores_together(
+    seed: int, n: int, levels: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    scores = rng.integers(0, levels, n) / levels
+    index, means = equal_mass_bins(scores, bins=5)
+    for i, mean in enumerate(means):
+        assert scores[index == i].mean() == pytest.approx(mean)
+    assert (np.diff(means) > 0).all()
+    order = np.argsort(scores, kind="stable")
+    assert (np.diff(index[order]) >= 0).all()
+    for score in set(scores.tolist()):
+        assert len(set(index[scores == score].tolist())) == 1
+    if levels > n * n:
+        assert np.bincount(index).max() <= n / 5 + 2
+
+
+def test_means_p_equals_permuting_inputs() -> None:
+    rng = np.random.default_rng(11)
+    groups, values = rng.integers(0, 3, 60), np.array([0.1, 0.4, 0.8])
+    levels = rng.choice(3, 60, p=[0.5, 0.3, 0.2])
+    levels[groups == 2] = np.maximum(levels[groups == 2], 1)
+    counts = np.zeros((3, 3), dtype=np.int64)
+    np.add.at(counts, (groups, levels), 1)
+
+    def gap(labels: np.ndarray) -> float:
+        return float(np.ptp([values[levels[labels == g]].mean() for g in range(3)]))
+
+    rows = permutation_p(gap, groups, seed=1, permutations=4000)
+    drawn = means_p(counts, values, seed=2, permutations=4000)
+    assert 0 < rows < 0.2
+    assert drawn == pytest.approx(rows, abs=0.02)
+
+
+def test_means_p_keeps_its_level() -> None:
+    rng, values = np.random.default_rng(12), np.linspace(0.1, 0.9, 5)
+    p = np.array(
+        [
+            means_p(rng.multinomial([50, 30, 20], [0.2] * 5), values, seed=i, permutations=199)
+            for i in range(150)
+        ]
+    )
+    for alpha in (0.05, 0.5):
+        assert stats.binom.sf((p <= alpha).sum() - 1, 150, alpha) >= 0.01
+    assert (p <= 0.5).mean() > 0.3
