@@ -367,10 +367,11 @@ def standard_errors(totals: Ints, means: Floats, squares: Floats) -> Floats:
     return np.sqrt(np.maximum(variance, 0.0) / totals)
 
 
-def gap_of_means(means: Floats, errors: Floats, *, level: float = LEVEL) -> Interval:
+def gap_of_bounded_means(means: Floats, errors: Floats, *, level: float = LEVEL) -> Interval:
     """Return the interval of the largest minus the smallest mean of independent groups.
 
-    As `gap_of_shares`: two groups by square-and-add, folded at zero; more by limits that hold
+    For values between 0 and 1, of which sums alone are known; see `gap_of_means`. As
+    `gap_of_shares`: two groups by square-and-add, folded at zero; more by limits that hold
     together.
 
     Parameters

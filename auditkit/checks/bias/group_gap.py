@@ -58,7 +58,7 @@ from auditkit.models.classifier import Classifier
 from auditkit.statistics import (
     Interval,
     bonferroni,
-    gap_of_means,
+    gap_of_bounded_means,
     gap_of_shares,
     gap_p,
     lowest_share,
@@ -536,7 +536,9 @@ class _Part:
             return [self._undefined(one, self._too_few()) for one in metrics]
         means, n = scores.means[self.enough], int(self.column.counts.n[self.enough].sum())
         method = "square-and-add" if len(means) == 2 else "simultaneous"
-        interval = gap_of_means(means, self._standard_errors()[self.enough], level=self.level)
+        interval = gap_of_bounded_means(
+            means, self._standard_errors()[self.enough], level=self.level
+        )
         p = means_p(
             scores.binned[self.enough],
             scores.bin_means,
