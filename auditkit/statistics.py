@@ -386,12 +386,12 @@ def _largest_paired(
     pairs = [(i, j, rows) for i, j, rows in pairs if rows.sum() >= minimum_n]
     if not pairs:
         return None
-    alpha, found, lows, highs = 1 - level, list[PairedGap](), [0.0], [0.0]
+    # Half of alpha for each end; at the low end over all pairs and both directions. One pair has its
+    # own interval, folded at zero.
+    low_level = 1 - (1 - level) / (2 * len(pairs)) if len(pairs) > 1 else level
+    found, lows, highs = list[PairedGap](), [0.0], [0.0]
     for i, j, rows in pairs:
         first, second = values[rows, i], values[rows, j]
-        # Half of alpha for each end; at the low end over all pairs and both directions. One pair is its
-    # interval folded at zero, whose ends never miss both.
-    low_level = 1 - alpha / (2 * len(pairs)) if len(pairs) > 1 else level
         low, high = limits(first, second, low_level)
         below, above = limits(first, second, level)
         lows += [low, -high]

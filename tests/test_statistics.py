@@ -575,7 +575,7 @@ def test_median_interval_is_the_narrowest_that_covers(n: int, level: float) -> N
 
 
 def test_one_pair_of_means_has_the_folded_interval_of_the_paired_t_test() -> None:
-    values = np.random.default_rng(0).normal(size=(30, 2)) + [0.0, 0.4]
+    values = np.random.default_rng(0).normal(size=(30, 2)) + np.array([0.0, 0.4])
     found = gap_of_paired_means(values)
     assert found is not None
     difference = values[:, 1] - values[:, 0]
