@@ -327,6 +327,9 @@ def _model_options(command: F) -> F:
 @click.option("--other-model", metavar="MODEL", help="A second model, for the check transfer.")
 @click.option("--synonyms", metavar="FILE", help="Words that token-swap may replace, and by what.")
 @click.option(
+    "--identity-terms", metavar="FILE", help="Terms that counterfactual-identity swaps, in TOML."
+)
+@click.option(
     "--max-inputs", type=click.IntRange(min=1), help="Random sample, stratified by label."
 )
 @click.option("--budget", callback=_duration, metavar="10m", help="Skip what would start later.")
@@ -495,7 +498,11 @@ def _policy(options: dict[str, Any]) -> Policy:
 
 
 # Options that set a parameter of a check.
-_PARAMETERS = (("other_model", "transfer", "other"), ("synonyms", "token-swap", "synonyms"))
+_PARAMETERS = (
+    ("other_model", "transfer", "other"),
+    ("synonyms", "token-swap", "synonyms"),
+    ("identity_terms", "counterfactual-identity", "terms"),
+)
 
 
 def _workers(text: str) -> int | None:

@@ -312,6 +312,19 @@ def gap_of_differences(tables: Ints, *, level: float = LEVEL) -> Interval:
     return Interval(max(0.0, float(lows.max() - highs.min())), float(reach.max()))
 
 
+def student(values: Floats, *, level: float = LEVEL) -> Interval:
+    """Return Student's interval of the mean of independent values (n,), n at least 2.
+
+    Examples
+    --------
+    >>> [round(x, 3) for x in student(np.array([1.0, 2.0, 3.0]))]
+    [-0.484, 4.484]
+    """
+    n, mean = len(values), float(values.mean())
+    half = float(stdtrit(n - 1, 0.5 + level / 2)) * float(values.std(ddof=1)) / math.sqrt(n)
+    return Interval(mean - half, mean + half)
+
+
 def gap_of_paired_means(
     values: Floats, *, minimum_n: int = 2, level: float = LEVEL
 ) -> PairedGap | None:
@@ -336,11 +349,7 @@ def gap_of_paired_means(
     """
 
     def limits(first: Floats, second: Floats, level: float) -> Interval:
-        difference = first - second
-        n, mean = len(difference), float(difference.mean())
-        error = float(difference.std(ddof=1)) / math.sqrt(n)
-        half = float(stdtrit(n - 1, 0.5 + level / 2)) * error
-        return Interval(mean - half, mean + half)
+        return student(first - second, level=level)
 
     return _largest_paired(values, limits, minimum_n, level)
 
@@ -386,8 +395,8 @@ def _largest_paired(
     pairs = [(i, j, rows) for i, j, rows in pairs if rows.sum() >= minimum_n]
     if not pairs:
         return None
-    # Half of alpha for each end; at the low end over all pairs and both directions. One pair has its
-    # own interval, folded at zero.
+    # Half of alpha for each end; at the low end over all pairs and both directions. One pair has
+    # its own interval, folded at zero.
     low_level = 1 - (1 - level) / (2 * len(pairs)) if len(pairs) > 1 else level
     found, lows, highs = list[PairedGap](), [0.0], [0.0]
     for i, j, rows in pairs:
@@ -401,7 +410,7 @@ def _largest_paired(
         found.append(PairedGap(abs(gap), Interval(0.0, 0.0), *ends, int(rows.sum()), len(pairs)))
     widest = max(found, key=lambda one: one.value)
     # Pairs may have different rows, so a short one could end outside the widest one's value.
-    interval = Interval(min(widest.value, max(lows)), max(widest.value, max(highs)))
+    interval = Interval(min(widest.value, max(lows)), max(widest.value, *highs))
     return widest._replace(interval=interval)
 
 

@@ -17,6 +17,7 @@ from auditkit.checks.attribution.counterfactual_patch import CounterfactualPatch
 from auditkit.checks.attribution.preflight import Preflight
 from auditkit.checks.attribution.shortcut import Shortcut
 from auditkit.checks.base import Check
+from auditkit.checks.bias.counterfactual_identity import CounterfactualIdentity
 from auditkit.checks.bias.group_gap import GroupGap
 from auditkit.checks.bias.group_robustness import GroupRobustness
 from auditkit.checks.calibration.calibration_error import CalibrationError
@@ -68,6 +69,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     CalibrationError,
     GroupGap,
     GroupRobustness,
+    CounterfactualIdentity,
     Preflight,
     AttributionTrust,
     Shortcut,
