@@ -112,13 +112,14 @@ def _axes(source: Source, parts: list[_Part], findings: list[Finding]) -> Table:
 def _terms(source: Source, parts: list[_Part]) -> Table:
     """Return every term's score beside the mean of its axis, and how often it is called class 1."""
     two_classes = parts[0].two_classes
-    which = "texts of class 0" if source == "texts" else "templates"
+    first, second = parts[0].context.data.classes[:2]
+    which = f"texts labelled {first!r}" if source == "texts" else "templates"
     title = f"{_WHOSE[source].capitalize()}: mean score by term, and that minus its axis"
     return Table(
-        title=title + (f"; share of {which} answered class 1" if two_classes else ""),
+        title=title + (f"; share of {which} answered {second!r}" if two_classes else ""),
         columns=[
             "axis", "term", "texts", "score", "minus axis", "low", "high",
-            *(["class 1", "of"] if two_classes else []),
+            *(["answered", "of"] if two_classes else []),
         ],
         rows=[row for part in parts for row in part.rows_by_term()],
     )  # fmt: skip
