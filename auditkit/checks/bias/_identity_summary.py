@@ -94,7 +94,7 @@ def _axes(source: Source, parts: list[_Part], findings: list[Finding]) -> Table:
             [
                 part.axis.name, part.n, mine["changed_share"].value,
                 mine["control_changed_share"].value, excess.value, excess.low, excess.high,
-                gap.value, gap.low, gap.high,
+                gap.value,
                 names[ends.highest] if ends and ends.value else None,
                 names[ends.lowest] if ends and ends.value else None,
             ]
@@ -102,8 +102,7 @@ def _axes(source: Source, parts: list[_Part], findings: list[Finding]) -> Table:
     return Table(
         title=f"{_WHOSE[source].capitalize()}: what swapped terms do beside neutral swaps",
         columns=[
-            "axis", "texts", "changed", "neutral", "excess", "low", "high", "score gap", "low ",
-            "high ", "highest", "lowest",
+            "axis", "texts", "changed", "neutral", "excess", "low", "high", "score gap", "highest", "lowest",
         ],
         rows=rows,
     )  # fmt: skip

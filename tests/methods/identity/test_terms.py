@@ -35,6 +35,14 @@ def test_a_list_is_read() -> None:
     assert terms.sha256 != parsed(OWN.encode() + b"\n", "own.toml").sha256
 
 
+def test_the_example_of_the_docs_is_read() -> None:
+    page = (Path(__file__).parents[3] / "docs/how-to/audit-a-text-model.md").read_text("utf-8")
+    example = page.split("```text\n# own.toml\n")[1].split("```")[0]
+    (axis,) = parsed(example.encode(), "own.toml").axes
+    assert list(axis.terms) == ["private", "public", "none"]
+    assert len(axis.templates) == 2
+
+
 def test_the_built_in_list_has_what_is_asked_for() -> None:
     terms = built_in()
     assert {
