@@ -102,7 +102,8 @@ def _axes(source: Source, parts: list[_Part], findings: list[Finding]) -> Table:
     return Table(
         title=f"{_WHOSE[source].capitalize()}: what swapped terms do beside neutral swaps",
         columns=[
-            "axis", "texts", "changed", "neutral", "excess", "low", "high", "score gap", "highest", "lowest",
+            "axis", "texts", "changed", "neutral", "excess", "low", "high", "score gap",
+            "highest", "lowest",
         ],
         rows=rows,
     )  # fmt: skip
