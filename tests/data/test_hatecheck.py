@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 import torch
@@ -19,7 +21,7 @@ def test_cases_have_the_published_counts() -> None:
     data = hatecheck.load("test")
     assert len(data) == 3728
     assert int(data.labels.sum()) == 2563
-    targets = data.attributes["target"].value_counts()
+    targets = Counter(data.attributes["target"].tolist())
     assert targets["women"] == 509
     assert targets[hatecheck.NOBODY] == 292
     assert len(targets) == 8

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,10 @@ def test_phrases_have_the_published_counts_and_every_term_as_many() -> None:
     data = identity_templates.load("test")
     assert len(data) == 76_564
     assert int(data.labels.sum()) == 38_282
-    terms = data.attributes["term"].value_counts()
+    terms = Counter(data.attributes["term"].tolist())
     assert terms[NOBODY] == 864  # occupations
     assert len(terms) == 51
-    assert set(terms.drop(NOBODY)) == {1514}
+    assert {count for term, count in terms.items() if term != NOBODY} == {1514}
     assert data.attributes["template"].nunique() == 6
     with pytest.raises(DataError, match="for testing alone"):
         identity_templates.load("validation")

@@ -175,7 +175,7 @@ class CounterfactualImage(Check):
         place = "outside" if any(where == "outside" for *_, where in cells) else "whole"
         mine = [one for one in shares if one.params["where"] == place]
         most = max(mine, key=lambda one: (one.low or 0.0, one.value or 0.0), default=None)
-        evidence: dict[str, Evidence] = {"curve": self._curve(shares), "sizes": _said(context)}
+        evidence: dict[str, Evidence] = {**self._curves(shares), "sizes": _said(context)}
         evidence |= tables
         evidence |= galleries(
             records, {"worst": "Answers that change with light or colour, the largest shift first"}
@@ -201,7 +201,7 @@ class CounterfactualImage(Check):
         found = [
             self.share(
                 "changed_share", int(changed.sum()), n=n, swept=swept,
-                evidence=["curve", "sizes"], level=level,
+                evidence=[_curve_of(change, where), "sizes"], level=level,
             ),
             self.value(
                 "score_shift", float(shift.mean()), n=n, swept=swept, method="bootstrap",
@@ -214,7 +214,8 @@ class CounterfactualImage(Check):
             found.append(
                 self.value(
                     "outside_excess", excess, n=n, interval=interval, method="newcombe-paired",
-                    swept={"change": change, "size": size}, evidence=["curve"], level=level,
+                    swept={"change": change, "size": size},
+                    evidence=[_curve_of(change, where)], level=level,
                 )
             )  # fmt: skip
         return found
@@ -263,32 +264,37 @@ class CounterfactualImage(Check):
             )
         return findings, evidence
 
-    def _curve(self, shares: Sequence[Finding]) -> Curve:
-        lines = dict.fromkeys(
-            (str(one.params["change"]), str(one.params["where"])) for one in shares
-        )
-        series: list[Series] = []
-        for change, where in lines:
-            mine = [
-                one
-                for one in shares
-                if (one.params["change"], one.params["where"]) == (change, where)
-            ]
-            series.append(
-                Series(
-                    name=f"{change}, {where}",
-                    x=[float(str(one.params["size"])) for one in mine],
-                    y=[one.value for one in mine],
-                    low=[one.low for one in mine],
-                    high=[one.high for one in mine],
-                )
+    def _curves(self, shares: Sequence[Finding]) -> dict[str, Evidence]:
+        """Return inside and outside side by side per change, or all changes of the whole."""
+        lines: dict[str, dict[str, list[Finding]]] = {}
+        for one in shares:
+            change, where = str(one.params["change"]), str(one.params["where"])
+            name = change if where == "whole" else where
+            lines.setdefault(_curve_of(change, where), {}).setdefault(name, []).append(one)
+        return {
+            key: Curve(
+                title="Answers that change with the size of "
+                + ("the change" if key == "curve" else f"the change: {key.split('-')[1]}"),
+                x_label="size",
+                y_label="answers that change",
+                series=[_series(name, those) for name, those in series.items()],
             )
-        return Curve(
-            title="Answers that change with the size of the change",
-            x_label="size",
-            y_label="answers that change",
-            series=series,
-        )
+            for key, series in lines.items()
+        }
+
+
+def _curve_of(change: str, where: str) -> str:
+    return "curve" if where == "whole" else f"curve-{change}"
+
+
+def _series(name: str, shares: Sequence[Finding]) -> Series:
+    return Series(
+        name=name,
+        x=[float(str(one.params["size"])) for one in shares],
+        y=[one.value for one in shares],
+        low=[one.low for one in shares],
+        high=[one.high for one in shares],
+    )
 
 
 def _column(change: str, size: float, where: str, what: str) -> str:
