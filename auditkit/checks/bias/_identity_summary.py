@@ -199,12 +199,12 @@ class _Part:
             return [self._undefined(metric, why, self.n) for metric in metrics]
         changed = int(np.count_nonzero(self.of("changed")))
         found = [self._share("changed_share", changed, self.n), *self._beyond_control()]
-        found.append(self._gap("score_gap", self.score_gap(), "student, simultaneous"))
+        found.append(self._gap("score_gap", self.score_gap(), "simultaneous"))
         if self.two_classes:
             gap = gap_of_paired_shares(
                 self.hits, minimum_n=self.minimum_n, level=self.context.level
             )
-            found.append(self._gap("false_positive_gap", gap, "newcombe, simultaneous"))
+            found.append(self._gap("false_positive_gap", gap, "simultaneous"))
         return found
 
     def score_gap(self) -> PairedGap | None:
@@ -225,7 +225,7 @@ class _Part:
         return [
             self._share(metrics[0], int(control.sum()), n),
             self.check.value(
-                metrics[1], excess, n=n, interval=interval, method="newcombe, paired",
+                metrics[1], excess, n=n, interval=interval, method="newcombe-paired",
                 slice_name=self.axis.name, swept=self._swept,
                 evidence=self.evidence, level=self.context.level,
             ),

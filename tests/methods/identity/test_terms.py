@@ -37,7 +37,7 @@ def test_a_list_is_read() -> None:
 
 def test_the_example_of_the_docs_is_read() -> None:
     page = (Path(__file__).parents[3] / "docs/how-to/audit-a-text-model.md").read_text("utf-8")
-    example = page.split("```text\n# own.toml\n")[1].split("```")[0]
+    example = page.split("`own.toml`:\n\n```text\n")[1].split("```")[0]
     (axis,) = parsed(example.encode(), "own.toml").axes
     assert list(axis.terms) == ["private", "public", "none"]
     assert len(axis.templates) == 2
