@@ -331,6 +331,9 @@ def _model_options(command: F) -> F:
 )
 @click.option("--synonyms", metavar="FILE", help="Words that token-swap may replace, and by what.")
 @click.option(
+    "--identity-terms", metavar="FILE", help="Terms that counterfactual-identity swaps, in TOML."
+)
+@click.option(
     "--max-inputs", type=click.IntRange(min=1), help="Random sample, stratified by label."
 )
 @click.option(
@@ -510,6 +513,7 @@ _PARAMETERS = (
     ("other_model", "transfer", "other"),
     ("other_model", "attribution-regression", "other"),
     ("synonyms", "token-swap", "synonyms"),
+    ("identity_terms", "counterfactual-identity", "terms"),
 )
 
 

@@ -21,6 +21,17 @@ class Interval(NamedTuple):
     high: float
 
 
+class PairedGap(NamedTuple):
+    """The largest difference of two columns, and an interval of the truly largest one."""
+
+    value: float
+    interval: Interval
+    highest: int  # column
+    lowest: int
+    n: int  # rows of the two columns
+    pairs: int  # that were compared
+
+
 def clopper_pearson(count: int, n: int, *, level: float = LEVEL) -> Interval:
     """Return the exact interval of a share; its coverage is at least `level`.
 
@@ -425,6 +436,108 @@ def gap_of_differences(tables: Ints, *, level: float = LEVEL) -> Interval:
     reach = wide_highs[:, None] - wide_lows[None, :]
     np.fill_diagonal(reach, 0.0)  # a group is no gap to itself
     return Interval(max(0.0, float(lows.max() - highs.min())), float(reach.max()))
+
+
+def student(values: Floats, *, level: float = LEVEL) -> Interval:
+    """Return Student's interval of the mean of independent values (n,), n at least 2.
+
+    Examples
+    --------
+    >>> [round(x, 3) for x in student(np.array([1.0, 2.0, 3.0]))]
+    [-0.484, 4.484]
+    """
+    n, mean = len(values), float(values.mean())
+    half = float(stdtrit(n - 1, 0.5 + level / 2)) * float(values.std(ddof=1)) / math.sqrt(n)
+    return Interval(mean - half, mean + half)
+
+
+def gap_of_paired_means(
+    values: Floats, *, minimum_n: int = 2, level: float = LEVEL
+) -> PairedGap | None:
+    """Return the largest difference of two columns' means, on the same inputs.
+
+    Student's interval of the mean difference, for every pair. The low end belongs to whichever pair
+    came out largest, so it must hold for all pairs and both directions at once (Bonferroni). The
+    high end need not pay for that: the truly largest pair is fixed, whatever was observed.
+
+    Parameters
+    ----------
+    values : ndarray
+        (n, m) one row per independent input; NaN where a column has no value. A pair is compared on
+        the rows that have both.
+    minimum_n : int
+        Pairs with fewer such rows are left out, at least 2.
+
+    Returns
+    -------
+    PairedGap or None
+        None where no pair is left.
+    """
+
+    def limits(first: Floats, second: Floats, level: float) -> Interval:
+        return student(first - second, level=level)
+
+    return _largest_paired(values, limits, minimum_n, level)
+
+
+def gap_of_paired_shares(
+    hits: Floats, *, minimum_n: int = 2, level: float = LEVEL
+) -> PairedGap | None:
+    """Return the largest difference of two columns' shares, on the same inputs.
+
+    Newcombe's paired intervals, put together as in `gap_of_paired_means`.
+
+    Parameters
+    ----------
+    hits : ndarray
+        (n, m) of 0 and 1; NaN where a column has no value.
+    minimum_n : int
+        Pairs with fewer rows that have both are left out, at least 2.
+
+    Returns
+    -------
+    PairedGap or None
+        None where no pair is left.
+    """
+
+    def limits(first: Floats, second: Floats, level: float) -> Interval:
+        return paired_difference(first > 0, second > 0, level=level)[1]
+
+    return _largest_paired(hits, limits, minimum_n, level)
+
+
+def _largest_paired(
+    values: Floats,
+    limits: Callable[[Floats, Floats, float], Interval],
+    minimum_n: int,
+    level: float,
+) -> PairedGap | None:
+    known = ~np.isnan(values)
+    pairs = [
+        (i, j, known[:, i] & known[:, j])
+        for i in range(values.shape[1])
+        for j in range(i + 1, values.shape[1])
+    ]
+    pairs = [(i, j, rows) for i, j, rows in pairs if rows.sum() >= minimum_n]
+    if not pairs:
+        return None
+    # Half of alpha for each end; at the low end over all pairs and both directions. One pair has
+    # its own interval, folded at zero.
+    low_level = 1 - (1 - level) / (2 * len(pairs)) if len(pairs) > 1 else level
+    found, lows, highs = list[PairedGap](), [0.0], [0.0]
+    for i, j, rows in pairs:
+        first, second = values[rows, i], values[rows, j]
+        low, high = limits(first, second, low_level)
+        below, above = limits(first, second, level)
+        lows += [low, -high]
+        highs += [above, -below]
+        gap = float(first.mean() - second.mean())
+        ends = (i, j) if gap >= 0 else (j, i)
+        found.append(PairedGap(abs(gap), Interval(0.0, 0.0), *ends, int(rows.sum()), len(pairs)))
+    widest = max(found, key=lambda one: one.value)
+    # Pairs may have different rows, so a short one could end outside the widest one's value.
+    interval = Interval(min(widest.value, max(lows)), max(widest.value, *highs))
+    return widest._replace(interval=interval)
 
 
 def _paired_limits(tables: Ints, level: float) -> tuple[Floats, Floats]:

@@ -97,6 +97,7 @@ def test_reproduce_says_whether_a_finding_comes_out_again(folder: Path) -> None:
         (["run", "digits-cnn", "--data", "nowhere"], "nowhere"),
         (["run", "digits-cnn", "--workers", "two"], "expected auto or a number"),
         (["run", "digits-cnn", "--synonyms", "absent.txt"], "There is no file of synonyms"),
+        (["run", "digits-cnn", "--identity-terms", "none.toml"], "There is no file of identity"),
         (["run", "digits-cnn", "--format", "pdf"], "is none of html, json"),
         (["run", "digits-cnn", "--sensitive", "age"], "--data, which is missing"),
         (["run"], "audit run --endpoint URL"),

@@ -22,6 +22,8 @@ from auditkit.statistics import (
     gap_of_bounded_means,
     gap_of_differences,
     gap_of_means,
+    gap_of_paired_means,
+    gap_of_paired_shares,
     gap_of_shares,
     gap_p,
     holm,
@@ -709,3 +711,53 @@ def test_standard_errors_count_one_more_of_each_end() -> None:
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
 def test_benjamini_hochberg_equals_scipy(p_values: list[float]) -> None:
     assert benjamini_hochberg(p_values) == pytest.approx(stats.false_discovery_control(p_values))
+
+
+# --- the largest paired difference ----------------------------------------------------------------
+
+
+def test_one_pair_of_means_has_the_folded_interval_of_the_paired_t_test() -> None:
+    values = np.random.default_rng(0).normal(size=(30, 2)) + np.array([0.0, 0.4])
+    found = gap_of_paired_means(values)
+    assert found is not None
+    difference = values[:, 1] - values[:, 0]
+    expected = stats.ttest_1samp(difference, 0).confidence_interval(0.95)
+    assert found.interval == pytest.approx((max(0.0, expected.low), expected.high))
+    assert found.value == pytest.approx(difference.mean())
+    assert (found.highest, found.lowest, found.n, found.pairs) == (1, 0, 30, 1)
+
+
+def test_one_pair_of_shares_has_the_folded_paired_interval_of_newcombe() -> None:
+    hits = (np.random.default_rng(0).random((40, 2)) < [0.6, 0.2]).astype(float)
+    found = gap_of_paired_shares(hits)
+    assert found is not None
+    difference, interval = paired_difference(hits[:, 0] > 0, hits[:, 1] > 0)
+    assert found.value == pytest.approx(difference)
+    assert found.interval == pytest.approx(interval)
+
+
+def test_pairs_are_compared_on_the_rows_they_share_and_short_ones_left_out() -> None:
+    nan = np.nan
+    values = np.array([[0.0, 1.0, nan], [0.0, 0.5, nan], [0.5, 0.5, 9.0], [1.0, nan, 9.0]])
+    found = gap_of_paired_means(values, minimum_n=3)
+    assert found is not None
+    assert (found.value, found.n, found.pairs) == (pytest.approx(0.5), 3, 1)
+    assert gap_of_paired_means(values, minimum_n=4) is None
+
+
+@pytest.mark.parametrize("kind", ["means", "shares"])
+@pytest.mark.parametrize("effect", [0.0, 0.3])
+def test_the_interval_of_the_largest_paired_difference_covers_it(kind: str, effect: float) -> None:
+    """Six columns of correlated rows; the first lies apart by the effect, or none does."""
+    rng, missed, repetitions = np.random.default_rng(1), 0, 200
+    for _ in range(repetitions):
+        shared = rng.normal(size=(40, 1))
+        if kind == "means":
+            values = shared + 0.5 * rng.normal(size=(40, 6)) + effect * (np.arange(6) == 0)
+            found = gap_of_paired_means(values)
+        else:
+            shares = 0.3 + 0.1 * np.sign(shared) + effect * (np.arange(6) == 0)
+            found = gap_of_paired_shares((rng.random((40, 6)) < shares).astype(float))
+        assert found is not None
+        missed += not found.interval.low <= effect <= found.interval.high
+    assert accepts(missed, repetitions, 0.05)

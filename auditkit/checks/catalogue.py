@@ -21,6 +21,8 @@ from auditkit.checks.attribution.errors_explained import ErrorsExplained
 from auditkit.checks.attribution.preflight import Preflight
 from auditkit.checks.attribution.shortcut import Shortcut
 from auditkit.checks.base import Check
+from auditkit.checks.bias.counterfactual_identity import CounterfactualIdentity
+from auditkit.checks.bias.counterfactual_image import CounterfactualImage
 from auditkit.checks.bias.group_gap import GroupGap
 from auditkit.checks.bias.group_robustness import GroupRobustness
 from auditkit.checks.calibration.calibration_error import CalibrationError
@@ -72,6 +74,8 @@ BUILT_IN: tuple[type[Check], ...] = (
     CalibrationError,
     GroupGap,
     GroupRobustness,
+    CounterfactualIdentity,
+    CounterfactualImage,
     Preflight,
     AttributionTrust,
     Shortcut,

@@ -28,6 +28,16 @@ def split_of(name: str, split: str) -> Split:
     )
 
 
+def only_test(name: str, split: str) -> Split:
+    """Return "test", or raise DataError where another split of test-only data is asked for."""
+    if split_of(name, split) != "test":
+        raise DataError(
+            f"{name} is for testing alone and has no split {split!r}.",
+            hint="Leave --split out.",
+        )
+    return "test"
+
+
 def rows_of(
     split: Split, contents: Sequence[str], strata: Ints, *, purpose: str, cuts: Cuts = CUTS
 ) -> Ints:

@@ -94,9 +94,9 @@ FLAWS = (
         planted="of each pair of groups one stands in 0.95 of the complaints, one in the praise",
         twin="both stand in both",
         must_reveal="the prediction changes when only the identity term changes",
-        revealed_by="the gap between the groups' true and false positive rates, on sentences where"
-        " identity and label are independent. It says that groups are treated differently, not"
-        " which predictions the term alone would change: no check exchanges the term.",
+        revealed_by="answers that change when the term alone is exchanged, beyond what neutral"
+        " words do; and the gap between the groups' true and false positive rates, on sentences"
+        " where identity and label are independent.",
         symptom=Symptom(label="answers that change with the identity term", measure=_changed),
         plant=_plant,
         data=_audited,
