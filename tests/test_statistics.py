@@ -18,11 +18,13 @@ from auditkit.statistics import (
     bootstrap,
     bootstrap_mean,
     clopper_pearson,
+    fewer_p,
     gap_of_differences,
     gap_of_means,
     gap_of_shares,
     gap_p,
     holm,
+    holm_adjusted,
     mean_minus_share,
     mean_of_shares,
     median_interval,
@@ -617,3 +619,20 @@ def test_gap_of_means_of_constant_groups_is_exact() -> None:
 def test_gap_of_means_needs_two_groups_of_two(groups: list[int]) -> None:
     with pytest.raises(ValueError, match="at least two"):
         gap_of_means(np.arange(4.0), np.array(groups))
+
+
+def test_adjusted_p_values_are_rejected_where_holm_rejects() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        p_values = (rng.random(6) ** 3).tolist()
+        adjusted = holm_adjusted(p_values)
+        for alpha in (0.01, 0.05, 0.2):
+            assert [one <= alpha for one in adjusted] == holm(p_values, alpha=alpha)
+    assert holm_adjusted([]) == []
+
+
+@pytest.mark.parametrize("counts", [(3, 10, 20, 25), (0, 4, 5, 5), (7, 7, 2, 9), (5, 9, 5, 9)])
+def test_fewer_p_is_fishers(counts: tuple[int, int, int, int]) -> None:
+    a, n, b, m = counts
+    _, peer = stats.fisher_exact([[a, n - a], [b, m - b]], alternative="less")
+    assert fewer_p(a, n, b, m) == pytest.approx(peer)
