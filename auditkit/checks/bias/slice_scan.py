@@ -36,6 +36,7 @@ from auditkit.statistics import Interval, fewer_p, holm_adjusted, newcombe
 from auditkit.types import Bools, Floats, Ints, Scalar
 
 PURPOSE = "slice-scan"
+_CLUSTER = "cluster"  # name of the column
 _LEARNT_ON = 2000  # inputs at most that clusters are learnt from
 _SHOWN_VALUES = 12  # of a column, in the table of what was searched
 
@@ -165,10 +166,11 @@ class SliceScan(Check):
         """Note which inputs are right, which are searched, and where the model's features lie."""
         clean = artifacts[Predictions]
         half = artifacts.once((PURPOSE, "half"), lambda: searched_half(artifacts, PURPOSE))
-        cluster = np.full(len(artifacts), -1, dtype=np.int64)
+        cluster, layer = np.full(len(artifacts), -1, dtype=np.int64), ""
         if self.clusters and artifacts.classifier.modality != "tabular":
             centres = artifacts.once((PURPOSE, self.clusters), lambda: self._centres(artifacts))
             cluster = centres.nearest(artifacts[Features].values)
+            layer = artifacts[Features].words
         return Records(
             artifacts.ids,
             examples=_examples(artifacts, cluster),
@@ -176,6 +178,7 @@ class SliceScan(Check):
             correct=clean.correct.numpy(),
             predicted=clean.predicted.numpy(),
             cluster=cluster,
+            layer=np.full(len(artifacts), layer),
         )
 
     def _centres(self, artifacts: Artifacts) -> _Centres:
@@ -280,7 +283,7 @@ class SliceScan(Check):
             "subgroups": _subgroups_table(tested),
             "gaps": _gaps(tested),
             "searched": self._note(tested, searched, records, context),
-            "columns": _columns_table(columns),
+            "columns": _columns_table(columns, records),
         }
         for name in (one.found.name for one in tested):
             for gallery in (one for one in _galleries_of(name) if records.gallery(one)):
@@ -388,12 +391,13 @@ def _cluster_column(records: Records, data: Dataset) -> list[Coded]:
         return []
     half, predicted = records["searched"], records["predicted"]
     names = [
-        f"{c} (mostly {data.classes[np.bincount(answers).argmax()]})"
+        f"{c} {data.classes[np.bincount(answers).argmax()]}"
         if len(answers := predicted[half & (codes == c)])
         else f"{c}"
         for c in range(int(codes.max()) + 1)
     ]
-    return [Coded("model features", codes, tuple(names))]
+    taken = _CLUSTER in data.attributes.columns
+    return [Coded(f"model {_CLUSTER}" if taken else _CLUSTER, codes, tuple(names))]
 
 
 # --- evidence ------------------------------------------------------------------------------------
@@ -405,7 +409,6 @@ def _subgroups_table(tested: Sequence[_Tested]) -> Table:
             one.found.name,
             one.found.n,
             one.found.right / one.found.n if one.interval else None,
-            one.found.rest_right / one.found.rest_n if one.interval else None,
             one.found.gap if one.interval else None,
             one.interval.low if one.interval else None,
             one.interval.high if one.interval else None,
@@ -418,8 +421,8 @@ def _subgroups_table(tested: Sequence[_Tested]) -> Table:
     return Table(
         title="Subgroups on the half that was not searched, in the order of the search",
         columns=[
-            "subgroup", "n", "accuracy", "of the rest", "gap", "low", "high", "p (Holm)",
-            "confirmed", "gap where searched",
+            "subgroup", "n", "accuracy", "gap", "low", "high", "p (Holm)",
+            "confirmed", "in search",
         ],
         rows=rows,
     )  # fmt: skip
@@ -443,31 +446,30 @@ def _gaps(tested: Sequence[_Tested]) -> Bars:
     )
 
 
-def _columns_table(columns: Sequence[Coded]) -> Table:
+def _columns_table(columns: Sequence[Coded], records: Records) -> Table:
+    layer = str(records["layer"][0])
+
     def values(one: Coded) -> str:
         more = len(one.groups) - _SHOWN_VALUES
-        return "; ".join(one.groups[:_SHOWN_VALUES]) + (f"; and {more} more" if more > 0 else "")
+        named = "; ".join(one.groups[:_SHOWN_VALUES]) + (f"; and {more} more" if more > 0 else "")
+        if one.codes is records["cluster"]:
+            return f"clusters of {layer}, called after their most frequent answers: {named}"
+        return f"bins between quartiles: {named}" if one.binned else named
 
     return Table(
         title="Columns that were searched",
         columns=["column", "values", "which are"],
-        rows=[
-            [
-                one.name,
-                len(one.groups),
-                ("bins between quartiles: " if one.binned else "") + values(one),
-            ]
-            for one in columns
-        ],
+        rows=[[one.name, len(one.groups), values(one)] for one in columns],
     )
 
 
 def _galleries_of(name: str) -> list[str]:
-    marker = "model features="
+    """Return the gallery of the cluster that a subgroup is part of, if it is of one."""
+    names = (part.removeprefix("model ") for part in name.split(" & "))
     return [
-        f"cluster-{part.removeprefix(marker).split(' ')[0]}"
-        for part in name.split(" & ")
-        if part.startswith(marker)
+        f"cluster-{part.removeprefix(_CLUSTER + '=').split(' ')[0]}"
+        for part in names
+        if part.startswith(_CLUSTER + "=")
     ]
 
 
