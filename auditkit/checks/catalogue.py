@@ -22,6 +22,7 @@ from auditkit.checks.attribution.shortcut import Shortcut
 from auditkit.checks.base import Check
 from auditkit.checks.bias.group_gap import GroupGap
 from auditkit.checks.bias.group_robustness import GroupRobustness
+from auditkit.checks.bias.individual import Individual
 from auditkit.checks.bias.slice_scan import SliceScan
 from auditkit.checks.calibration.calibration_error import CalibrationError
 from auditkit.checks.performance.clean_accuracy import CleanAccuracy
@@ -73,6 +74,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     GroupGap,
     GroupRobustness,
     SliceScan,
+    Individual,
     Preflight,
     AttributionTrust,
     Shortcut,
