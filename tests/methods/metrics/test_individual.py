@@ -56,6 +56,20 @@ def test_the_interval_covers_what_many_samples_give() -> None:
     assert stats.binom.sf(missed - 1, 200, 0.05) >= 0.01
 
 
+def test_rows_that_come_in_clusters_do_not_count_as_many() -> None:
+    """Half of the clusters agree and half toss coins: six alike rows are nearly one."""
+    rng = np.random.default_rng(0)
+    cluster = np.repeat(np.arange(80), 6)
+    weights = neighbour_weights(cluster[:, None].astype(np.float64), 5)
+    missed = 0
+    for _ in range(300):
+        coin = rng.random(80) < 0.5
+        answers = np.where(coin[cluster], rng.integers(0, 2, size=480), 1)
+        low, high = agreement(weights, answers).interval
+        missed += not low <= 0.75 <= high
+    assert stats.binom.sf(missed - 1, 300, 0.05) >= 0.01
+
+
 def test_perfect_agreement_keeps_an_interval() -> None:
     found = agreement(neighbour_weights(np.arange(50.0)[:, None], 3), np.zeros(50, dtype=np.int64))
     assert found.value == found.interval.high == 1
