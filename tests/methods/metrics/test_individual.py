@@ -56,18 +56,13 @@ def test_the_interval_covers_what_many_samples_give() -> None:
     assert stats.binom.sf(missed - 1, 200, 0.05) >= 0.01
 
 
-def test_rows_that_come_in_clusters_do_not_count_as_many() -> None:
-    """Half of the clusters agree and half toss coins: six alike rows are nearly one."""
+def test_rows_that_come_in_pairs_count_half() -> None:
+    """Each is the other's nearest: 100 rows have 50 independent agreements."""
     rng = np.random.default_rng(0)
-    cluster = np.repeat(np.arange(80), 6)
-    weights = neighbour_weights(cluster[:, None].astype(np.float64), 5)
-    missed = 0
-    for _ in range(300):
-        coin = rng.random(80) < 0.5
-        answers = np.where(coin[cluster], rng.integers(0, 2, size=480), 1)
-        low, high = agreement(weights, answers).interval
-        missed += not low <= 0.75 <= high
-    assert stats.binom.sf(missed - 1, 300, 0.05) >= 0.01
+    weights = neighbour_weights(np.repeat(np.arange(50.0), 2)[:, None], 1)
+    found = [agreement(weights, rng.integers(0, 2, size=100)).interval for _ in range(400)]
+    missed = sum(not low <= 0.5 <= high for low, high in found)
+    assert stats.binom.sf(missed - 1, 400, 0.05) >= 0.01
 
 
 def test_perfect_agreement_keeps_an_interval() -> None:
