@@ -57,10 +57,10 @@ def test_the_interval_covers_what_many_samples_give() -> None:
 
 
 def test_rows_that_come_in_pairs_count_half() -> None:
-    """Each is the other's nearest: 100 rows have 50 independent agreements."""
+    """Each is the other's nearest: 200 rows have 100 independent agreements."""
     rng = np.random.default_rng(0)
-    weights = neighbour_weights(np.repeat(np.arange(50.0), 2)[:, None], 1)
-    found = [agreement(weights, rng.integers(0, 2, size=100)).interval for _ in range(400)]
+    weights = neighbour_weights(np.repeat(np.arange(100.0), 2)[:, None], 1)
+    found = [agreement(weights, rng.integers(0, 2, size=200)).interval for _ in range(400)]
     missed = sum(not low <= 0.5 <= high for low, high in found)
     assert stats.binom.sf(missed - 1, 400, 0.05) >= 0.01
 
