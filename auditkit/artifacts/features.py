@@ -19,9 +19,11 @@ class Features(Artifact):
 
     values: Floats  # (n, d) float64
     words: str  # which layer it is
+    of_logits: bool = False  # whether they are only the logits again
 
     @classmethod
     def compute(cls, shard: Artifacts) -> Self:
         """Run the model once over the shard."""
         found = penultimate(shard.classifier, shard.inputs, batch_size=shard.execution.batch_size)
-        return cls(found.values.numpy().astype(np.float64), found.words)
+        values = found.values.numpy().astype(np.float64)
+        return cls(values, found.words, found.of_logits)

@@ -23,6 +23,7 @@ from auditkit.checks.base import Check
 from auditkit.checks.bias.group_gap import GroupGap
 from auditkit.checks.bias.group_robustness import GroupRobustness
 from auditkit.checks.bias.individual import Individual
+from auditkit.checks.bias.proxy import Proxy
 from auditkit.checks.bias.slice_scan import SliceScan
 from auditkit.checks.calibration.calibration_error import CalibrationError
 from auditkit.checks.performance.clean_accuracy import CleanAccuracy
@@ -75,6 +76,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     GroupRobustness,
     SliceScan,
     Individual,
+    Proxy,
     Preflight,
     AttributionTrust,
     Shortcut,

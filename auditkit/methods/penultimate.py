@@ -23,6 +23,7 @@ class Penultimate(NamedTuple):
 
     values: Tensor  # (n, d) float32, on the CPU
     words: str  # which layer it is
+    of_logits: bool  # whether they are only the logits again
 
 
 @torch.no_grad()
@@ -61,13 +62,14 @@ def penultimate(classifier: Classifier, inputs: Inputs, *, batch_size: int) -> P
         if watch.read is not None:
             read.append(watch.read.float().cpu())
     if len(read) == len(logits) and len({one.shape[1] for one in read}) == 1:
-        return _named(torch.cat(read), "what the last linear layer reads")
+        return _named(torch.cat(read), "what the last linear layer reads", of_logits=False)
     answers = torch.cat(logits)
-    return _named(answers - answers.mean(dim=1, keepdim=True), "the logits, less their mean")
+    centred = answers - answers.mean(dim=1, keepdim=True)
+    return _named(centred, "the logits, less their mean", of_logits=True)
 
 
-def _named(values: Tensor, words: str) -> Penultimate:
-    return Penultimate(values, f"{words} ({values.shape[1]} numbers)")
+def _named(values: Tensor, words: str, *, of_logits: bool) -> Penultimate:
+    return Penultimate(values, f"{words} ({values.shape[1]} numbers)", of_logits)
 
 
 @final

@@ -22,6 +22,7 @@ def test_it_is_what_the_last_layer_reads_whatever_the_batches() -> None:
     found = penultimate(model, images(), batch_size=2)
     torch.testing.assert_close(found.values, body(images()))
     assert found.words == "what the last linear layer reads (3 numbers)"
+    assert not found.of_logits
 
 
 def test_one_answer_for_two_classes_is_a_last_layer_too() -> None:
@@ -60,6 +61,7 @@ def test_without_a_last_layer_it_is_the_logits_and_says_so() -> None:
     squares = images().flatten(1) ** 2
     torch.testing.assert_close(found.values, squares - squares.mean(dim=1, keepdim=True))
     assert "logits" in found.words
+    assert found.of_logits
 
 
 def test_tables_and_graphs_have_them_too() -> None:
