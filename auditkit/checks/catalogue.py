@@ -20,6 +20,7 @@ from auditkit.checks.attribution.errors_explained import ErrorsExplained
 from auditkit.checks.attribution.preflight import Preflight
 from auditkit.checks.attribution.shortcut import Shortcut
 from auditkit.checks.base import Check
+from auditkit.checks.bias.bias_amplification import BiasAmplification
 from auditkit.checks.bias.group_gap import GroupGap
 from auditkit.checks.bias.group_robustness import GroupRobustness
 from auditkit.checks.bias.individual import Individual
@@ -77,6 +78,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     SliceScan,
     Individual,
     Proxy,
+    BiasAmplification,
     Preflight,
     AttributionTrust,
     Shortcut,

@@ -96,7 +96,7 @@ class Proxy(Check):
                 label="area for a shuffled column",
                 definition=(
                     "The same with the column shuffled before learning and asking. Its interval"
-                    " should hold a half; if not, the two halves share inputs."
+                    " should hold a half nearly always; if not, the two halves share inputs."
                 ),
                 unit="area",
                 better="neither",
