@@ -24,6 +24,7 @@ from auditkit.checks.bias.bias_amplification import BiasAmplification
 from auditkit.checks.bias.group_gap import GroupGap
 from auditkit.checks.bias.group_robustness import GroupRobustness
 from auditkit.checks.bias.individual import Individual
+from auditkit.checks.bias.label_bias_sensitivity import LabelBiasSensitivity
 from auditkit.checks.bias.proxy import Proxy
 from auditkit.checks.bias.slice_scan import SliceScan
 from auditkit.checks.calibration.calibration_error import CalibrationError
@@ -79,6 +80,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     Individual,
     Proxy,
     BiasAmplification,
+    LabelBiasSensitivity,
     Preflight,
     AttributionTrust,
     Shortcut,

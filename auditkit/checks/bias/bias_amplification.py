@@ -58,9 +58,9 @@ class BiasAmplification(Check):
         not_shown=(
             "Whether the labels' association is just: a model without amplification repeats it."
             " Which mistakes do it, see `group-gap`. An amplification near 0 can be two that"
-            " cancel: the table has each class and group. The labels are those of the audited data, not of"
-            " the training data. Amplification from the task to the attribute needs a model that"
-            " predicts the attribute."
+            " cancel: the table has each class and group. The labels are those of the audited data,"
+            " not of the training data. Amplification from the task to the attribute needs a model"
+            " that predicts the attribute."
         ),
         remedy=(
             "Look at the classes and groups that move most. A model that is unsure falls back on"

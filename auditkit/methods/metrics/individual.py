@@ -129,7 +129,7 @@ def generalised_entropy(shares: Floats) -> Floats:
 
 
 def drawn_shares(counts: Ints, *, key: int, draws: int = 4000) -> Floats:
-    """Return shares (draws, 3) that could have given these counts, for intervals.
+    """Return shares (draws, c) that could have given counts (c,), for intervals.
 
     Drawn from Jeffreys' posterior, so that errors which did not happen to occur are not taken to be
     impossible, as a bootstrap would.
@@ -137,7 +137,7 @@ def drawn_shares(counts: Ints, *, key: int, draws: int = 4000) -> Floats:
     Parameters
     ----------
     counts : ndarray
-        (3,) inputs with benefits 0, 1 and 2.
+        (c,) inputs of each kind.
     key : int
         Seed.
 
