@@ -249,7 +249,7 @@ def _bars(gaps: list[_Gap]) -> Bars:
         value_label="share of the group's labels",
         bars=[
             Bar(
-                label=f"{one.where}, {one.rate}",
+                label=f"{one.where.partition('=')[2]}, {one.rate}",
                 value=one.value,
                 low=one.interval.low,
                 high=one.interval.high,

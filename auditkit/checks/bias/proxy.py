@@ -201,7 +201,7 @@ class Proxy(Check):
         worst = max(told, key=lambda one: one.auc)
         return self.value(
             "worst_auc", worst.auc, n=n, interval=Interval(low, high), method="simultaneous",
-            evidence=["areas", "table"], level=context.level,
+            evidence=["table"], level=context.level,
         )  # fmt: skip
 
     def _of(self, one: _Told, context: Context) -> list[Finding]:
@@ -222,7 +222,7 @@ class Proxy(Check):
             self.value(
                 metric, value, n=one.n, interval=auc_interval(value, *sizes, level=level),
                 method="newcombe-auc", slice_name=one.where, swept=swept,
-                evidence=["areas", "table"], level=level,
+                evidence=[one.source, "table"], level=level,
             )
             for metric, value, sizes in (
                 ("auc", one.auc, (one.members, one.n - one.members)),
@@ -326,13 +326,13 @@ def _told(
 
 def _evidence(told: Sequence[_Told], records: Records, context: Context) -> dict[str, Evidence]:
     rows: list[list[Scalar]] = []
-    bars: list[Bar] = []
+    bars: dict[str, list[Bar]] = {source: [] for source in _WORDS}
     for one in sorted(told, key=lambda one: (-one.auc, one.where, one.source)):
         low, high = one.interval(context.level)
         given = one.given_label if np.isfinite(one.given_label) else None
         rows.append([one.where, one.source, one.auc, low, high, given, one.control, one.members])
-        label = f"{one.where}, {one.source}"
-        bars.append(Bar(label=label, value=one.auc, low=low, high=high, n=one.members))
+        label = one.where.partition("=")[2]  # short, so that a chart has room for it
+        bars[one.source].append(Bar(label=label, value=one.auc, low=low, high=high, n=one.members))
     columns = ["group", "source", "area", "low", "high", "labels equal", "shuffled", "members"]
     text = (
         f"Scores are the logits less their mean. Features are {records['layer'][0]}. Half of the"
@@ -341,8 +341,14 @@ def _evidence(told: Sequence[_Told], records: Records, context: Context) -> dict
     )
     return {
         "table": Table(title="How well groups are told, best first", columns=columns, rows=rows),
-        "areas": Bars(
-            title="Area under the curve; a half is chance", value_label="area", bars=bars
-        ),
         "read": Note(title="What is read", text=text),
+        **{
+            source: Bars(
+                title=f"Area under the curve, read from {words}; a half is chance",
+                value_label="area",
+                bars=bars[source],
+            )
+            for source, words in _WORDS.items()
+            if bars[source]
+        },
     }

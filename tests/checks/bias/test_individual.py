@@ -166,4 +166,4 @@ def test_images_and_few_rows_do_not_apply() -> None:
 @pytest.mark.parametrize("change", [{"neighbours": 0}, {"max_inputs": 5}, {"neighbours": 2000}])
 def test_senseless_parameters_are_refused(change: dict[str, int]) -> None:
     with pytest.raises(ConfigError, match=next(iter(change))):
-        Individual(**change)
+        Individual(**change)  # type: ignore[arg-type]

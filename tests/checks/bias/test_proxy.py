@@ -36,10 +36,10 @@ def hidden(strength: float, *, n: int = 400, seed: int = 0) -> Subject:
         nn.Sequential(nn.Flatten(), head), classes=("0", "1"), input_shape=(1, 1, 2)
     )
     labels = torch.from_numpy((signal > 0).astype(np.int64))
-    names = {"group": ["ab"[g] for g in group.tolist()]}
+    names = ["ab"[g] for g in group.tolist()]
     data = image_data(
         torch.from_numpy(pixels).float()[:, None, None], labels,
-        attributes=names, sensitive=["group"],
+        attributes={"group": names}, sensitive=["group"],
     )  # fmt: skip
     return Subject(model, data)
 
