@@ -315,8 +315,8 @@ def test_parts_of_a_bad_slice_do_not_fill_the_list_but_a_second_one_does() -> No
     found = search(columns, rng.random(4000) < rate, least=20, depth=3, most=8)
     items = [found.items[min(one.items)] for one in found.found]
     assert [(one.column, one.group) for one in items[:2]] == [(0, 0), (1, 1)]
-    assert len(found.found) <= 3
     assert inside(found.found[0], found, columns).tolist() == (first == 0).tolist()
+    assert len(found.found) <= 3
 
 
 def test_slices_that_are_too_small_are_not_looked_at() -> None:
