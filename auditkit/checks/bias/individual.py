@@ -318,7 +318,7 @@ def standardised(schema: Schema, rows: Floats) -> Floats:
 
 
 def _values(artifacts: Artifacts, name: str) -> Floats:
-    """Return the values that a column is set to: all categories, or some quantiles of the data."""
+    """Return the values that a column is set to: all categories, or quantiles of its values."""
     schema = artifacts.table_model.schema
     j = schema.names.index(name)
     feature: Feature = schema.features[j]
@@ -328,10 +328,10 @@ def _values(artifacts: Artifacts, name: str) -> Floats:
     assert not isinstance(rows, list)
     values = rows[:, j].astype(np.float64)
     distinct = np.unique(values[np.isfinite(values)])
-    if len(distinct) <= len(_VALUES) or feature.integer:
-        some = np.quantile(distinct, _VALUES, method="nearest") if len(distinct) else distinct
-        return distinct if len(distinct) <= len(_VALUES) else np.unique(some)
-    return np.quantile(distinct, _VALUES)
+    if len(distinct) <= len(_VALUES):
+        return distinct
+    some = np.quantile(distinct, _VALUES)
+    return np.unique(np.round(some)) if feature.integer else some
 
 
 def _moved(artifacts: Artifacts, name: str, values: Floats) -> tuple[Bools, Floats, Floats]:
