@@ -785,6 +785,53 @@ def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
+def holm_adjusted(p_values: Sequence[float]) -> list[float]:
+    """Return p-values such that those at most alpha are what `holm` rejects at alpha.
+
+    References
+    ----------
+    Holm, 1979, Scandinavian Journal of Statistics 6.
+
+    Examples
+    --------
+    >>> holm_adjusted([0.001, 0.04, 0.03])
+    [0.003, 0.06, 0.06]
+    """
+    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
+    adjusted, highest = [1.0] * len(p_values), 0.0
+    for rank, i in enumerate(order):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[i]))
+        adjusted[i] = highest
+    return adjusted
+
+
+def fewer_p(count1: int, n1: int, count2: int, n2: int) -> float:
+    """Return the exact one-sided p-value of "share one is not below share two".
+
+    Fisher's test: given all successes, how surprising so few of them in the first group are. Its
+    level is at most nominal whatever the sizes.
+
+    Parameters
+    ----------
+    count1, count2 : int
+        Successes in each group.
+    n1, n2 : int
+        Inputs in each group.
+
+    References
+    ----------
+    Fisher, 1935, Journal of the Royal Statistical Society 98, 39-82.
+
+    Examples
+    --------
+    >>> round(fewer_p(1, 10, 9, 10), 5)  # (10 * 10 + 1 * 1) / 184756
+    0.00055
+    """
+    from scipy.stats import hypergeom  # heavy: only when a test is made
+
+    return min(1.0, float(hypergeom.cdf(count1, n1 + n2, count1 + count2, n1)))
+
+
 def n_needed_for_share(share: float, limit: float, n: int, *, level: float = LEVEL) -> int | None:
     """Return the smallest n at which the interval of `share` would exclude `limit`.
 

@@ -19,6 +19,7 @@ from auditkit.statistics import (
     bootstrap,
     bootstrap_mean,
     clopper_pearson,
+    fewer_p,
     gap_of_bounded_means,
     gap_of_differences,
     gap_of_means,
@@ -27,6 +28,7 @@ from auditkit.statistics import (
     gap_of_shares,
     gap_p,
     holm,
+    holm_adjusted,
     lowest_share,
     mean_limits,
     mean_minus_share,
@@ -761,3 +763,20 @@ def test_the_interval_of_the_largest_paired_difference_covers_it(kind: str, effe
         assert found is not None
         missed += not found.interval.low <= effect <= found.interval.high
     assert accepts(missed, repetitions, 0.05)
+
+
+def test_adjusted_p_values_are_rejected_where_holm_rejects() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        p_values = (rng.random(6) ** 3).tolist()
+        adjusted = holm_adjusted(p_values)
+        for alpha in (0.01, 0.05, 0.2):
+            assert [one <= alpha for one in adjusted] == holm(p_values, alpha=alpha)
+    assert holm_adjusted([]) == []
+
+
+@pytest.mark.parametrize("counts", [(3, 10, 20, 25), (0, 4, 5, 5), (7, 7, 2, 9), (5, 9, 5, 9)])
+def test_fewer_p_is_fishers(counts: tuple[int, int, int, int]) -> None:
+    a, n, b, m = counts
+    _, peer = stats.fisher_exact([[a, n - a], [b, m - b]], alternative="less")
+    assert fewer_p(a, n, b, m) == pytest.approx(peer)

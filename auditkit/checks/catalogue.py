@@ -21,10 +21,15 @@ from auditkit.checks.attribution.errors_explained import ErrorsExplained
 from auditkit.checks.attribution.preflight import Preflight
 from auditkit.checks.attribution.shortcut import Shortcut
 from auditkit.checks.base import Check
+from auditkit.checks.bias.bias_amplification import BiasAmplification
 from auditkit.checks.bias.counterfactual_identity import CounterfactualIdentity
 from auditkit.checks.bias.counterfactual_image import CounterfactualImage
 from auditkit.checks.bias.group_gap import GroupGap
 from auditkit.checks.bias.group_robustness import GroupRobustness
+from auditkit.checks.bias.individual import Individual
+from auditkit.checks.bias.label_bias_sensitivity import LabelBiasSensitivity
+from auditkit.checks.bias.proxy import Proxy
+from auditkit.checks.bias.slice_scan import SliceScan
 from auditkit.checks.calibration.calibration_error import CalibrationError
 from auditkit.checks.performance.clean_accuracy import CleanAccuracy
 from auditkit.checks.robustness.attack_controls import AttackControls
@@ -76,6 +81,11 @@ BUILT_IN: tuple[type[Check], ...] = (
     GroupRobustness,
     CounterfactualIdentity,
     CounterfactualImage,
+    SliceScan,
+    Individual,
+    Proxy,
+    BiasAmplification,
+    LabelBiasSensitivity,
     Preflight,
     AttributionTrust,
     Shortcut,
