@@ -35,7 +35,7 @@ def solved(image: Tensor, hidden: Tensor) -> np.ndarray:
                     right[k] += weight * values[:, near[0], near[1]]
     found = spsolve(left.tocsc(), right).reshape(len(places), len(image))
     for k, (row, column) in enumerate(places):
-        values[:, row, column] = found[k]
+        values[:, row, column] = found[k]  # pyright: ignore[reportIndexIssue]
     return values
 
 
