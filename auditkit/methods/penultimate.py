@@ -5,14 +5,13 @@ Functions are watched while the network runs, not modules, as in `saliency.activ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, final
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
-from auditkit.methods.saliency.rules import bare_name
+from auditkit.methods.saliency.watch import Watch
 from auditkit.models.classifier import Classifier, Inputs
 
 _LINEAR = frozenset({"linear", "addmm", "matmul", "mm"})
@@ -73,7 +72,7 @@ def _named(values: Tensor, words: str, *, of_logits: bool) -> Penultimate:
 
 
 @final
-class _Watch(TorchFunctionMode):
+class _Watch(Watch):
     """Remembers what the last linear function that makes one answer per input was given."""
 
     def __init__(self, n: int, k: int) -> None:
@@ -81,23 +80,9 @@ class _Watch(TorchFunctionMode):
         self.shapes = {(n, k)} | ({(n, 1)} if k == 2 else set())
         self.read: Tensor | None = None
 
-    def __torch_function__(
-        self,
-        func: Callable[..., object],
-        types: Sequence[type],
-        args: Sequence[object] = (),
-        kwargs: Mapping[str, object] | None = None,
-    ) -> object:
-        """Call the function and remember its input, if it turns vectors into answers."""
-        kwargs = kwargs or {}
-        output = func(*args, **kwargs)
-        if (
-            bare_name(func) in _LINEAR
-            and isinstance(output, Tensor)
-            and tuple(output.shape) in self.shapes
-        ):
-            given = [*args, *kwargs.values()]
-            read = given[1 if bare_name(func) == "addmm" else 0]
+    def saw(self, name: str, given: Sequence[object], output: object) -> None:
+        """Remember what a function was given, if it turns vectors into answers."""
+        if name in _LINEAR and isinstance(output, Tensor) and tuple(output.shape) in self.shapes:
+            read = given[1 if name == "addmm" else 0]
             if isinstance(read, Tensor) and read.ndim == 2 and len(read) == len(output):
                 self.read = read
-        return output

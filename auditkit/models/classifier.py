@@ -407,6 +407,11 @@ def frozen(module: nn.Module) -> nn.Module:
     return module
 
 
+def has_weights(model: Classifier) -> bool:
+    """Return whether there is anything in a model that can be drawn anew."""
+    return any(one.numel() > 0 for one in model.module.parameters())
+
+
 @contextmanager
 def randomised(
     module: nn.Module, seed: int, only: Collection[str] | None = None

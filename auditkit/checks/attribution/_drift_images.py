@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
+from auditkit.checks.attribution._probes import key_for
 from auditkit.methods.attacks.map_attack import Parts, map_attack, slope_parts
 from auditkit.methods.attacks.pgd_linf import pgd_linf
 from auditkit.methods.corruptions.catalogue import CORRUPTIONS
@@ -18,7 +19,7 @@ from auditkit.methods.saliency.catalogue import METHODS
 from auditkit.methods.saliency.probes.image import ImageProbe, cells
 from auditkit.methods.saliency.reference import reference_images
 from auditkit.methods.saliency.scores import centred
-from auditkit.randomness import keys_of, uniform
+from auditkit.randomness import uniform
 from auditkit.types import Floats
 
 MAP_ATTACK, PGD = "map-attack", "pgd"  # they need gradients
@@ -85,7 +86,7 @@ def _twin(
     artifacts: Artifacts, i: int, change: str, clean: Tensor, changed: Tensor, probe: ImageProbe
 ) -> Tensor:
     """Return the image with every number changed as far as it was, up or down by chance."""
-    key = keys_of(artifacts.seed, f"attribution-drift twin {change}", artifacts.ids[i : i + 1])
+    key = key_for(artifacts, "attribution-drift", f"twin {change}", i)
     signs = torch.from_numpy(uniform(key, tuple(clean.shape))[0] > 0.5).to(clean) * 2 - 1
     low, high = probe.model.bounds
     far = (changed - clean).abs()
@@ -157,7 +158,7 @@ def _pushed(
     artifacts: Artifacts, i: int, probe: ImageProbe, clean: Tensor, epsilon: float, steps: int
 ) -> Tensor:
     """Return where an attack on the answer gets to."""
-    key = keys_of(artifacts.seed, "attribution-drift pgd", artifacts.ids[i : i + 1])
+    key = key_for(artifacts, "attribution-drift", "pgd", i)
     start = torch.from_numpy(2 * uniform(key, tuple(clean.shape)) - 1).to(clean)
     device = probe.model.device
     return pgd_linf(

@@ -11,7 +11,7 @@ from auditkit.checks.attribution._probes import Parts, key_for, probe_of
 from auditkit.methods.saliency.catalogue import Effort, map_of
 from auditkit.methods.saliency.probes.base import Map, Probe
 from auditkit.methods.saliency.reference import Reference
-from auditkit.models.classifier import Classifier, randomised
+from auditkit.models.classifier import randomised
 from auditkit.randomness import at_step, uniform
 from auditkit.types import Keys, Modality
 
@@ -90,8 +90,3 @@ class Explained:
 def controls(modality: Modality) -> tuple[str, ...]:
     """Return the maps that know nothing of the model."""
     return (*MODELLESS[modality], "random")
-
-
-def has_weights(model: Classifier) -> bool:
-    """Return whether there is anything in a model that can be drawn anew."""
-    return any(one.numel() > 0 for one in model.module.parameters())

@@ -13,7 +13,7 @@ from auditkit.artifacts.base import Artifacts
 from auditkit.checks.attribution._drift_images import MAP_ATTACK, PGD, changes_of_image, probe_at
 from auditkit.checks.attribution._drift_rows import image_row, text_row
 from auditkit.checks.attribution._drift_texts import Vocabulary, untouched, word_scores
-from auditkit.checks.attribution._probes import probe_of
+from auditkit.checks.attribution._probes import key_for, probe_of
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
 from auditkit.checks.galleries import galleries
 from auditkit.data.dataset import Dataset
@@ -40,9 +40,9 @@ from auditkit.methods.saliency.exhibits import words
 from auditkit.methods.saliency.probes.image import ImageProbe
 from auditkit.methods.saliency.probes.text import TextProbe
 from auditkit.models.classifier import Classifier
-from auditkit.randomness import keys_of, uniform
+from auditkit.randomness import uniform
 from auditkit.statistics import bootstrap_mean
-from auditkit.types import Bools, Floats, Keys, Params, Scalar
+from auditkit.types import Bools, Floats, Params, Scalar
 
 PURPOSE = "attribution-drift"
 TYPOS = "typos"
@@ -294,7 +294,7 @@ class AttributionDrift(Check):
     def _of_text(self, artifacts: Artifacts, i: int) -> Iterator[_Compared]:
         model, text = artifacts.text_model, artifacts.texts[i]
         mistyped = typos([text], self.severity, artifacts.keys("typos")[i : i + 1])[0]
-        key = keys_of(artifacts.seed, f"{PURPOSE} words", artifacts.ids[i : i + 1])
+        key = key_for(artifacts, PURPOSE, "words", i)
         twin = _vocabulary(artifacts).exchanged(text, mistyped, key)
         if not mistyped.changes or twin is None:
             return
@@ -334,7 +334,7 @@ class AttributionDrift(Check):
         references = None
         if self.method == "expected-gradients" and artifacts.classifier.modality == "image":
             references = artifacts.sample(f"{PURPOSE} references", _OTHERS).images
-        key = keys_of(artifacts.seed, f"{PURPOSE} method", artifacts.ids[i : i + 1])
+        key = key_for(artifacts, PURPOSE, "method", i)
         return Effort(steps=self.nodes, copies=16, sets=200, key=key, references=references)
 
     # --- all inputs --------------------------------------------------------------------------
@@ -488,13 +488,13 @@ def _label(change: str) -> str:
     return names.get(change, words(change))
 
 
-def _key(artifacts: Artifacts, i: int) -> Keys:
-    return keys_of(artifacts.seed, f"{PURPOSE} gallery", artifacts.ids[i : i + 1])
-
-
 def _examples(
     artifacts: Artifacts, i: int, rank: float, row: ImageRow | TextRow
 ) -> Iterator[Example]:
-    yield Example(gallery="random", score=float(uniform(_key(artifacts, i), (1,))[0, 0]), row=row)
+    yield Example(
+        gallery="random",
+        score=float(uniform(key_for(artifacts, PURPOSE, "gallery", i), (1,))[0, 0]),
+        row=row,
+    )
     if np.isfinite(rank):
         yield Example(gallery="worst", score=-rank, row=row)

@@ -14,13 +14,12 @@ from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.attribution._drift_texts import word_scores
 from auditkit.checks.attribution._probes import key_for, probe_of
-from auditkit.checks.attribution._trust_maps import has_weights
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
 from auditkit.checks.galleries import galleries
 from auditkit.checks.other_model import MISSING, comparable, hash_of, other_model
 from auditkit.data.dataset import Dataset
 from auditkit.errors import ConfigError, near_miss
-from auditkit.findings import Finding, ImageRow, Metric, Note, Panel, TextRow, Token
+from auditkit.findings import Finding, ImageRow, Metric, Note, Panel, Selection, TextRow, Token
 from auditkit.methods.metrics.localisation import relevance_mass
 from auditkit.methods.metrics.rank_correlation import rank_correlation
 from auditkit.methods.pictures import heatmap, picture
@@ -29,7 +28,7 @@ from auditkit.methods.saliency.exhibits import words_row
 from auditkit.methods.saliency.probes.base import Map, Probe
 from auditkit.methods.saliency.probes.image import ImageProbe
 from auditkit.methods.saliency.probes.text import TextProbe
-from auditkit.models.classifier import Classifier, randomised
+from auditkit.models.classifier import Classifier, has_weights, randomised
 from auditkit.randomness import uniform
 from auditkit.statistics import bootstrap_mean
 from auditkit.types import Bools, Floats, Params
@@ -204,11 +203,11 @@ class AttributionRegression(Check):
 
     def summarise(self, records: Records, context: Context) -> Measured:
         """Average over the inputs that both answer alike."""
-        titles = {
+        titles: dict[Selection, str] = {
             "worst": "Inputs whose maps differ most, answered alike",
             "random": "Inputs drawn at random, answered alike",
         }
-        evidence = galleries(records, titles)  # pyright: ignore[reportArgumentType]
+        evidence = galleries(records, titles)
         identity = other_model(self.other).identity
         said = (
             f"{identity.name} ({identity.architecture}), SHA-256 {identity.sha256}."

@@ -19,7 +19,6 @@ from auditkit.checks.attribution._trust_maps import (
     PREFLIGHT,
     Explained,
     controls,
-    has_weights,
 )
 from auditkit.checks.attribution._trust_metrics import METRICS
 from auditkit.checks.attribution._trust_removal import (
@@ -43,7 +42,7 @@ from auditkit.methods.saliency.exhibits import words
 from auditkit.methods.saliency.probes.base import Map, Probe
 from auditkit.methods.saliency.probes.text import TextProbe
 from auditkit.methods.saliency.reference import REFERENCES, Reference
-from auditkit.models.classifier import Classifier
+from auditkit.models.classifier import Classifier, has_weights
 from auditkit.types import Modality
 
 _REFERENCES = 8  # inputs of the data that expected gradients start from

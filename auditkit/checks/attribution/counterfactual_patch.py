@@ -10,9 +10,10 @@ from typing import ClassVar, NamedTuple, final
 import numpy as np
 
 from auditkit.artifacts.base import Artifacts
-from auditkit.checks.attribution._probes import probe_of
+from auditkit.checks.attribution._probes import key_for, probe_of
 from auditkit.checks.attribution._removed_rows import removed_row
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
+from auditkit.checks.flips import median_flip
 from auditkit.checks.galleries import galleries
 from auditkit.errors import ConfigError, near_miss
 from auditkit.findings import Curve, Evidence, Finding, Metric, Series
@@ -26,8 +27,8 @@ from auditkit.methods.saliency.counterfactual import (
 from auditkit.methods.saliency.probes.base import Probe
 from auditkit.methods.saliency.probes.image import ImageProbe
 from auditkit.methods.saliency.reference import REFERENCES, Reference
-from auditkit.randomness import keys_of, uniform
-from auditkit.statistics import Interval, bootstrap_mean, clopper_pearson, median_interval
+from auditkit.randomness import uniform
+from auditkit.statistics import bootstrap_mean, clopper_pearson
 from auditkit.types import Bools, Floats, Keys, Params
 
 PURPOSE = "counterfactual-patch"
@@ -214,7 +215,7 @@ class CounterfactualPatch(Check):
             probe = probe_of(artifacts, i, grid=self.grid, reference=self.reference)
             if probe.units == 0:
                 continue  # a text without tokens has nothing to remove
-            found = self._search(probe, _key(artifacts, "orders", i))
+            found = self._search(probe, key_for(artifacts, PURPOSE, "orders", i))
             if found is None:
                 continue
             relevant = None if truth is None else probe.relevant(truth[place])
@@ -310,16 +311,10 @@ class CounterfactualPatch(Check):
         return [*flips, *by_chance]
 
     def _median(self, metric: str, shares: Floats, control: Finding, context: Context) -> Finding:
-        middle = float(np.quantile(shares, 0.5, method="inverted_cdf"))
-        if np.isinf(middle):
-            most = f"{self.shares[-1]:g} of the parts"
-            why = f"half of the decisions or more did not flip within {most}"
-            return self.undefined(metric, why, n=len(shares))
-        low, high = median_interval(shares, level=context.level)
-        return self.value(
-            metric, middle, n=len(shares), interval=Interval(max(0.0, low), min(1.0, high)),
-            method="order-statistics", evidence=["curve"], controls=[control.id],
-            level=context.level,
+        most = f"{self.shares[-1]:g} of the parts"
+        return median_flip(
+            self, metric, shares, most=1.0, evidence=["curve"], controls=[control.id],
+            why=f"half of the decisions or more did not flip within {most}", level=context.level,
         )  # fmt: skip
 
     def _of_sets(self, records: Records, found: Bools, context: Context) -> list[Finding]:
@@ -428,10 +423,6 @@ def _series(name: str, x: Sequence[float], shares: Floats, level: float) -> Seri
     )
 
 
-def _key(artifacts: Artifacts, purpose: str, i: int) -> Keys:
-    return keys_of(artifacts.seed, f"{PURPOSE} {purpose}", artifacts.ids[i : i + 1])
-
-
 def _examples(
     artifacts: Artifacts, i: int, probe: Probe, found: _Found, relevant: Bools | None
 ) -> list[Example]:
@@ -441,7 +432,7 @@ def _examples(
     if found.square is not None and not np.array_equal(found.square, found.smallest):
         sets["the smallest square"] = found.square
     row = removed_row(artifacts.ids[i], probe, sets, artifacts.classifier.classes, relevant)
-    luck = float(uniform(_key(artifacts, "gallery", i), (1,))[0, 0])
+    luck = float(uniform(key_for(artifacts, PURPOSE, "gallery", i), (1,))[0, 0])
     least = -float(found.smallest.mean())
     return [
         Example(gallery="worst", score=least, row=row),

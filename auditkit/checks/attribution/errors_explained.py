@@ -13,7 +13,7 @@ from torch import Tensor
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.attribution._drift_images import probe_at
-from auditkit.checks.attribution._probes import probe_of
+from auditkit.checks.attribution._probes import key_for, probe_of
 from auditkit.checks.base import (
     GALLERY_SIZE,
     Check,
@@ -300,7 +300,7 @@ class ErrorsExplained(Check):
         references = None
         if self.method == "expected-gradients" and artifacts.classifier.modality == "image":
             references = artifacts.sample(f"{PURPOSE} references", _OTHERS).images
-        key = keys_of(artifacts.seed, f"{PURPOSE} method", artifacts.ids[i : i + 1])
+        key = key_for(artifacts, PURPOSE, "method", i)
         effort = Effort(steps=self.nodes, copies=16, sets=200, key=key, references=references)
         return map_of(probe, self._used(artifacts.classifier), effort)
 
@@ -358,7 +358,7 @@ class ErrorsExplained(Check):
     def _attacked(self, artifacts: Artifacts, i: int, probe: ImageProbe) -> Tensor:
         low, high = probe.model.bounds
         device, clean = probe.model.device, probe.image.clamp(low, high)[None]
-        key = keys_of(artifacts.seed, f"{PURPOSE} pgd", artifacts.ids[i : i + 1])
+        key = key_for(artifacts, PURPOSE, "pgd", i)
         start = torch.from_numpy(2 * uniform(key, tuple(clean.shape[1:])) - 1).to(clean)
         return pgd_linf(
             probe.model.logits,

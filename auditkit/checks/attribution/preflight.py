@@ -11,7 +11,7 @@ from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.behaviour import KeptState, hooks_on
-from auditkit.checks.attribution._probes import probe_of
+from auditkit.checks.attribution._probes import key_for, probe_of
 from auditkit.checks.base import Check, Context, Measured, Meta, Records
 from auditkit.errors import ConfigError
 from auditkit.findings import Evidence, Finding, Metric, Note, Scalar, Table
@@ -23,7 +23,6 @@ from auditkit.methods.saliency.integrated_gradients import integrated_gradients
 from auditkit.methods.saliency.probes.base import Probe
 from auditkit.methods.saliency.scores import centred
 from auditkit.models.classifier import Classifier
-from auditkit.randomness import keys_of
 from auditkit.statistics import median_interval
 from auditkit.types import Floats
 
@@ -135,10 +134,8 @@ class Preflight(Check):
     def measure(self, artifacts: Artifacts) -> Records:
         """Run every method on those of the shard's inputs that were drawn."""
         drawn = artifacts.drawn("preflight", self.max_inputs)
-        flights = {
-            i: self._flight(artifacts, i, keys_of(artifacts.seed, "preflight", [artifacts.ids[i]]))
-            for i in np.flatnonzero(drawn).tolist()
-        }
+        kept = KeptState(artifacts.classifier.module)
+        flights = {i: self._flight(artifacts, i, kept) for i in np.flatnonzero(drawn).tolist()}
         reasons = {
             f"reason/{method}": np.array(
                 [flights[i].reasons[method] if i in flights else "" for i in range(len(drawn))],
@@ -166,10 +163,10 @@ class Preflight(Check):
             **reasons,
         )
 
-    def _flight(self, artifacts: Artifacts, i: int, key: np.ndarray) -> _Flight:
+    def _flight(self, artifacts: Artifacts, i: int, kept: KeptState) -> _Flight:
         model = artifacts.classifier
         probe = probe_of(artifacts, i, grid=self.grid)
-        kept = KeptState(model.module)
+        key = key_for(artifacts, "preflight", "draws", i)
         first, second = _answer(probe), _answer(probe)
         effort = Effort(steps=8, copies=2, sets=32, key=key, references=_others(artifacts, probe))
         reasons: dict[str, str] = {}

@@ -172,6 +172,11 @@ def nothing_to_compare(data: Dataset) -> NotApplicable | None:
     return None
 
 
+def nothing_sensitive(data: Dataset) -> NotApplicable | None:
+    """Return why a check about sensitive columns has nothing to look at."""
+    return None if data.sensitive else NotApplicable("no column is marked sensitive (--sensitive)")
+
+
 def groups_of(name: str, data: Dataset) -> tuple[Ints, tuple[str, ...]]:
     """Return each input's group (n,) in a column, and the names of the groups.
 

@@ -11,7 +11,7 @@ import numpy as np
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
-from auditkit.checks.bias._groups import groups_of
+from auditkit.checks.bias._groups import groups_of, nothing_sensitive
 from auditkit.data.dataset import Dataset
 from auditkit.errors import ConfigError
 from auditkit.findings import Bar, Bars, Evidence, Finding, Metric, Note, Table
@@ -107,10 +107,7 @@ class BiasAmplification(Check):
 
     def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
         """Only where a column is called sensitive."""
-        nothing = super().applies(model, data)
-        if nothing is None and not data.sensitive:
-            return NotApplicable("no column is marked sensitive (--sensitive COLUMN)")
-        return nothing
+        return super().applies(model, data) or nothing_sensitive(data)
 
     def measure(self, artifacts: Artifacts) -> Records:
         """Note what was predicted."""

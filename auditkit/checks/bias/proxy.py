@@ -12,7 +12,7 @@ from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.features import Features
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
-from auditkit.checks.bias._groups import groups_of
+from auditkit.checks.bias._groups import groups_of, nothing_sensitive
 from auditkit.checks.halves import searched_half, searched_on, too_few
 from auditkit.data.dataset import Dataset
 from auditkit.errors import ConfigError
@@ -119,10 +119,7 @@ class Proxy(Check):
 
     def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
         """Only where a column is called sensitive."""
-        nothing = super().applies(model, data) or too_few(data)
-        if nothing is None and not data.sensitive:
-            return NotApplicable("no column is marked sensitive (--sensitive COLUMN)")
-        return nothing
+        return super().applies(model, data) or too_few(data) or nothing_sensitive(data)
 
     # --- one shard -------------------------------------------------------------------------------
 

@@ -18,8 +18,8 @@ from auditkit.findings import (
     Metric,
     Series,
 )
-from auditkit.statistics import Interval, clopper_pearson, median_interval
-from auditkit.types import Floats, Params
+from auditkit.statistics import clopper_pearson
+from auditkit.types import Floats
 
 ROBUST_ACCURACY = Metric(
     label="robust accuracy",
@@ -54,50 +54,6 @@ def ascending(check: str, name: str, values: Sequence[float], *, most: float) ->
             hint=f"Write for example {name} = [0.01, 0.05]: shares of the input range, 8/255 is"
             " 0.0314.",
         )
-
-
-def median_flip(
-    check: Check,
-    metric: str,
-    flips: Floats,
-    *,
-    why: str,
-    most: float = np.inf,
-    swept: Params | None = None,
-    evidence: Sequence[str] = (),
-    controls: Sequence[str] = (),
-    level: float,
-) -> Finding:
-    """Return the median budget that changed an answer, of the inputs that were right before.
-
-    Parameters
-    ----------
-    flips : ndarray
-        (n,) flip budgets.
-    why : str
-        Why there is none, where nothing was found on half of them or more.
-    most : float
-        The largest budget there is; an interval that ends beyond it ends there, one that has no
-        end is left out.
-    """
-    right = flips[flips > 0]
-    middle = float(np.quantile(right, 0.5, method="inverted_cdf"))
-    if np.isinf(middle):
-        return check.undefined(metric, why, n=len(right), swept=swept)
-    low, high = median_interval(right, level=level)
-    ends = Interval(max(0.0, low), min(most, high))
-    known = np.isfinite(ends.high)
-    return check.value(
-        metric,
-        middle,
-        n=len(right),
-        interval=ends if known else None,
-        method="order-statistics" if known else "none",
-        swept=swept,
-        evidence=evidence,
-        controls=controls,
-        level=level,
-    )
 
 
 def curve_places(flips: Floats, budgets: Sequence[float]) -> list[float]:

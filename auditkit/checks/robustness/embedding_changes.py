@@ -11,6 +11,7 @@ import numpy as np
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
+from auditkit.checks.flips import median_flip
 from auditkit.checks.galleries import answer, galleries, shown
 from auditkit.checks.robustness._flips import (
     ATTACK_SUCCESS_RATE,
@@ -18,7 +19,6 @@ from auditkit.checks.robustness._flips import (
     ascending,
     at_the_middle_budget,
     curve_places,
-    median_flip,
     robustness,
     robustness_curve,
 )

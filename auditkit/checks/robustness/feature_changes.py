@@ -13,6 +13,7 @@ from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.adversarial import Adversarial
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
+from auditkit.checks.flips import median_flip
 from auditkit.checks.galleries import galleries
 from auditkit.checks.robustness._attacked_rows import (
     CHANGED,
@@ -30,7 +31,6 @@ from auditkit.checks.robustness._attacked_rows import (
 from auditkit.checks.robustness._flips import (
     ATTACK_SUCCESS_RATE,
     ROBUST_ACCURACY,
-    median_flip,
     robustness,
     robustness_curve,
     stepwise_scores,

@@ -14,6 +14,7 @@ from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.past_masks import search_of
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
+from auditkit.checks.flips import median_flip
 from auditkit.checks.galleries import galleries, shown
 from auditkit.checks.robustness._controls import CHECK, OF_THE_ENSEMBLE, WITHOUT_GRADIENTS
 from auditkit.checks.robustness._flips import (
@@ -22,7 +23,6 @@ from auditkit.checks.robustness._flips import (
     ascending,
     at_the_middle_budget,
     curve_places,
-    median_flip,
     robustness,
     robustness_curve,
 )

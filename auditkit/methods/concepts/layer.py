@@ -5,17 +5,18 @@ Functions are watched while the network runs, not modules, as in `saliency.activ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, final
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from auditkit.methods.saliency.activations import last_spatial_activation
+from auditkit.methods.saliency.rules import tensors_in
 from auditkit.methods.saliency.scores import centred, score_of
 from auditkit.methods.saliency.slopes import slopes_at
 from auditkit.methods.saliency.unsuited import Unsuited
+from auditkit.methods.saliency.watch import Watch
 from auditkit.models.classifier import Logits
 
 _JOINS = frozenset({"cat", "concat", "concatenate"})
@@ -78,7 +79,7 @@ def vector_layer(logits: Logits, points: Tensor, target: Tensor) -> Layer | Unsu
 
 
 @final
-class _Watch(TorchFunctionMode):
+class _Watch(Watch):
     """Remembers vectors (n, d) that come from more dimensions, and joined ones."""
 
     def __init__(self, n: int) -> None:
@@ -86,32 +87,14 @@ class _Watch(TorchFunctionMode):
         self.n = n
         self.seen: list[tuple[Tensor, str]] = []
 
-    def __torch_function__(
-        self,
-        func: Callable[..., object],
-        types: Sequence[type],
-        args: Sequence[object] = (),
-        kwargs: Mapping[str, object] | None = None,
-    ) -> object:
-        """Call the function and remember what it returns, if it is one vector per input."""
-        kwargs = kwargs or {}
-        output = func(*args, **kwargs)
-        name = getattr(func, "__name__", "").strip("_")
+    def saw(self, name: str, given: Sequence[object], output: object) -> None:
+        """Remember what a function returns, if it is one vector per input."""
         if isinstance(output, Tensor) and self._is_vector(output):
-            given = list(_tensors([*args, *kwargs.values()]))
-            joined = name in _JOINS and any(one is old for one in given for old, _ in self.seen)
-            if joined or any(one.ndim > 2 and one.is_floating_point() for one in given):
+            tensors = tensors_in(list(given))
+            joined = name in _JOINS and any(one is old for one in tensors for old, _ in self.seen)
+            if joined or any(one.ndim > 2 and one.is_floating_point() for one in tensors):
                 self.seen.append((output, name))
-        return output
 
     def _is_vector(self, output: Tensor) -> bool:
         vector = output.ndim == 2 and len(output) == self.n and output.shape[1] > 1
         return vector and output.requires_grad and output.is_floating_point()
-
-
-def _tensors(values: Sequence[object]) -> Iterator[Tensor]:
-    for one in values:
-        if isinstance(one, Tensor):
-            yield one
-        elif isinstance(one, (list, tuple)):
-            yield from _tensors(list(one))  # pyright: ignore[reportUnknownArgumentType]

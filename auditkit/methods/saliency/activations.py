@@ -6,18 +6,18 @@ functional, reused and in-place activations are seen like modules.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, final
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
-from auditkit.methods.saliency.rules import bare_name, tensors_in
+from auditkit.methods.saliency.rules import tensors_in
 from auditkit.methods.saliency.scores import score_of
 from auditkit.methods.saliency.slopes import slopes_at
 from auditkit.methods.saliency.tokens import patch_grid
 from auditkit.methods.saliency.unsuited import Unsuited
+from auditkit.methods.saliency.watch import Watch
 from auditkit.models.classifier import Logits
 
 # Names without the underscore of in-place functions.
@@ -91,7 +91,7 @@ class _Seen(NamedTuple):
 
 
 @final
-class _Watch(TorchFunctionMode):
+class _Watch(Watch):
     """Remembers maps (n, c, h, w) that came from convolutions, and streams of tokens."""
 
     def __init__(self, n: int) -> None:
@@ -109,40 +109,26 @@ class _Watch(TorchFunctionMode):
         """Whether a stream of tokens came out of the last attention."""
         return seen.attended == self._attended > 0
 
-    def __torch_function__(
-        self,
-        func: Callable[..., object],
-        types: Sequence[type],
-        args: Sequence[object] = (),
-        kwargs: Mapping[str, object] | None = None,
-    ) -> object:
-        """Call the function and remember what it returns, if it has the layout of the image."""
-        kwargs = kwargs or {}
-        output = func(*args, **kwargs)
-        name = bare_name(func)
+    def saw(self, name: str, given: Sequence[object], output: object) -> None:
+        """Remember what a function returns, if it has the layout of the image."""
         self._attended += name in _ATTENTION or _is_softmax_between_tokens(name, output)
-        if isinstance(output, Tensor) and self._has_layout(name, args, kwargs, output):
+        if isinstance(output, Tensor) and self._has_layout(name, given, output):
             self._seen.pop(id(output), None)  # in-place functions return what they were given
             self._seen[id(output)] = _Seen(output, name, self._attended)
-        return output
 
-    def _has_layout(
-        self, name: str, args: Sequence[object], kwargs: Mapping[str, object], output: Tensor
-    ) -> bool:
+    def _has_layout(self, name: str, given: Sequence[object], output: Tensor) -> bool:
         if not (output.requires_grad and output.is_floating_point()):
             return False
-        return self._is_map(name, args, kwargs, output) or self._is_stream(name, output)
+        return self._is_map(name, given, output) or self._is_stream(name, output)
 
-    def _is_map(
-        self, name: str, args: Sequence[object], kwargs: Mapping[str, object], output: Tensor
-    ) -> bool:
+    def _is_map(self, name: str, given: Sequence[object], output: Tensor) -> bool:
         if output.ndim != 4 or len(output) != self.n or min(output.shape[2:]) < 2:
             return False
         if name in _CONVOLUTIONS:
             return True
         if name in _MOVES:
             return False
-        kept = [one for one in tensors_in([*args, *kwargs.values()]) if id(one) in self._seen]
+        kept = [one for one in tensors_in(list(given)) if id(one) in self._seen]
         return any(
             one.ndim == 4 and (one.shape == output.shape or name in _RESHAPES_MAP or "pool" in name)
             for one in kept

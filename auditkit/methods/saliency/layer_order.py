@@ -6,12 +6,14 @@ is that of the computation and not that in which someone wrote the layers down.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import cast, final
+from collections.abc import Callable, Mapping, Sequence
+from typing import final
 
 import torch
-from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+from torch import nn
+
+from auditkit.methods.saliency.rules import tensors_in
+from auditkit.methods.saliency.watch import Watch
 
 
 def layer_order(module: nn.Module, run: Callable[[], object]) -> list[list[str]]:
@@ -48,7 +50,7 @@ def layer_order(module: nn.Module, run: Callable[[], object]) -> list[list[str]]
 
 
 @final
-class _Watch(TorchFunctionMode):
+class _Watch(Watch):
     """Writes down which parameters functions get, in the order of their first use."""
 
     def __init__(self, names: Mapping[int, str]) -> None:
@@ -56,26 +58,8 @@ class _Watch(TorchFunctionMode):
         self._names = names
         self.met: dict[str, None] = {}
 
-    def __torch_function__(
-        self,
-        func: Callable[..., object],
-        types: Sequence[type],
-        args: Sequence[object] = (),
-        kwargs: Mapping[str, object] | None = None,
-    ) -> object:
-        """Note the parameters among the arguments and call the function."""
-        kwargs = kwargs or {}
-        for one in _tensors([args, kwargs]):
-            if (name := self._names.get(id(one))) is not None:
-                self.met.setdefault(name)
-        return func(*args, **kwargs)
-
-
-def _tensors(value: object) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, Mapping):
-        yield from _tensors(list(cast("Mapping[str, object]", value).values()))
-    elif isinstance(value, list | tuple):
-        for one in cast("Sequence[object]", value):
-            yield from _tensors(one)
+    def saw(self, name: str, given: Sequence[object], output: object) -> None:  # noqa: ARG002
+        """Note the parameters among what a function was given."""
+        for one in tensors_in(list(given)):
+            if (parameter := self._names.get(id(one))) is not None:
+                self.met.setdefault(parameter)

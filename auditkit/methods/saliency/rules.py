@@ -136,7 +136,7 @@ class Interception(TorchFunctionMode):
             return func(*args, **kwargs)
         before = _steps_of(given)
         result = self._called(func, args, kwargs)
-        self._seen |= _steps_between(before | self._seen, [*tensors_in(result), *given])
+        self._seen |= _steps_between((before, self._seen), [*tensors_in(result), *given])
         return result
 
     def unseen(self, score: Tensor) -> tuple[str, ...]:
@@ -145,7 +145,7 @@ class Interception(TorchFunctionMode):
         A compiled program, an autograd function of the network's own and a hook on slopes work out
         of sight: no rule reaches them. Functions that merely add or move numbers are left out.
         """
-        steps = _steps_between(frozenset(), [score]) - self._seen
+        steps = _steps_between((), [score]) - self._seen
         names = {_function_of(one) for one in steps}
         return tuple(sorted(one for one in names if one not in LINEAR | _BOOKKEEPING))
 
@@ -199,13 +199,13 @@ def _steps_of(tensors: Sequence[Tensor]) -> set[Node]:
     return {one.grad_fn for one in tensors if one.grad_fn is not None}
 
 
-def _steps_between(start: Set[Node], end: Sequence[Tensor]) -> set[Node]:
-    """Return the steps backward from some tensors, up to those known."""
+def _steps_between(known: Sequence[Set[Node]], end: Sequence[Tensor]) -> set[Node]:
+    """Return the steps backward from some tensors, up to those in any of some sets."""
     found: set[Node] = set()
     ahead = list(_steps_of(end))
     while ahead:
         step = ahead.pop()
-        if step not in start and step not in found:
+        if step not in found and not any(step in some for some in known):
             found.add(step)
             ahead += [one for one, _ in step.next_functions if one is not None]
     return found
