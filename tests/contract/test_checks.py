@@ -16,7 +16,7 @@ from auditkit.checks.base import Check, Measured
 from auditkit.checks.catalogue import BUILT_IN, catalogue
 from auditkit.explain import check_page
 from auditkit.findings import Finding
-from tests.subjects import Subject, measured, run_check
+from tests.subjects import Subject, measured
 
 ROOT = Path(__file__).parents[2]
 CHECKS = pytest.mark.parametrize("kind", BUILT_IN, ids=lambda kind: kind.meta.id)
@@ -109,26 +109,13 @@ def test_findings_are_whole(kind: type[Check]) -> None:
 
 
 @CHECKS
-def test_shards_and_repetition_change_nothing(kind: type[Check]) -> None:
-    subject, whole = outcome(kind, "sound")
-    check = test_module(kind).CHECK
-    for shard_size in (7, None):
-        again = measured(check, subject, shard_size=shard_size)
-        assert [one.id for one in again.findings] == [one.id for one in whole.findings]
-        for new, old in zip(again.findings, whole.findings, strict=True):
-            assert new.n == old.n
-            for end in ("value", "low", "high"):
-                assert getattr(new, end) == pytest.approx(getattr(old, end), abs=1e-5), new.id
-
-
-@CHECKS
-def test_the_model_is_left_as_it_was_found(kind: type[Check]) -> None:
-    module = test_module(kind)
-    subject: Subject = module.sound()
+def test_another_run_in_shards_changes_neither_numbers_nor_model(kind: type[Check]) -> None:
+    _, whole = outcome(kind, "sound")
+    subject: Subject = test_module(kind).sound()
     network = subject.model.module
     before = {name: value.clone() for name, value in network.state_dict().items()}
     state = torch.random.get_rng_state()
-    run_check(module.CHECK, subject)
+    again = measured(test_module(kind).CHECK, subject, shard_size=7)
     assert torch.equal(torch.random.get_rng_state(), state), "global random state was used"
     assert not network.training
     for name, value in network.state_dict().items():
@@ -137,3 +124,8 @@ def test_the_model_is_left_as_it_was_found(kind: type[Check]) -> None:
         assert not part._forward_hooks
         assert not part._backward_hooks
     assert not any(p.requires_grad or p.grad is not None for p in network.parameters())
+    assert [one.id for one in again.findings] == [one.id for one in whole.findings]
+    for new, old in zip(again.findings, whole.findings, strict=True):
+        assert new.n == old.n
+        for end in ("value", "low", "high"):
+            assert getattr(new, end) == pytest.approx(getattr(old, end), abs=1e-5), new.id
