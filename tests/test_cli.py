@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from auditkit.cli import cli
+from auditkit.cli import _exit_code, cli
 
 RUN = ["run", "digits-cnn", "--max-inputs", "30", "--workers", "1", "--check", "clean-accuracy"]
 
@@ -122,12 +122,26 @@ def test_reproduce_says_whether_a_finding_comes_out_again(folder: Path) -> None:
     ],
 )
 def test_user_errors_exit_with_2_and_say_what_to_type(
-    tmp_path: Path, arguments: list[str], said: str
+    arguments: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    done = audit(*arguments, cwd=tmp_path)
-    assert done.returncode == 2, done.stderr
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["audit", *arguments])
+    code = _exit_code(None)  # what a process of its own would leave with
+    printed = capsys.readouterr()
+    assert code == 2, printed.err
+    assert said in printed.err
+    assert "Traceback" not in printed.err
+    assert printed.out == ""
+
+
+def test_a_user_error_ends_its_process_alike(tmp_path: Path) -> None:
+    done = audit("run", "digits-cnn", "--check", "pgd-lin", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Did you mean 'pgd-linf'?" in done.stderr
     assert done.stdout == ""
 
 
