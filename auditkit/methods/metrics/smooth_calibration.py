@@ -82,7 +82,7 @@ def smooth_error_interval(
     observed = _spectrum(confidence[None], (correct - confidence)[None] / n)
     point = float(_fixed_points(observed)[0])
     centre = _spectrum(confidence[None], (chance - confidence)[None] / n)
-    sign = np.sign(_smoothed(observed, np.array([point])))  # (1, GRID)
+    sign = np.where(_smoothed(observed, np.array([point])) < -1e-12, -1.0, 1.0)  # (1, GRID)
     total, signed = np.empty(simulations), np.empty(simulations)
     for here in _pieces(n, simulations):
         rows = rng.integers(0, n, size=(here.stop - here.start, n))
