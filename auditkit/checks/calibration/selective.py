@@ -261,11 +261,13 @@ def _scores(log_probs: Floats) -> dict[str, Floats]:
     """Return every score (n,), higher being surer."""
     probs = np.exp(log_probs)
     two = np.sort(probs, axis=1)[:, -2:]
-    return {
+    found = {
         "confidence": two[:, -1],
         "margin": two[:, -1] - two[:, 0],
         "entropy": (probs * log_probs).sum(axis=1),
     }
+    # Rounding must not tell equal scores apart: the order of the classes changes a softmax's end.
+    return {name: np.round(one, 12) for name, one in found.items()}
 
 
 def _between(draws: Floats, value: float, level: float) -> Interval:

@@ -12,7 +12,6 @@ from auditkit.statistics import LEVEL, Interval, clopper_pearson
 from auditkit.types import Bools, Floats, Ints
 
 _PIECE = 2_000_000  # draws at a time
-_DIGITS = 12  # of a score: what differs beyond is rounding, not order
 _CANDIDATES = 20  # coverages that a guaranteed one is chosen from
 
 
@@ -44,9 +43,9 @@ def ranking(scores: Floats, wrong: Bools) -> Ranking:
     Parameters
     ----------
     scores, wrong : ndarray
-        (n,) each; scores that differ by less than about 1e-12 are equal.
+        (n,) each.
     """
-    values, group = np.unique(-np.round(scores, _DIGITS), return_inverse=True)
+    values, group = np.unique(-scores, return_inverse=True)
     return Ranking(
         score=-values,
         count=np.bincount(group, minlength=len(values)),

@@ -93,7 +93,8 @@ def by_hand(subject: Subject, method: str, alpha: float) -> tuple[float, float, 
     scores = sorted(score(i, labels[i]) for i in np.flatnonzero(half))
     cut = scores[int(np.ceil((len(scores) + 1) * (1 - alpha))) - 1]
     sets = {
-        i: [c for c in range(probs.shape[1]) if score(i, c) <= cut] for i in np.flatnonzero(~half)
+        i: [c for c in range(probs.shape[1]) if score(i, c) <= cut]
+        for i in np.flatnonzero(~half).tolist()
     }
     hits = [labels[i] in one for i, one in sets.items()]
     sizes = [len(one) for one in sets.values()]
