@@ -171,7 +171,7 @@ def chance_table(rows: Mapping[str, tuple[float, Floats]], n: int, level: float)
     """
     return Table(
         title=f"What a perfectly calibrated model would show at this n, in {level:.0%} of samples",
-        columns=["score", "n", "observed", "by chance", "low", "high", "p"],
+        columns=["score", "n", "observed", "by chance", "by chance, low", "by chance, high", "p"],
         rows=[
             [name, n, value, float(null.mean()), *band(null, level), beyond(value, null)]
             for name, (value, null) in rows.items()

@@ -40,6 +40,11 @@ class Rule(NamedTuple):
         """What tells its findings apart."""
         return {"alpha": self.alpha, "method": self.method}
 
+    @property
+    def words(self) -> str:
+        """What tables and bars call it."""
+        return f"{self.method}, alpha {self.alpha:g}"
+
     def column(self, name: str) -> str:
         """Return the column of the records."""
         return f"{self.method}-{self.alpha:g}-{name}"

@@ -396,7 +396,6 @@ class CalibrationError(Check):
         labels = {name: one.label for name, one in self.meta.metrics.items()}
         observed = {one.metric: one.value for one in findings if one.value is not None}
         drawn = {
-            "ece": null,
             "adaptive_ece": null_errors(
                 confidence, bins=self.bins, seed=key("adaptive null"),
                 simulations=self.simulations, equal_mass=True,
@@ -412,13 +411,15 @@ class CalibrationError(Check):
             drawn |= {
                 "classwise_ece": scores.classwise, "brier": scores.brier, "nll": scores.nll
             }  # fmt: skip
-        rows = {labels[name]: (observed[name], one) for name, one in drawn.items()}
+        whole = labels["ece"]
         sides: tuple[tuple[str, float, Side], ...] = (
-            ("of that, bins that are too sure", table.too_sure, "too_sure"),
-            ("of that, bins that are not sure enough", table.not_sure_enough, "not_sure_enough"),
+            (f"{whole}: bins that are too sure", table.too_sure, "too_sure"),
+            (f"{whole}: not sure enough", table.not_sure_enough, "not_sure_enough"),
         )
+        rows = {whole: (observed["ece"], null)}
         for name, value, side in sides:
             rows[name] = (value, self._null(confidence, context, side, side=side))
+        rows |= {labels[name]: (observed[name], one) for name, one in drawn.items()}
         return chance_table(rows, len(records), context.level)
 
     # --- a temperature ---------------------------------------------------------------------------
@@ -433,8 +434,8 @@ class CalibrationError(Check):
         )
         if isinstance(result, str):
             return Measured(findings=[self.undefined(one, result, n=n) for one in metrics])
-        level, evidence = context.level, ["temperature", "scaled"]
-        value = partial(self.value, evidence=evidence, level=level)
+        level = context.level
+        value = partial(self.value, evidence=["scaled", "temperature"], level=level)
         errors = [
             value(
                 name,
@@ -458,6 +459,7 @@ class CalibrationError(Check):
                     n=result.fitted,
                     interval=result.interval,
                     method="sandwich",
+                    evidence=["temperature"],
                 ),
                 *errors,
                 value(

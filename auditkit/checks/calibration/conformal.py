@@ -30,8 +30,10 @@ from auditkit.checks.calibration._slices import slices_of, too_small
 from auditkit.errors import ConfigError, near_miss
 from auditkit.findings import Bar, Bars, Curve, Evidence, Finding, Metric, Note, Series, Table
 from auditkit.methods.metrics.conformal import coverage_band, fewest_for, too_low_p
-from auditkit.statistics import Interval, bootstrap_mean, clopper_pearson
+from auditkit.statistics import Interval, benjamini_hochberg, bootstrap_mean, clopper_pearson
 from auditkit.types import Bools, Ints, Modality, Params, Scalar
+
+_NAMED = 6  # parts in one sentence
 
 
 @final
@@ -211,7 +213,8 @@ class Conformal(Check):
         )
         if rows:
             evidence |= {
-                "coverage": _table(rows),
+                "unkept": _unkept(rows, context.level),
+                **_tables(rows),
                 "sizes": _sizes(self.rules, records),
                 **_curves(self.rules, rows, self.changes(context.data.modality)),
             }
@@ -245,6 +248,7 @@ class _Row(NamedTuple):
     band: Interval | None
     size: float | None
     empty: float | None
+    p: float | None  # of a coverage as promised
 
 
 @final
@@ -323,7 +327,8 @@ class _Counted:
         covered = self._covered(change)[members]
         return self.check.share(
             "coverage", int(covered.sum()), n=len(covered), slice_name=where,
-            swept=self._swept(change), evidence=["promise", "coverage"], level=self.context.level,
+            swept=self._swept(change), evidence=["promise", "changes" if change else "coverage"],
+            level=self.context.level,
         )  # fmt: skip
 
     def _size(self, where: str, members: Bools, change: Change | None = None) -> Finding:
@@ -336,7 +341,8 @@ class _Counted:
         )  # fmt: skip
         return self.check.value(
             "set_size", float(sizes.mean()), n=len(sizes), interval=interval, method=method,
-            slice_name=where, swept=swept, evidence=["sizes", "coverage"], level=level,
+            slice_name=where, swept=swept,
+            evidence=["changes" if change else "coverage"], level=level,
         )  # fmt: skip
 
     def _empty(self) -> Finding:
@@ -349,7 +355,7 @@ class _Counted:
     def _row(self, where: str, members: Bools, change: Change | None) -> _Row:
         n, level = int(np.count_nonzero(members)), self.context.level
         if n < self.check.minimum_n and where != "all":
-            return _Row(self.rule, where, change, n, None, None, None, None, None)
+            return _Row(self.rule, where, change, n, *[None] * 6)
         covered, sizes = self._covered(change)[members], self._sizes(change)[members]
         return _Row(
             rule=self.rule,
@@ -361,6 +367,7 @@ class _Counted:
             band=coverage_band(self.calibration, n, self.rule.alpha, level=level),
             size=float(sizes.mean()),
             empty=float((sizes == 0).mean()),
+            p=too_low_p(int(covered.sum()), self.calibration, n, self.rule.alpha),
         )
 
 
@@ -397,24 +404,56 @@ def _promise(alphas: Sequence[float], calibration: int, n: int, level: float) ->
     return " ".join(sentences)
 
 
-def _table(rows: Sequence[_Row]) -> Table:
-    return Table(
-        title="Coverage and size of the sets beside the band a valid procedure shows where inputs"
-        " are like those of the calibration",
-        columns=[
-            "method", "alpha", "inputs", "corruption", "severity", "n", "coverage", "low", "high",
-            "band, low", "band, high", "classes in the set", "empty sets",
-        ],
-        rows=[_cells(one) for one in rows],
-    )  # fmt: skip
+def _tables(rows: Sequence[_Row]) -> dict[str, Evidence]:
+    """Return where the sets hold the truth: among which inputs, and under which change."""
+    columns = [
+        "n", "coverage", "low", "high", "band, low", "band, high", "mean classes", "empty sets"
+    ]  # fmt: skip
+    found: dict[str, Evidence] = {
+        "coverage": Table(
+            title="Coverage and size of the sets beside the band a valid procedure shows where"
+            " inputs are like those of the calibration",
+            columns=["sets", "inputs", *columns],
+            rows=[[one.rule.words, one.where, *_cells(one)] for one in rows if one.change is None],
+        )
+    }
+    changed: list[list[Scalar]] = [
+        [one.rule.words, *one.change, *_cells(one)] for one in rows if one.change
+    ]
+    if changed:
+        found["changes"] = Table(
+            title="Coverage and size of the same sets under change",
+            columns=["sets", "corruption", "severity", *columns],
+            rows=changed,
+        )
+    return found
 
 
 def _cells(one: _Row) -> list[Scalar]:
-    change: list[Scalar] = [*one.change] if one.change else ["(clean)", 0]
     return [
-        one.rule.method, one.rule.alpha, one.where, *change, one.n, one.coverage,
-        *(one.interval or (None, None)), *(one.band or (None, None)), one.size, one.empty,
+        one.n, one.coverage, *(one.interval or (None, None)), *(one.band or (None, None)), one.size,
+        one.empty,
     ]  # fmt: skip
+
+
+def _unkept(rows: Sequence[_Row], level: float) -> Note:
+    """Return in which classes and slices the sets hold the truth less often than promised."""
+    parts = [one for one in rows if one.p is not None and one.where != "all" and not one.change]
+    adjusted = benjamini_hochberg([one.p or 0.0 for one in parts])
+    low = sorted(
+        (p, f"{one.where} ({one.rule.words}: {one.coverage:.1%} of {one.n})")
+        for one, p in zip(parts, adjusted, strict=True)
+        if p <= 1 - level
+    )
+    named = "; ".join(words for _, words in low[:_NAMED])
+    more = f"; and {len(low) - _NAMED} more" * (len(low) > _NAMED)
+    text = (
+        f"Of {len(parts)} classes and slices with enough test inputs,"
+        f" {f'these are covered less: {named}{more}' if low else 'none is covered less'} than"
+        " chance explains (beta-binomial, Benjamini-Hochberg over all of them). Split conformal"
+        " sets promise nothing for a part of the inputs."
+    )
+    return Note(title="Where the sets hold the truth less often", text=text)
 
 
 def _sizes(rules: Sequence[Rule], records: Records) -> Bars:
@@ -425,7 +464,7 @@ def _sizes(rules: Sequence[Rule], records: Records) -> Bars:
             counts = np.bincount(records[rule.column("size")][tested])
             bars += [
                 Bar(
-                    label=f"{rule.method}, alpha {rule.alpha:g}: {size}",
+                    label=f"{rule.words}: {size}",
                     value=count / int(tested.sum()),
                 )
                 for size, count in enumerate(counts.tolist())

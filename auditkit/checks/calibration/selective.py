@@ -33,7 +33,7 @@ SCORES = {
     "margin": "the probability of the predicted class minus that of the next one",
     "entropy": "the entropy of all probabilities, the lower the surer",
 }
-_POINTS = 50  # of a curve
+_POINTS = 25  # of a curve
 
 
 @final
@@ -342,7 +342,7 @@ def _curve(tables: dict[str, Ranking], level: float) -> Curve:
         )
     right = first.n - wrong
     series += [
-        Series(name="at random", x=x, y=[first.risk] * len(x)),
+        Series(name="at random", x=[x[0], 1.0], y=[first.risk] * 2),
         Series(name="best possible", x=x, y=[max(0.0, kept - right) / kept for kept in places]),
     ]
     return Curve(

@@ -226,15 +226,15 @@ def test_every_score_stands_beside_what_chance_would_show() -> None:
     )
     assert len(rows) == 8
     for name, row in rows.items():
-        assert 0 <= row["low"] <= row["by chance"] <= row["high"], name
+        assert 0 <= row["by chance, low"] <= row["by chance"] <= row["by chance, high"], name
         assert row["n"] == 500
         assert row["p"] > 0.01, name
     for name, row in bad.items():
         if "not sure enough" not in name:
-            assert row["observed"] > row["high"], name
+            assert row["observed"] > row["by chance, high"], name
             assert row["p"] == pytest.approx(1 / 101), name
     whole = bad["expected calibration error"]["observed"]
-    parts = [row["observed"] for name, row in bad.items() if name.startswith("of that")]
+    parts = [row["observed"] for name, row in bad.items() if ":" in name]
     assert sum(parts) == pytest.approx(whole)
 
 

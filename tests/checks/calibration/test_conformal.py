@@ -90,7 +90,7 @@ def by_hand(subject: Subject, method: str, alpha: float) -> tuple[float, float, 
         return sum(p for p in probs[i] if p > probs[i, c]) + draws[i] * probs[i, c]
 
     half = searched_half(artifacts, "conformal")
-    scores = sorted(score(i, labels[i]) for i in np.flatnonzero(half))
+    scores = sorted(score(i, labels[i]) for i in np.flatnonzero(half).tolist())
     cut = scores[int(np.ceil((len(scores) + 1) * (1 - alpha))) - 1]
     sets = {
         i: [c for c in range(probs.shape[1]) if score(i, c) <= cut]
@@ -151,7 +151,21 @@ def test_classes_and_slices_add_up_and_small_ones_are_undefined() -> None:
     assert found(outcome, "coverage", "side=left", method="lac").value is not None
     table = outcome.evidence["coverage"]
     assert isinstance(table, Table)
-    assert ["lac", 0.1, "side=right", "(clean)", 0, small.n, *[None] * 7] in table.rows
+    assert ["lac, alpha 0.1", "side=right", small.n, *[None] * 7] in table.rows
+
+
+def test_a_class_that_is_covered_less_is_named() -> None:
+    """One label in twelve is turned into d: of d, sets miss many, of all inputs a tenth."""
+    one = drawn(n=800)
+    labels = torch.from_numpy(one.data.labels.copy())
+    labels[::12] = 3
+    data = image_data(one.artifacts.images, labels, classes=one.data.classes)
+    note = measured(PLAIN, Subject(one.model, data)).evidence["unkept"]
+    assert isinstance(note, Note)
+    assert "covered less: class=d (" in note.text
+    fine = measured(PLAIN, one).evidence["unkept"]
+    assert isinstance(fine, Note)
+    assert "none is covered less" in fine.text
 
 
 def test_five_inputs_say_how_many_are_needed() -> None:

@@ -104,7 +104,6 @@ def test_coverage_is_nominal_over_repetitions(method: str, runs: int) -> None:
         inside = covered(sets_of(scores[100:], cut), labels[100:])
         hits, total = hits + int(inside.sum()), total + 100
         low += too_low_p(int(inside.sum()), 100, 100, 0.1) <= 0.05
-    print(f"{method}: {hits / total:.4f} covered, p <= .05 in {low} of {runs}")
     spread = (0.09 / 100 + 0.09 / 101) ** 0.5 / runs**0.5  # of the mean coverage
     assert hits / total == pytest.approx(91 / 101, abs=3 * spread)
     assert stats.binom.sf(low - 1, runs, 0.05) >= 0.01

@@ -50,8 +50,9 @@ def test_is_the_fixed_point_of_its_bandwidth() -> None:
     ("n", "off", "peer"), [(300, 0, 0.04300), (2000, 0.1, 0.10226), (2000, 0, 0.02533)]
 )
 def test_equals_the_published_package(n: int, off: float, peer: float) -> None:
-    """Relplot 1.0.3 in an environment of its own, on the same draws; it reflects once, and halves
-    the bandwidth ten times.
+    """Relplot 1.0.3 in an environment of its own, on the same draws.
+
+    It reflects the kernel once, and halves the bandwidth ten times.
     """
     rng = np.random.default_rng(0)
     draws = {}
@@ -97,5 +98,4 @@ def test_the_interval_covers_at_least_nominally(n: int, off: float) -> None:
     for seed in range(500):
         found = smooth_error_interval(*drawn(n, off, seed), seed=seed, simulations=300)
         misses += not found.low <= truth <= found.high
-    print(f"n {n}, off {off}: {misses} of 500 missed")
     assert stats.binom.sf(misses - 1, 500, 0.05) >= 0.01

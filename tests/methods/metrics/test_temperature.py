@@ -45,7 +45,6 @@ def test_the_interval_covers_the_true_temperature(temperature: float, runs: int)
         low, high = temperature_interval(found, *slopes(logits, labels, found))
         assert low < found < high
         misses += not low <= temperature <= high
-    print(f"T = {temperature}: {misses} of {runs} missed")
     assert stats.binom.sf(misses - 1, runs, 0.05) >= 0.01
 
 
