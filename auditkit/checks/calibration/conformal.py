@@ -213,7 +213,7 @@ class Conformal(Check):
         )
         if rows:
             evidence |= {
-                "unkept": _unkept(rows, context.level),
+                "unkept": _unkept(rows, context.level, context.data.min_cell),
                 **_tables(rows),
                 "sizes": _sizes(self.rules, records),
                 **_curves(self.rules, rows, self.changes(context.data.modality)),
@@ -436,9 +436,13 @@ def _cells(one: _Row) -> list[Scalar]:
     ]  # fmt: skip
 
 
-def _unkept(rows: Sequence[_Row], level: float) -> Note:
+def _unkept(rows: Sequence[_Row], level: float, least: int) -> Note:
     """Return in which classes and slices the sets hold the truth less often than promised."""
-    parts = [one for one in rows if one.p is not None and one.where != "all" and not one.change]
+    parts = [
+        one
+        for one in rows
+        if one.p is not None and one.where != "all" and not one.change and one.n >= least
+    ]
     adjusted = benjamini_hochberg([one.p or 0.0 for one in parts])
     low = sorted(
         (p, f"{one.where} ({one.rule.words}: {one.coverage:.1%} of {one.n})")

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import digamma
 
 from auditkit.statistics import LEVEL, Interval, clopper_pearson
 from auditkit.types import Bools, Floats, Ints
@@ -90,16 +89,15 @@ def worst_aurc(risk: float) -> float:
 def aurc_draws(table: Ranking, *, seed: int, replicates: int = 2000) -> tuple[Floats, Floats]:
     """Return area and risk of resampled inputs, each (replicates,)."""
     rng = np.random.Generator(np.random.PCG64(seed))
-    right = table.count - table.wrong
-    cells = np.concatenate([right, table.wrong]) / table.n  # (2g,)
+    n, groups = table.n, len(table.count)
+    cells = 2 * np.repeat(np.arange(groups), table.count) + _wrong_inputs(table)  # (n,)
     areas, risks = np.empty(replicates), np.empty(replicates)
-    size, groups = max(1, _PIECE // len(cells)), len(table.count)
-    for start in range(0, replicates, size):
-        here = slice(start, min(replicates, start + size))
-        drawn = rng.multinomial(table.n, cells, size=here.stop - start)
-        wrong = drawn[:, groups:]
-        areas[here] = _areas(drawn[:, :groups] + wrong, wrong)
-        risks[here] = wrong.sum(axis=1) / table.n
+    for here in _pieces(replicates, n):
+        rows = here.stop - here.start
+        drawn = cells[rng.integers(0, n, size=(rows, n))] + np.arange(rows)[:, None] * 2 * groups
+        counts = np.bincount(drawn.ravel(), minlength=rows * 2 * groups).reshape(rows, groups, 2)
+        areas[here] = _areas(counts.sum(axis=2), counts[:, :, 1])
+        risks[here] = counts[:, :, 1].sum(axis=1) / n
     return areas, risks
 
 
@@ -109,22 +107,25 @@ def random_aurcs(table: Ranking, *, seed: int, replicates: int = 2000) -> Floats
     Their mean is the risk of all inputs: leaving out at random changes no risk.
     """
     rng = np.random.Generator(np.random.PCG64(seed))
-    return np.concatenate(
-        [
-            _areas(
-                np.broadcast_to(table.count, (rows, len(table.count))),
-                rng.multivariate_hypergeometric(
-                    table.count, int(table.wrong.sum()), size=rows, method="marginals"
-                ),
-            )
-            for rows in _rows(replicates, len(table.count))
-        ]
-    )
+    wrong, starts = _wrong_inputs(table), np.cumsum(table.count) - table.count
+    areas = np.empty(replicates)
+    for here in _pieces(replicates, table.n):
+        shape = (here.stop - here.start, table.n)
+        orders = rng.permuted(np.broadcast_to(wrong, shape), axis=1)
+        drawn = np.add.reduceat(orders, starts, axis=1, dtype=np.int64)
+        areas[here] = _areas(np.broadcast_to(table.count, drawn.shape), drawn)
+    return areas
 
 
-def _rows(total: int, width: int) -> list[int]:
-    size = max(1, _PIECE // width)
-    return [min(size, total - start) for start in range(0, total, size)]
+def _wrong_inputs(table: Ranking) -> Ints:
+    """Return 1 for every wrong input (n,), group by group."""
+    cells = np.stack([table.count - table.wrong, table.wrong], axis=1).ravel()
+    return np.repeat(np.tile(np.array([0, 1], dtype=np.int8), len(table.count)), cells)
+
+
+def _pieces(replicates: int, n: int) -> list[slice]:
+    size = max(1, _PIECE // n)
+    return [slice(i, min(replicates, i + size)) for i in range(0, replicates, size)]
 
 
 def _areas(count: Ints, wrong: Ints) -> Floats:
@@ -137,7 +138,9 @@ def _areas(count: Ints, wrong: Ints) -> Floats:
     after, errors = np.cumsum(count, axis=1), np.cumsum(wrong, axis=1)
     before, earlier = after - count, errors - wrong
     share = np.divide(wrong, count, out=np.zeros(count.shape), where=count > 0)
-    harmonic = digamma(after + 1.0) - digamma(before + 1.0)
+    parts = np.cumsum(1 / np.arange(1, int(after[0, -1]) + 1))
+    numbers = np.concatenate([[0.0], parts])  # harmonic ones
+    harmonic = numbers[after] - numbers[before]
     sums = share * count + (earlier - share * before) * harmonic
     return sums.sum(axis=1) / after[:, -1]
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from sklearn.base import BaseEstimator, ClassifierMixin
 
 from auditkit.methods.metrics.conformal import (
     aps_scores,
@@ -107,3 +108,50 @@ def test_coverage_is_nominal_over_repetitions(method: str, runs: int) -> None:
     spread = (0.09 / 100 + 0.09 / 101) ** 0.5 / runs**0.5  # of the mean coverage
     assert hits / total == pytest.approx(91 / 101, abs=3 * spread)
     assert stats.binom.sf(low - 1, runs, 0.05) >= 0.01
+
+
+@pytest.mark.parametrize(("alpha", "size", "coverage"), [(0.1, 1.848, 0.92), (0.3, 0.96, 0.652)])
+def test_equals_the_published_package(alpha: float, size: float, coverage: float) -> None:
+    """Every set of MAPIE 1.6.0's LAC, run on the same draws in an environment of its own."""
+    rng = np.random.default_rng(0)
+    odds = np.exp(rng.normal(size=(400, 4)) * 2)
+    probs = odds / odds.sum(axis=1, keepdims=True)
+    labels = (probs.cumsum(axis=1) < rng.random(400)[:, None]).sum(axis=1).clip(max=3)
+    scores = lac_scores(probs)
+    cut = quantile_of(scores[np.arange(150), labels[:150]], alpha)
+    assert cut is not None
+    sets = sets_of(scores[150:], cut)
+    assert sets.sum(axis=1).mean() == pytest.approx(size)
+    assert covered(sets, labels[150:]).mean() == pytest.approx(coverage)
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.1, 0.3])
+def test_equals_mapie_where_it_is_installed(alpha: float) -> None:
+    peer = pytest.importorskip("mapie.classification")
+
+    class Given(ClassifierMixin, BaseEstimator):
+        """Its inputs are the probabilities."""
+
+        classes_ = np.arange(5)
+
+        def __sklearn_is_fitted__(self) -> bool:
+            return True
+
+        def fit(self, _inputs: np.ndarray, _labels: np.ndarray) -> Given:
+            return self
+
+        def predict_proba(self, inputs: np.ndarray) -> np.ndarray:
+            return inputs
+
+        def predict(self, inputs: np.ndarray) -> np.ndarray:
+            return inputs.argmax(axis=1)
+
+    probs, labels = drawn(300, 0)
+    model = peer.SplitConformalClassifier(
+        Given(), confidence_level=1 - alpha, conformity_score="lac", prefit=True
+    )
+    theirs = model.conformalize(probs[:100], labels[:100]).predict_set(probs[100:])[1][:, :, 0]
+    scores = lac_scores(probs)
+    cut = quantile_of(scores[np.arange(100), labels[:100]], alpha)
+    assert cut is not None
+    assert (sets_of(scores[100:], cut) == theirs).all()

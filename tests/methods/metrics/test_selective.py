@@ -74,7 +74,7 @@ def test_draws_spread_like_resampled_inputs() -> None:
     scores = np.round(rng.random(80), 1)
     wrong = rng.random(80) > scores
     areas, risks = aurc_draws(ranking(scores, wrong), seed=0)
-    rows = rng.integers(0, 80, size=(800, 80))
+    rows = np.random.default_rng(7).integers(0, 80, size=(800, 80))
     slow = np.array([aurc(ranking(scores[one], wrong[one])) for one in rows])
     assert areas.mean() == pytest.approx(slow.mean(), abs=4 * slow.std() / 800**0.5)
     assert areas.std() == pytest.approx(slow.std(), rel=0.12)
