@@ -407,7 +407,7 @@ def _promise(alphas: Sequence[float], calibration: int, n: int, level: float) ->
 def _tables(rows: Sequence[_Row]) -> dict[str, Evidence]:
     """Return where the sets hold the truth: among which inputs, and under which change."""
     columns = [
-        "n", "coverage", "low", "high", "band, low", "band, high", "mean classes", "empty sets"
+        "n", "coverage", "low", "high", "band, low", "band, high", "classes", "empty"
     ]  # fmt: skip
     found: dict[str, Evidence] = {
         "coverage": Table(
