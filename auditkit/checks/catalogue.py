@@ -31,6 +31,8 @@ from auditkit.checks.bias.label_bias_sensitivity import LabelBiasSensitivity
 from auditkit.checks.bias.proxy import Proxy
 from auditkit.checks.bias.slice_scan import SliceScan
 from auditkit.checks.calibration.calibration_error import CalibrationError
+from auditkit.checks.calibration.conformal import Conformal
+from auditkit.checks.calibration.selective import Selective
 from auditkit.checks.performance.clean_accuracy import CleanAccuracy
 from auditkit.checks.robustness.attack_controls import AttackControls
 from auditkit.checks.robustness.backdoor import Backdoor
@@ -77,6 +79,8 @@ BUILT_IN: tuple[type[Check], ...] = (
     Corruptions,
     Typos,
     CalibrationError,
+    Selective,
+    Conformal,
     GroupGap,
     GroupRobustness,
     CounterfactualIdentity,
