@@ -24,8 +24,10 @@ from auditkit.checks.base import Check
 from auditkit.checks.bias.bias_amplification import BiasAmplification
 from auditkit.checks.bias.counterfactual_identity import CounterfactualIdentity
 from auditkit.checks.bias.counterfactual_image import CounterfactualImage
+from auditkit.checks.bias.group_confidence import GroupConfidence
 from auditkit.checks.bias.group_gap import GroupGap
 from auditkit.checks.bias.group_robustness import GroupRobustness
+from auditkit.checks.bias.group_shift import GroupShift
 from auditkit.checks.bias.individual import Individual
 from auditkit.checks.bias.label_bias_sensitivity import LabelBiasSensitivity
 from auditkit.checks.bias.proxy import Proxy
@@ -79,6 +81,8 @@ BUILT_IN: tuple[type[Check], ...] = (
     CalibrationError,
     GroupGap,
     GroupRobustness,
+    GroupShift,
+    GroupConfidence,
     CounterfactualIdentity,
     CounterfactualImage,
     SliceScan,
