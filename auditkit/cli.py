@@ -313,6 +313,9 @@ def _model_options(command: F) -> F:
 )
 @click.option("--sensitive", multiple=True, metavar="COLUMN", help="Column that compares people.")
 @click.option(
+    "--attributes", metavar="FILE", help="Further columns, joined by the file's column id."
+)
+@click.option(
     "--suite", type=click.Choice(["quick", "standard", "deep"]), help="Preset; quick by default."
 )
 @click.option(
@@ -394,8 +397,11 @@ def _request(model: str | None, formats: tuple[str, ...], options: dict[str, Any
 
     _refuse_two_models(model, options)
     data = options["data"]
-    if data is None and (options["columns"] or options["sensitive"]):
-        raise ConfigError("--columns and --sensitive say how to read --data, which is missing.")
+    if data is None and any(options[one] for one in ("columns", "sensitive", "attributes")):
+        raise ConfigError(
+            "--columns, --sensitive and --attributes say how to read --data, which is missing.",
+            hint="Add --data DATA.",
+        )
     return Request(
         model=_served(options) if model is None else _model(model, options),
         data=None
@@ -405,6 +411,7 @@ def _request(model: str | None, formats: tuple[str, ...], options: dict[str, Any
             columns=options["columns"],
             sensitive=options["sensitive"],
             split=options["split"],
+            attributes=options["attributes"],
         ),
         policy=_policy(options),
         out=options["out"],
@@ -720,6 +727,7 @@ def assert_(result: Path, policy: str | None, as_json: bool, quiet: bool) -> Non
 )
 @click.option("--model", metavar="FILE", help="Where the same model is now.")
 @click.option("--data", metavar="DATA", help="Where the same data are now.")
+@click.option("--attributes", metavar="FILE", help="Where the same attributes are now.")
 @click.option("--endpoint", metavar="URL", help="Address of the served model that was audited.")
 @click.option(
     "--trust-code",

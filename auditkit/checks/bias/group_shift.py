@@ -48,9 +48,10 @@ class GroupShift(Check):
         question="Does a shift of the data widen the gap between groups?",
         explanation="For every group, the share of its inputs' corrupted or mistyped copies that"
         " are read rightly. A group's drop is what it loses to them, on the same inputs; the gap of"
-        " the drops says by how much corruption moves groups apart, or together, whatever gap there was"
-        " before. A permutation test asks whether chance alone would give such a gap. The same for"
-        " every kind of corruption alone, with p-values that allow for how many kinds there are.",
+        " the drops says by how much corruption moves groups apart, or together, whatever gap there"
+        " was before. A permutation test asks whether chance alone would give such a gap. The same"
+        " for every kind of corruption alone, with p-values that allow for how many kinds there"
+        " are.",
         not_shown="Shifts of other kinds than were simulated. Why groups differ: one group's inputs"
         " may be darker, finer or shorter, so that the same noise takes more from them. Groups that"
         " no column names.",

@@ -64,7 +64,7 @@ def test_a_group_near_the_boundary_loses_more() -> None:
 
 
 def shares(data_of: Subject, columns: dict[str, np.ndarray]) -> Measured | NotApplicable:
-    records = Records(data_of.data.ids, **columns)
+    records = Records(data_of.data.ids, examples=(), **columns)
     context = Context(data=data_of.data, seed=0, others={"corruptions": records})
     return CHECK.summarise(Records(data_of.data.ids), context)
 
