@@ -31,7 +31,9 @@ from auditkit.checks.bias.group_shift import GroupShift
 from auditkit.checks.bias.individual import Individual
 from auditkit.checks.bias.label_bias_sensitivity import LabelBiasSensitivity
 from auditkit.checks.bias.proxy import Proxy
+from auditkit.checks.bias.reject_option import RejectOption
 from auditkit.checks.bias.slice_scan import SliceScan
+from auditkit.checks.bias.threshold_sweep import ThresholdSweep
 from auditkit.checks.calibration.calibration_error import CalibrationError
 from auditkit.checks.performance.clean_accuracy import CleanAccuracy
 from auditkit.checks.robustness.attack_controls import AttackControls
@@ -90,6 +92,8 @@ BUILT_IN: tuple[type[Check], ...] = (
     Proxy,
     BiasAmplification,
     LabelBiasSensitivity,
+    ThresholdSweep,
+    RejectOption,
     Preflight,
     AttributionTrust,
     Shortcut,
