@@ -337,6 +337,12 @@ def _model_options(command: F) -> F:
     "--identity-terms", metavar="FILE", help="Terms that counterfactual-identity swaps, in TOML."
 )
 @click.option(
+    "--deployment",
+    multiple=True,
+    metavar="COLUMN=GROUP:SHARE,...",
+    help="What-if: the shares that groups have where the model is used; repeatable.",
+)
+@click.option(
     "--max-inputs", type=click.IntRange(min=1), help="Random sample, stratified by label."
 )
 @click.option(
@@ -508,7 +514,7 @@ def _policy(options: dict[str, Any]) -> Policy:
     direct = ("max_inputs", "min_cell", "budget", "check_timeout", "seed")
     given = {key: options[key] for key in direct}
     for option, check, name in _PARAMETERS:
-        if options[option] is not None:
+        if options[option]:
             known = given.get("parameters") or policy.parameters
             own = {**known.get(check, {}), name: options[option]}
             given["parameters"] = {**known, check: own}
@@ -521,6 +527,7 @@ _PARAMETERS = (
     ("other_model", "attribution-regression", "other"),
     ("synonyms", "token-swap", "synonyms"),
     ("identity_terms", "counterfactual-identity", "terms"),
+    ("deployment", "what-if", "deployment"),
 )
 
 

@@ -34,6 +34,7 @@ from auditkit.checks.bias.proxy import Proxy
 from auditkit.checks.bias.reject_option import RejectOption
 from auditkit.checks.bias.slice_scan import SliceScan
 from auditkit.checks.bias.threshold_sweep import ThresholdSweep
+from auditkit.checks.bias.what_if import WhatIf
 from auditkit.checks.calibration.calibration_error import CalibrationError
 from auditkit.checks.performance.clean_accuracy import CleanAccuracy
 from auditkit.checks.robustness.attack_controls import AttackControls
@@ -94,6 +95,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     LabelBiasSensitivity,
     ThresholdSweep,
     RejectOption,
+    WhatIf,
     Preflight,
     AttributionTrust,
     Shortcut,
