@@ -1040,6 +1040,47 @@ def data_check(names: tuple[str, ...], as_json: bool) -> None:
     sys.exit(2 if bad & {one.status for one in found} else 0)
 
 
+@data.command("describe")
+@click.option("--data", metavar="DATA", required=True, help="Known name, table or image folder.")
+@click.option("--columns", callback=_words, metavar="[TEXT,]LABEL", help="Columns of a table.")
+@click.option(
+    "--split",
+    type=click.Choice(["train", "validation", "test"]),
+    default="test",
+    show_default=True,
+    help="Which part of a known data set.",
+)
+@click.option("--sensitive", multiple=True, metavar="COLUMN", help="Column that compares people.")
+@click.option(
+    "--attributes", metavar="FILE", help="Further columns, joined by the file's column id."
+)
+@click.option(
+    "--min-cell",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Privacy: say nothing about fewer than N inputs of a group.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the permutations.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def data_describe(as_json: bool, min_cell: int | None, seed: int, **options: Any) -> None:
+    """Describe the groups of data before any model is involved.
+
+    Group sizes, label rates with intervals, missing attributes, small cells, and which columns may
+    stand in for a sensitive one.
+    """
+    from auditkit.data.load import DataSpec
+    from auditkit.description.describe import describe
+    from auditkit.description.terminal import render_description
+
+    source = options.pop("data")
+    found = describe(DataSpec(source=source, **options), min_cell=min_cell, seed=seed)
+    with suppress(BrokenPipeError):
+        if as_json:
+            click.echo(found.model_dump_json(indent=1))
+        else:
+            render_description(found, _console())
+
+
 def _print_presence(names: list[str], *, read: bool, as_json: bool) -> list[Presence]:
     from auditkit.data.presence import look
 
