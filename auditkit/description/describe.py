@@ -21,7 +21,7 @@ from auditkit.statistics import (
     gap_of_shares,
     gap_p,
 )
-from auditkit.types import Bools, Floats, Ints
+from auditkit.types import Floats, Ints
 
 SMALL = 20  # inputs below which rates are mostly noise
 PERMUTATIONS = 500
@@ -177,7 +177,7 @@ def withheld(cells: Ints, least: int) -> Ints:
     least : int
         Inputs.
     """
-    hidden: Bools = ((cells > 0) & (cells < least)).any(axis=1)
+    hidden = np.count_nonzero((cells > 0) & (cells < least), axis=1) > 0
     if np.count_nonzero(hidden) == 1 and len(cells) > 1:
         sizes = np.where(hidden, np.iinfo(np.int64).max, cells.sum(axis=1))
         hidden[int(np.argmin(sizes))] = True
