@@ -380,7 +380,9 @@ class _Column:
         )
 
     def bars(self, found: list[Finding]) -> Bars:
-        """Return the share of every group, with its interval."""
+        """Return the share of every group, or its difference, with an interval."""
+        if self.stress.drop != LOST.metric:
+            return self._bars_of_drops()
         label = self.check.meta.metrics[self.stress.metric].label
         return Bars(
             title=f"{label.capitalize()} by {self.name}, {self.stress.words}",
@@ -388,6 +390,19 @@ class _Column:
             bars=[
                 Bar(label=group, value=one.value, low=one.low, high=one.high, n=one.n)
                 for group, one in zip(self.groups, found, strict=True)
+            ],
+        )
+
+    def _bars_of_drops(self) -> Bars:
+        drop, means = self.stress.called[2], self.means((self.lost + 1) / 2)[0]
+        return Bars(
+            title=f"{drop.capitalize()} by {self.name}",
+            value_label=drop,
+            bars=[
+                Bar(label=group, value=2 * float(mean) - 1, low=low, high=high, n=int(n))
+                for group, mean, (low, high), n in zip(
+                    self.groups, means, self._lost_limits(), self.sizes, strict=True
+                )
             ],
         )
 
@@ -409,14 +424,13 @@ class _Column:
                 ]
             )  # fmt: skip
         before, after, drop = self.stress.called
+        limits = ("drop low", "drop high") if drop == "drop" else ("from", "to")
         lost = f"What every group of {self.name} loses {self.stress.words}"
         return Table(
             title=lost if drop == "drop" else f"{drop.capitalize()} by {self.name}",
-            columns=[
-                "group", "n", before, "low", "high", after, drop, f"{drop} low", f"{drop} high",
-            ],
+            columns=["group", "n", before, "low", "high", after, drop, *limits],
             rows=rows,
-        )  # fmt: skip
+        )
 
     def _lost_limits(self) -> list[Interval]:
         level = self.context.level

@@ -70,14 +70,14 @@ class RejectOption(Check):
         " look at these cases, and whether people should decide them.",
         metrics={
             "gap_before": Metric(
-                label="selection rate gap before",
+                label="selection rate gap before turning decisions",
                 definition="Largest minus smallest selection rate of the groups with at least"
                 " minimum_n inputs of the half that was not fitted on.",
                 unit="share",
                 better="lower",
             ),
             "gap_left": Metric(
-                label="selection rate gap that is left",
+                label="selection rate gap after turning borderline decisions",
                 definition="The same after the decisions within the margin were turned.",
                 unit="share",
                 better="lower",
@@ -96,7 +96,7 @@ class RejectOption(Check):
                 better="lower",
             ),
         },
-        headline=f"{PURPOSE}/gap_before/*",
+        headline=f"{PURPOSE}/gap_left/*",
         references=(
             "Kamiran, Karim and Zhang, 2012, Decision theory for discrimination-aware"
             " classification, ICDM, 924-929",
@@ -126,12 +126,15 @@ class RejectOption(Check):
         if not columns:
             return NotApplicable("all inputs belong to one group of every sensitive column")
         fitted = records["fitted"].astype(np.bool_)
-        findings, evidence = list[Finding](), dict[str, Evidence]()
+        findings = list[Finding]()
+        evidence: dict[str, Evidence] = {
+            "picture": Note(title="What this is, and is not", text=PICTURE)
+        }
         for place, (name, sample) in enumerate(columns.items(), 1):
             found, shown = self._of(name, sample, fitted, place, context)
             findings += found
             evidence |= shown
-        known = [one for one in findings if one.metric == "gap_before" and one.high is not None]
+        known = [one for one in findings if one.metric == "gap_left" and one.high is not None]
         widest = max(known, key=lambda one: one.high or 0.0, default=None)
         return Measured(
             findings=findings, evidence=evidence, headline=widest.id if widest else None
@@ -210,7 +213,7 @@ def fit(train: Sample, least: int) -> Option | None:
 
 def _rule(option: Option, groups: tuple[str, ...]) -> str:
     if option.margin == 0:
-        return f"No margin makes the gap smaller on the half that was fitted on. {PICTURE}"
+        return "No margin makes the gap smaller on the half that was fitted on."
     low, high = SHARED - option.margin, SHARED + option.margin
     for_, against = (
         ", ".join(groups[g] for g in np.flatnonzero(one).tolist())
@@ -218,7 +221,7 @@ def _rule(option: Option, groups: tuple[str, ...]) -> str:
     )
     return (
         f"Between probabilities of {low:g} and {high:g}, decided for: {for_}; decided against:"
-        f" {against}. {PICTURE}"
+        f" {against}."
     )
 
 

@@ -35,7 +35,7 @@ _EQUAL: tuple[Kind, ...] = ("tpr", "selection_rate")  # what per-group threshold
 
 def _gap(kind: Kind, denominator: str) -> Metric:
     return Metric(
-        label=f"{KINDS[kind]} gap at a threshold",
+        label=f"{KINDS[kind]} gap",
         definition=f"Largest minus smallest {KINDS[kind]} of the groups with at least minimum_n"
         f" {denominator}, where whoever scores above the threshold is decided for.",
         unit="share",
@@ -82,7 +82,7 @@ class ThresholdSweep(Check):
         " answer for the decision.",
         metrics={
             "accuracy": Metric(
-                label="accuracy at a threshold",
+                label="accuracy",
                 definition="Share of all inputs that are decided as they are labelled, for or"
                 " against the positive class.",
                 unit="share",
@@ -157,16 +157,19 @@ class ThresholdSweep(Check):
         accuracy = [self._accuracy(first, t, context.level) for t in ordered]
         findings, evidence = list(accuracy), dict[str, Evidence]()
         evidence["picture"] = Note(title="What this is, and is not", text=_said(self, context))
+        evidence["bought"] = _bought_table([])  # first; it is filled below
         fitted = records["fitted"].astype(np.bool_)
-        heads: list[Finding] = []
+        heads, bought = list[Finding](), list[list[Scalar]]()
         for place, (name, sample) in enumerate(columns.items(), 1):
             gaps = self._gaps(name, sample, ordered, f"sweep-{place}", context)
             evidence[f"sweep-{place}"] = _curve(name, ordered, accuracy, gaps)
             own, table = self._per_group(name, sample, fitted, f"per-group-{place}", context)
             evidence[f"per-group-{place}"] = table
+            bought += _bought(own)
             findings += [*(one for each in gaps.values() for one in each), *own]
             middle = int(np.argmin(np.abs(np.array(ordered) - SHARED)))
             heads.append(gaps["selection_rate"][middle])
+        evidence["bought"] = _bought_table(bought)
         known = [one for one in heads if one.high is not None]
         widest = max(known, key=lambda one: one.high or 0.0, default=None)
         return Measured(
@@ -203,7 +206,7 @@ class ThresholdSweep(Check):
         least, level = least_of(self.minimum_n, context.data), context.level
         train, test = sample.at(fitted), sample.at(~fitted)
         shared = test.score > SHARED
-        findings, rows = list[Finding](), list[list[Scalar]]()
+        findings, rows, shown = list[Finding](), list[list[Scalar]](), [key, "bought"]
         for kind in _EQUAL:
             swept: Params = {"equal": kind}
             cuts = equalising(train, kind, least)
@@ -213,12 +216,12 @@ class ThresholdSweep(Check):
                 findings.append(
                     gap_or_why(
                         self, metric, gap, name, n=len(own), least=least, level=level, swept=swept,
-                        evidence=[key],
+                        evidence=shown,
                     )
                 )  # fmt: skip
             findings.append(
                 accuracy_change(
-                    self, test, shared, own, name, level=level, swept=swept, evidence=[key]
+                    self, test, shared, own, name, level=level, swept=swept, evidence=shown
                 )
             )
             rows += _rows(kind, test, cuts, own, shared)
@@ -228,6 +231,27 @@ class ThresholdSweep(Check):
             rows=rows,
         )
         return findings, table
+
+
+def _bought(found: list[Finding]) -> list[list[Scalar]]:
+    """Return a row per rate that was made equal: the gap before and after, and the cost."""
+    rows: list[list[Scalar]] = []
+    for before, after, cost in zip(found[::3], found[1::3], found[2::3], strict=True):
+        equal = KINDS["tpr" if before.params["equal"] == "tpr" else "selection_rate"]
+        numbers = [end for one in (before, after, cost) for end in (one.value, one.low, one.high)]
+        rows.append([before.slice, equal, *numbers])
+    return rows
+
+
+def _bought_table(rows: list[list[Scalar]]) -> Table:
+    return Table(
+        title="What a threshold per group would buy, and cost, on the half that was not fitted on",
+        columns=[
+            "by", "made equal", "gap at 0.5", "low", "high", "gap then", "low", "high",
+            "accuracy change", "low", "high",
+        ],
+        rows=rows,
+    )  # fmt: skip
 
 
 def equalising(train: Sample, kind: Kind, least: int) -> Floats:

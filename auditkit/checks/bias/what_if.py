@@ -65,7 +65,7 @@ class WhatIf(Check):
         question="What would the numbers be if the groups came in the proportions of the"
         " deployment?",
         explanation="The inputs of every group are weighted so that the groups have the shares that"
-        " were named (`--deployment`). The shares are taken to be known; the intervals say how"
+        " were named (--deployment). The shares are taken to be known; the intervals say how"
         " surely each group's numbers are. Weighting costs inputs: the effective number says how"
         " many unweighted inputs would say as much.",
         not_shown="Anything that changes besides the shares: within a group, labels and inputs are"
@@ -180,7 +180,7 @@ class WhatIf(Check):
                 ]
             else:
                 findings += self._weighted(one, records, context, key)
-            evidence[key] = _table(one, records, line)
+            evidence[key] = _table(one, records)
             if one.unnamed:
                 evidence[f"{key}-unnamed"] = _unnamed(one)
         return Measured(findings=findings, evidence=evidence)
@@ -340,7 +340,7 @@ def _moments(values: Floats, codes: Ints, counts: Ints) -> tuple[Floats, Floats]
         return means, standard_errors(counts, means, squares)
 
 
-def _table(one: _Scenario, records: Records, line: str) -> Table:
+def _table(one: _Scenario, records: Records) -> Table:
     n = int(one.counts.sum())
     rows: list[list[Scalar]] = []
     for g, group in enumerate(one.groups):
@@ -352,7 +352,7 @@ def _table(one: _Scenario, records: Records, line: str) -> Table:
             ]
         )  # fmt: skip
     return Table(
-        title=f"What if {line}",
+        title=f"The groups of {one.name} here and in the deployment",
         columns=["group", "n", "share here", "share in the deployment", "accuracy"],
         rows=rows,
     )

@@ -63,7 +63,9 @@ def test_the_gap_shrinks_on_the_half_that_was_not_fitted_on() -> None:
     note = outcome.evidence["rule-1"]
     assert isinstance(note, Note)
     assert "decided for: b; decided against: a" in note.text
-    assert "not advice" in note.text
+    said = outcome.evidence["picture"]
+    assert isinstance(said, Note)
+    assert "not advice" in said.text
     curve = outcome.evidence["margins-1"]
     assert isinstance(curve, Curve)
     assert curve.series[1].y[0] == found["gap_before/g"].value

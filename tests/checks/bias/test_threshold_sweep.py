@@ -87,6 +87,10 @@ def test_a_threshold_per_group_closes_a_gap_of_scores_on_the_other_half() -> Non
     assert isinstance(table, Table)
     cuts = {row[1]: row[2] for row in table.rows if row[0] == "true positive rate"}
     assert cuts["a"] > 0.5 > cuts["b"]  # type: ignore[operator]
+    bought = outcome.evidence["bought"]
+    assert isinstance(bought, Table)
+    assert bought.rows[0][:3] == ["g", "true positive rate", found["shared_gap/g/equal=tpr"]]
+    assert bought.rows[0][8] == found["accuracy_change/g/equal=tpr"]
     assert outcome.headline == "threshold-sweep/selection_rate_gap/g/threshold=0.5"
     note = outcome.evidence["picture"]
     assert isinstance(note, Note)
