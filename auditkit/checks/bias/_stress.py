@@ -225,7 +225,7 @@ def _parts_table(columns: list[_Column], gaps: list[_Gap], alpha: float) -> Tabl
         f" {len(rows)}",
         columns=[
             "stress", "by", "gap of drops", "low", "high", "loses most", "loses least", "p",
-            "adjusted p", f"more than chance at {alpha:.2g}",
+            "adjusted p", "beyond chance",
         ],
         rows=rows,
     )  # fmt: skip
