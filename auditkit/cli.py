@@ -313,6 +313,9 @@ def _model_options(command: F) -> F:
 )
 @click.option("--sensitive", multiple=True, metavar="COLUMN", help="Column that compares people.")
 @click.option(
+    "--attributes", metavar="FILE", help="Further columns, joined by the file's column id."
+)
+@click.option(
     "--suite", type=click.Choice(["quick", "standard", "deep"]), help="Preset; quick by default."
 )
 @click.option(
@@ -332,6 +335,12 @@ def _model_options(command: F) -> F:
 @click.option("--synonyms", metavar="FILE", help="Words that token-swap may replace, and by what.")
 @click.option(
     "--identity-terms", metavar="FILE", help="Terms that counterfactual-identity swaps, in TOML."
+)
+@click.option(
+    "--deployment",
+    multiple=True,
+    metavar="COLUMN=GROUP:SHARE,...",
+    help="What-if: the shares that groups have where the model is used; repeatable.",
 )
 @click.option(
     "--max-inputs", type=click.IntRange(min=1), help="Random sample, stratified by label."
@@ -394,8 +403,11 @@ def _request(model: str | None, formats: tuple[str, ...], options: dict[str, Any
 
     _refuse_two_models(model, options)
     data = options["data"]
-    if data is None and (options["columns"] or options["sensitive"]):
-        raise ConfigError("--columns and --sensitive say how to read --data, which is missing.")
+    if data is None and any(options[one] for one in ("columns", "sensitive", "attributes")):
+        raise ConfigError(
+            "--columns, --sensitive and --attributes say how to read --data, which is missing.",
+            hint="Add --data DATA.",
+        )
     return Request(
         model=_served(options) if model is None else _model(model, options),
         data=None
@@ -405,6 +417,7 @@ def _request(model: str | None, formats: tuple[str, ...], options: dict[str, Any
             columns=options["columns"],
             sensitive=options["sensitive"],
             split=options["split"],
+            attributes=options["attributes"],
         ),
         policy=_policy(options),
         out=options["out"],
@@ -501,7 +514,7 @@ def _policy(options: dict[str, Any]) -> Policy:
     direct = ("max_inputs", "min_cell", "budget", "check_timeout", "seed")
     given = {key: options[key] for key in direct}
     for option, check, name in _PARAMETERS:
-        if options[option] is not None:
+        if options[option]:
             known = given.get("parameters") or policy.parameters
             own = {**known.get(check, {}), name: options[option]}
             given["parameters"] = {**known, check: own}
@@ -514,6 +527,7 @@ _PARAMETERS = (
     ("other_model", "attribution-regression", "other"),
     ("synonyms", "token-swap", "synonyms"),
     ("identity_terms", "counterfactual-identity", "terms"),
+    ("deployment", "what-if", "deployment"),
 )
 
 
@@ -720,6 +734,7 @@ def assert_(result: Path, policy: str | None, as_json: bool, quiet: bool) -> Non
 )
 @click.option("--model", metavar="FILE", help="Where the same model is now.")
 @click.option("--data", metavar="DATA", help="Where the same data are now.")
+@click.option("--attributes", metavar="FILE", help="Where the same attributes are now.")
 @click.option("--endpoint", metavar="URL", help="Address of the served model that was audited.")
 @click.option(
     "--trust-code",
@@ -1023,6 +1038,47 @@ def data_check(names: tuple[str, ...], as_json: bool) -> None:
     found = _print_presence(list(names or DATA), read=True, as_json=as_json)
     bad = {"damaged", "absent"} if names else {"damaged"}
     sys.exit(2 if bad & {one.status for one in found} else 0)
+
+
+@data.command("describe")
+@click.option("--data", metavar="DATA", required=True, help="Known name, table or image folder.")
+@click.option("--columns", callback=_words, metavar="[TEXT,]LABEL", help="Columns of a table.")
+@click.option(
+    "--split",
+    type=click.Choice(["train", "validation", "test"]),
+    default="test",
+    show_default=True,
+    help="Which part of a known data set.",
+)
+@click.option("--sensitive", multiple=True, metavar="COLUMN", help="Column that compares people.")
+@click.option(
+    "--attributes", metavar="FILE", help="Further columns, joined by the file's column id."
+)
+@click.option(
+    "--min-cell",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Privacy: say nothing about fewer than N inputs of a group.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the permutations.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def data_describe(as_json: bool, min_cell: int | None, seed: int, **options: Any) -> None:
+    """Describe the groups of data before any model is involved.
+
+    Group sizes, label rates with intervals, missing attributes, small cells, and which columns may
+    stand in for a sensitive one.
+    """
+    from auditkit.data.load import DataSpec
+    from auditkit.description.describe import describe
+    from auditkit.description.terminal import render_description
+
+    source = options.pop("data")
+    found = describe(DataSpec(source=source, **options), min_cell=min_cell, seed=seed)
+    with suppress(BrokenPipeError):
+        if as_json:
+            click.echo(found.model_dump_json(indent=1))
+        else:
+            render_description(found, _console())
 
 
 def _print_presence(names: list[str], *, read: bool, as_json: bool) -> list[Presence]:

@@ -52,6 +52,26 @@ def _pooled(column: pd.Series, least: int) -> pd.Series:
     return groups.where(~groups.isin(sizes.index[:small]), POOLED)
 
 
+def names_a_group(column: str, data: Dataset) -> bool:
+    """Return whether a recorded column is about groups and may not be kept.
+
+    Checks name such columns after what divides the inputs: `group/scores/sex=Female` guesses who
+    belongs to a group, input by input, and `shuffled/sex` repeats the sizes of all groups.
+
+    Parameters
+    ----------
+    column : str
+        A quantity of a check's records.
+    data : Dataset
+        What was audited; where no cells are suppressed, every column may be kept.
+    """
+    if not data.min_cell:
+        return False
+    return "=" in column or any(
+        column == str(name) or column.endswith(f"/{name}") for name in data.attributes.columns
+    )
+
+
 def suppressed(outcome: Outcome, least: int | None) -> Outcome:
     """Return an outcome without numbers about fewer than `least` inputs of a slice.
 

@@ -83,6 +83,7 @@ def data_facts(subject: Subject) -> DataFacts:
         available=data.available,
         classes={name: int(count) for name, count in zip(data.classes, counts, strict=True)},
         slices=slices,
+        attributes_sha256=data.attributes_sha256,
         notes=list(data.notes),
     )
 

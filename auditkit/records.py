@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from auditkit.checks.base import Records
 from auditkit.data.dataset import Dataset
+from auditkit.privacy import names_a_group
 from auditkit.result import RecordsFile, write_atomically
 
 FILE = "records.parquet"
@@ -22,7 +23,8 @@ def write_records(folder: Path, data: Dataset, records: Mapping[str, Records]) -
     """Write `records.parquet` and return its name and hash.
 
     Columns are `id`, `label`, `slice/<column>` and `<check>/<quantity>`. Where small cells are
-    suppressed there are no slices: crossed with labels and answers they would tell small cells.
+    suppressed there are no slices: crossed with labels and answers they would tell small cells. Nor
+    are there quantities that are about a group, such as how likely an input belongs to it.
     """
     columns: dict[str, pa.Array] = {
         "id": pa.array(data.ids),
@@ -33,6 +35,8 @@ def write_records(folder: Path, data: Dataset, records: Mapping[str, Records]) -
     for check, one in records.items():
         assert one.ids == data.ids  # merged in the order of the plan's shards
         for name, column in one.columns.items():
+            if names_a_group(name, data):
+                continue
             columns[f"{check}/{name}"] = pa.array(np.ascontiguousarray(column))
     buffer = BytesIO()
     pq.write_table(pa.table(columns), buffer, compression="zstd")

@@ -59,6 +59,8 @@ class Question:
         Measure the check again although inputs are stored.
     model, data : str, optional
         Where the same model and data are now.
+    attributes : str, optional
+        Where the file is now that columns were joined from.
     endpoint : str, optional
         Address of the served model: a result does not decide who is asked.
     trust_code : bool
@@ -70,6 +72,7 @@ class Question:
     recompute: bool = False
     model: str | None = None
     data: str | None = None
+    attributes: str | None = None
     endpoint: str | None = None
     trust_code: bool = False
 
@@ -278,6 +281,17 @@ def _data_options(result: Result, question: Question) -> DataSpec | None:
             f"{spec.source}, the data of this result, is not here.",
             hint="Type this where the audit was started, or say where they are: --data DATA",
         )
+    if question.attributes is not None and spec.attributes is None:
+        raise ConfigError(
+            "--attributes names a file, and the data of this result were joined with none.",
+            hint="Leave out --attributes.",
+        )
+    spec = replace(spec, attributes=question.attributes or spec.attributes)
+    if spec.attributes is not None and not Path(spec.attributes).is_file():
+        raise ConfigError(
+            f"{spec.attributes}, the attributes of this result, is not here.",
+            hint="Type this where the audit was started, or say where it is: --attributes FILE",
+        )
     return spec
 
 
@@ -298,6 +312,13 @@ def _refuse_others(result: Result, subject: Subject) -> None:
     if model.sha256 != result.model.sha256:
         raise _other("model is", result.model.name, model.sha256, result.model.sha256)
     if data.sha256 != result.data.sha256:
+        if data.attributes_sha256 != result.data.attributes_sha256:
+            now, then = data.attributes_sha256 or "none", result.data.attributes_sha256 or "none"
+            raise ResultError(
+                f"The attributes are not those of the audit: the file's hash is {now[:12]} here and"
+                f" was {then[:12]} then.",
+                hint="Name the file that was joined with --attributes FILE.",
+            )
         raise _other("data are", result.data.name, data.sha256, result.data.sha256)
     if len(data) != result.data.n:
         raise ResultError(f"The sample has {len(data)} inputs here and had {result.data.n} then.")

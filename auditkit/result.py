@@ -55,6 +55,7 @@ class DataFacts(Frozen):
     available: int  # inputs there were before --max-inputs
     classes: dict[str, int]
     slices: list[SliceFacts]
+    attributes_sha256: str | None = None  # of the file that columns were joined from
     notes: list[str] = []
 
 

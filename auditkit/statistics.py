@@ -202,6 +202,59 @@ def mean_of_shares(counts: Ints, totals: Ints, *, level: float = LEVEL) -> Inter
     return Interval(max(0.0, mean - half), min(1.0, mean + half))
 
 
+def weighted_share(
+    counts: Ints, totals: Ints, weights: Floats, *, level: float = LEVEL
+) -> Interval:
+    """Return the interval of a sum of weights times shares of independent groups.
+
+    Wilson intervals of the shares, combined by square-and-add; the weights are known.
+
+    Parameters
+    ----------
+    counts, totals : ndarray
+        Successes and inputs of each group (g,), every total at least 1.
+    weights : ndarray
+        (g,) not negative, with a sum of 1.
+
+    References
+    ----------
+    Zou and Donner, 2008, Statistics in Medicine 27, 1693-1702.
+
+    Examples
+    --------
+    >>> one = weighted_share(np.array([9]), np.array([10]), np.array([1.0]))
+    >>> one == wilson(9, 10)
+    True
+    """
+    shares = counts / totals
+    cells = zip(counts.tolist(), totals.tolist(), strict=True)
+    lows, highs = np.array([wilson(count, total, level=level) for count, total in cells]).T
+    return _square_and_add(shares, lows, highs, weights)
+
+
+def weighted_mean(
+    means: Floats, errors: Floats, weights: Floats, *, level: float = LEVEL
+) -> Interval:
+    """Return the interval of a sum of weights times means of independent groups.
+
+    Normal limits of the means, combined by square-and-add; the weights are known.
+
+    Parameters
+    ----------
+    means, errors : ndarray
+        (g,) means of values between 0 and 1, and their standard errors; see `standard_errors`.
+    weights : ndarray
+        (g,) not negative, with a sum of 1.
+    """
+    return _square_and_add(means, *mean_limits(means, errors, level=level), weights)
+
+
+def _square_and_add(values: Floats, lows: Floats, highs: Floats, weights: Floats) -> Interval:
+    value = float(weights @ values)
+    below, above = (math.sqrt(float((weights**2) @ (end - values) ** 2)) for end in (lows, highs))
+    return Interval(max(0.0, value - below), min(1.0, value + above))
+
+
 def mean_minus_share(values: Floats, hits: Bools, *, level: float = LEVEL) -> Interval:
     """Return the interval of a mean minus a share, both of the same inputs.
 

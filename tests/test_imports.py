@@ -17,7 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("cli",),
     ("api", "doctor", "export", "progress", "reproduce", "selftest"),
     ("run",),
-    ("explain", "records", "stored", "state", "engine", "convert", "provenance"),
+    ("explain", "description", "records", "stored", "state", "engine", "convert", "provenance"),
     ("plan", "subject"),
     ("render", "init", "verdict", "ratings", "weighing", "checks"),
     ("policy", "artifacts", "behaviour", "memory", "privacy"),

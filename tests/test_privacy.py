@@ -14,15 +14,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from auditkit.checks.bias.proxy import Proxy
 from auditkit.data.dataset import Dataset
 from auditkit.data.load import DataSpec, load_data
 from auditkit.findings import Bar, Bars, Finding, Note, Outcome, Table
 from auditkit.models.load import ModelSpec, load_model
 from auditkit.policy import Policy
-from auditkit.privacy import POOLED, coarsened, suppressed
+from auditkit.privacy import POOLED, coarsened, names_a_group, suppressed
 from auditkit.result import Execution
 from auditkit.run import Request, run
-from tests.subjects import image_data
+from tests.checks.bias.test_proxy import broken
+from tests.subjects import Subject, image_data, measured
 
 steady = settings(deadline=None, derandomize=True)
 
@@ -148,7 +150,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Request(
             model=ModelSpec(source="digits-cnn"),
             data=DataSpec(source=str(place / "digits.npz"), sensitive=("who", "site")),
-            policy=Policy(checks=("group-gap", "calibration-error"), min_cell=10),
+            policy=Policy(checks=("group-gap", "calibration-error", "proxy"), min_cell=10),
             out=place / "out",
             execution=Execution(),
         )
@@ -188,3 +190,27 @@ def test_records_hold_no_groups(folder: Path) -> None:
     columns = pd.read_parquet(folder / "records.parquet").columns
     assert "label" in columns
     assert not [one for one in columns if one.startswith("slice/")]
+    assert "proxy/searched" in columns
+    assert not [one for one in columns if "=" in one or one.endswith(("/who", "/site"))]
+
+
+def test_columns_about_groups_are_told_from_others() -> None:
+    data = dataclasses.replace(data_of(["a", "b"]), min_cell=2)
+    for name in ("group/scores/who=a", "shuffled/who", "who"):
+        assert names_a_group(name, data)
+        assert not names_a_group(name, data_of(["a", "b"]))
+    for name in ("score", "brightness-1", "whole"):
+        assert not names_a_group(name, data)
+
+
+def test_readers_are_not_asked_about_fewer_members_than_a_cell_holds(folder: Path) -> None:
+    result = json.loads((folder / "result.json").read_text())
+    (proxy,) = [one for one in result["outcomes"] if one["check"] == "proxy"]
+    members = proxy["evidence"]["table"]
+    place = members["columns"].index("members")
+    assert all(row[place] >= 10 for row in members["rows"])
+    subject = broken()
+    held = dataclasses.replace(subject.data, min_cell=len(subject.data) // 2)
+    found = measured(Proxy(), Subject(subject.model, held))
+    said = {one.undefined for one in found.findings if one.metric == "auc"}
+    assert said == {"a half has too few members or others (minimum_n, --min-cell)"}

@@ -45,6 +45,8 @@ from auditkit.statistics import (
     permutation_p,
     ratio_of_shares,
     standard_errors,
+    weighted_mean,
+    weighted_share,
     wilson,
 )
 
@@ -780,3 +782,18 @@ def test_fewer_p_is_fishers(counts: tuple[int, int, int, int]) -> None:
     a, n, b, m = counts
     _, peer = stats.fisher_exact([[a, n - a], [b, m - b]], alternative="less")
     assert fewer_p(a, n, b, m) == pytest.approx(peer)
+
+
+# --- weights -------------------------------------------------------------------------------------
+
+
+def test_a_weighted_share_of_one_group_is_that_of_wilson_and_equal_weights_narrow_it() -> None:
+    counts, totals = np.array([9, 9]), np.array([10, 10])
+    assert weighted_share(counts, totals, np.array([1.0, 0.0])) == wilson(9, 10)
+    both = weighted_share(counts, totals, np.array([0.5, 0.5]))
+    low = wilson(9, 10).low
+    assert both.low == pytest.approx(0.9 - (0.9 - low) / math.sqrt(2))
+    means, errors = np.array([0.9, 0.9]), np.array([0.1, 0.1])
+    one = weighted_mean(means, errors, np.array([0.5, 0.5]))
+    assert one.low == pytest.approx(0.9 - 1.959964 * 0.1 / math.sqrt(2))
+    assert one.high == pytest.approx(0.9 + 0.1 / math.sqrt(2))  # limits of a mean end at 1

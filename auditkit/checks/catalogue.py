@@ -24,12 +24,17 @@ from auditkit.checks.base import Check
 from auditkit.checks.bias.bias_amplification import BiasAmplification
 from auditkit.checks.bias.counterfactual_identity import CounterfactualIdentity
 from auditkit.checks.bias.counterfactual_image import CounterfactualImage
+from auditkit.checks.bias.group_confidence import GroupConfidence
 from auditkit.checks.bias.group_gap import GroupGap
 from auditkit.checks.bias.group_robustness import GroupRobustness
+from auditkit.checks.bias.group_shift import GroupShift
 from auditkit.checks.bias.individual import Individual
 from auditkit.checks.bias.label_bias_sensitivity import LabelBiasSensitivity
 from auditkit.checks.bias.proxy import Proxy
+from auditkit.checks.bias.reject_option import RejectOption
 from auditkit.checks.bias.slice_scan import SliceScan
+from auditkit.checks.bias.threshold_sweep import ThresholdSweep
+from auditkit.checks.bias.what_if import WhatIf
 from auditkit.checks.calibration.calibration_error import CalibrationError
 from auditkit.checks.calibration.conformal import Conformal
 from auditkit.checks.calibration.selective import Selective
@@ -83,6 +88,8 @@ BUILT_IN: tuple[type[Check], ...] = (
     Conformal,
     GroupGap,
     GroupRobustness,
+    GroupShift,
+    GroupConfidence,
     CounterfactualIdentity,
     CounterfactualImage,
     SliceScan,
@@ -90,6 +97,9 @@ BUILT_IN: tuple[type[Check], ...] = (
     Proxy,
     BiasAmplification,
     LabelBiasSensitivity,
+    ThresholdSweep,
+    RejectOption,
+    WhatIf,
     Preflight,
     AttributionTrust,
     Shortcut,

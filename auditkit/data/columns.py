@@ -96,9 +96,11 @@ def _text(value: object) -> str:
 def _quarters(column: pd.Series) -> list[str]:
     """Return the quarter of each number, or the values themselves where not all are numbers."""
     texts = _texts(column)
-    there = np.array([text != MISSING for text in texts])
+    there = np.array([text != MISSING and text.lower() != "nan" for text in texts])
     try:
-        values = np.array([float(text) if text != MISSING else np.nan for text in texts])
+        values = np.array(
+            [float(text) if known else np.nan for text, known in zip(texts, there, strict=True)]
+        )
     except ValueError:
         return texts
     if not np.isfinite(values[there]).all():

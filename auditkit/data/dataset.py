@@ -89,6 +89,8 @@ class Dataset:
         Graphs: what the first d numbers of a node stand for; see `data.graphs`.
     training_digests : frozenset of str, optional
         Digest of every training input (see `data.digest.input_digest`), where known.
+    attributes_sha256 : str, optional
+        Hash of the file that attributes were joined from.
     min_cell : int
         Nothing may be said of fewer inputs of a group; see `auditkit.privacy`.
     """
@@ -110,6 +112,7 @@ class Dataset:
     training_digests: frozenset[str] | None = None
     available: int = 0  # inputs before sampling; 0 means all of them are here
     notes: tuple[str, ...] = ()
+    attributes_sha256: str | None = None
     min_cell: int = 0
     rows: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 

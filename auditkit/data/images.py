@@ -59,7 +59,7 @@ def load_folder(
             hint="Pass the data as an .npz file with the keys x and y.",
         )
     require_sensitive(sensitive, (), where=f"{folder} (a folder of images)")
-    files, notes = _files(folder)
+    files, notes = files_in(folder)
     ids = [file.relative_to(folder).as_posix() for file in files]
     class_names = [one.split("/")[0] for one in ids]
     labels = match_labels(
@@ -82,7 +82,7 @@ def load_folder(
     )
 
 
-def _files(folder: Path) -> tuple[list[Path], list[str]]:
+def files_in(folder: Path) -> tuple[list[Path], list[str]]:
     """Return image files in the order of their ids, and notes on what was left out."""
     images: list[Path] = []
     others: list[str] = []

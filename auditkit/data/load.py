@@ -16,6 +16,7 @@ from auditkit.data.catalogue import DATA
 from auditkit.data.columns import require_sensitive
 from auditkit.data.dataset import Dataset, InMemory, Reader, Relevance
 from auditkit.data.files import looking_in
+from auditkit.data.joined import read_attributes, with_attributes
 from auditkit.data.labels import match_labels
 from auditkit.errors import ConfigError, DataError, near_miss
 from auditkit.models.classifier import Classifier, ImageClassifier, TextClassifier
@@ -49,12 +50,16 @@ class DataSpec:
         Columns that compare people.
     split : str
         Of a known data set, or of an .npz file with several.
+    attributes : str, optional
+        Path of a .csv, .tsv or .parquet file whose columns are joined to the inputs by its column
+        `id`.
     """
 
     source: str
     columns: tuple[str, ...] | None = None
     sensitive: tuple[str, ...] = ()
     split: str = "test"
+    attributes: str | None = None
 
 
 def load_data(spec: DataSpec, model: Classifier) -> Dataset:
@@ -74,6 +79,18 @@ def load_data(spec: DataSpec, model: Classifier) -> Dataset:
     ConfigError
         If `columns` is given for data that are no table, or names too few columns.
     """
+    if spec.attributes is None:
+        return _loaded(spec, model)
+    file = Path(spec.attributes)
+    table = read_attributes(file)
+    theirs = tuple(name for name in spec.sensitive if name in table)
+    own = tuple(name for name in spec.sensitive if name not in table)
+    data = _loaded(replace(spec, sensitive=own, attributes=None), model)
+    return with_attributes(data, table, file=file, sensitive=theirs)
+
+
+def _loaded(spec: DataSpec, model: Classifier) -> Dataset:
+    """Return the data alone."""
     if spec.source in DATA:
         _refuse_columns(spec)
         return _embedded(spec, model)
@@ -91,7 +108,7 @@ def load_data(spec: DataSpec, model: Classifier) -> Dataset:
         )
     if path.is_dir() and (name := published_in(path)):
         with looking_in(path):
-            return load_data(replace(spec, source=name), model)
+            return _loaded(replace(spec, source=name), model)
     suffix = path.suffix.lower()
     if path.is_dir() or suffix == ".npz":
         _refuse_columns(spec)

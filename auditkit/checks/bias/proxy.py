@@ -141,6 +141,10 @@ class Proxy(Check):
             **columns,
         )
 
+    def _least(self, data: Dataset) -> int:
+        """Return the fewest members, and others, of either half."""
+        return max(self.minimum_n, data.min_cell)
+
     def _learnt(self, artifacts: Artifacts) -> _Learnt:
         """Return readers of all groups, and of the shuffled ones, taught on the searched half."""
         rows, data = searched_on(artifacts, PURPOSE, _LEARNT_ON), artifacts.data
@@ -153,7 +157,7 @@ class Proxy(Check):
             rng = generator(artifacts.key(PURPOSE, "shuffle", name))
             shuffled[name] = rng.permutation(codes)
             for g in _asked(groups):
-                if _why_not(codes == g, half, self.minimum_n):
+                if _why_not(codes == g, half, self._least(data)):
                     continue
                 for kind, mine in (("group", codes[rows]), ("control", shuffled[name][rows])):
                     for source, values in sources.items():
@@ -176,8 +180,11 @@ class Proxy(Check):
                 found = list(_told(where, codes == g, shuffled, records, context))
                 told += found
                 if not found:
-                    why = _why_not(codes == g, records["searched"], self.minimum_n)
+                    least = self._least(context.data)
+                    why = _why_not(codes == g, records["searched"], least)
                     why = why or "the inputs that taught hold no member"
+                    if context.data.min_cell:  # how few there are in a half is a small cell itself
+                        why = "a half has too few members or others (minimum_n, --min-cell)"
                     n = int(np.count_nonzero(codes == g))
                     findings.append(self.undefined("auc", why, n=n, slice_name=where))
         if len(told) == 0 and len(findings) == 0:

@@ -1,0 +1,172 @@
+"""Does a shift of the data widen the gap between groups?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple, final
+
+import numpy as np
+
+from auditkit.artifacts.base import Artifacts
+from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
+from auditkit.checks.bias._groups import nothing_to_compare
+from auditkit.checks.bias._stress import Stress, compare_groups, compare_parts, stress_metrics
+from auditkit.data.dataset import Dataset
+from auditkit.errors import ConfigError
+from auditkit.findings import Metric
+from auditkit.models.classifier import Classifier
+from auditkit.types import Floats
+
+_MIXED = "mixed"  # what `typos` calls all kinds in one text
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class GroupShift(Check):
+    """Accuracy under corruption per group, and whether groups lose different shares.
+
+    Nothing is corrupted anew: what `corruptions` and `typos` recorded is read. An input's copies
+    are one unit: what counts is the share of them that the model reads rightly.
+
+    Parameters
+    ----------
+    minimum_n : int
+        A group with fewer inputs is shown, but left out of the gaps.
+    permutations : int
+        Permutations behind each p-value.
+
+    Raises
+    ------
+    ConfigError
+        If a parameter is outside its range.
+    """
+
+    meta: ClassVar[Meta] = Meta(
+        id="group-shift",
+        family="bias",
+        question="Does a shift of the data widen the gap between groups?",
+        explanation="For every group, the share of its inputs' corrupted or mistyped copies that"
+        " are read rightly. A group's drop is what it loses to them, on the same inputs; the gap of"
+        " the drops says by how much corruption moves groups apart, or together, whatever gap there"
+        " was before. A permutation test asks whether chance alone would give such a gap. The same"
+        " for every kind of corruption alone, with p-values that allow for how many kinds there"
+        " are.",
+        not_shown="Shifts of other kinds than were simulated. Why groups differ: one group's inputs"
+        " may be darker, finer or shorter, so that the same noise takes more from them. Groups that"
+        " no column names.",
+        remedy="Look at the kinds that move groups apart most, train with that kind of change on"
+        " the group that loses most, and measure again on new inputs.",
+        metrics=stress_metrics(
+            "shifted_accuracy",
+            Metric(
+                label="accuracy under shift",
+                definition="Mean over the group's inputs of the share of the input's corrupted"
+                " copies, all kinds and severities alike, that are classified correctly.",
+                unit="share",
+                better="higher",
+            ),
+        ),
+        headline="group-shift/drop_gap/*",
+        modalities=("image", "text"),
+        reads=("corruptions", "typos"),
+        references=(
+            "Hendrycks and Dietterich, 2019, arXiv:1903.12261",
+            "Holm, 1979, Scandinavian Journal of Statistics 6",
+        ),
+    )
+    minimum_n: int = 20
+    permutations: int = 2000
+
+    def __post_init__(self) -> None:
+        for name, least in (("minimum_n", 1), ("permutations", 100)):
+            if getattr(self, name) < least:
+                raise ConfigError(
+                    f"group-shift: {name} is {getattr(self, name)}, expected at least {least}.",
+                    hint="Leave it out for its default.",
+                )
+
+    def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
+        """Where there are groups to compare."""
+        return super().applies(model, data) or nothing_to_compare(data)
+
+    def measure(self, artifacts: Artifacts) -> Records:
+        """Measure nothing: other checks did."""
+        return Records(artifacts.ids)
+
+    def summarise(self, records: Records, context: Context) -> Measured | NotApplicable:
+        """Compare groups by what the checks of shift recorded."""
+        del records
+        read = _read(context.others)
+        if read is None:
+            return NotApplicable("no corruption was measured whose results it could read")
+        correct = read.records["correct"].astype(np.bool_)
+        stress = Stress(
+            words=read.words,
+            metric="shifted_accuracy",
+            before=correct,
+            after=read.mean_of(list(read.all)),
+        )
+        findings, evidence = compare_groups(
+            self, stress, context, minimum_n=self.minimum_n, permutations=self.permutations
+        )
+        widest = max(
+            (one for one in findings if one.metric == "drop_gap" and one.high is not None),
+            key=lambda one: one.high or 0.0,
+            default=None,
+        )
+        parts = [
+            Stress(
+                words=kind,
+                metric="shifted_accuracy",
+                before=correct,
+                after=read.mean_of(columns),
+                swept={read.what: kind},
+            )
+            for kind, columns in read.kinds.items()
+        ]
+        each, table = compare_parts(
+            self, parts, context, minimum_n=self.minimum_n, permutations=self.permutations
+        )
+        return Measured(
+            findings=[*findings, *each],
+            evidence={**evidence, **({"parts": table} if table else {})},
+            headline=widest.id if widest else None,
+        )
+
+
+class _Read(NamedTuple):
+    """What a check of shift recorded: columns of truth values, by kind."""
+
+    words: str
+    what: str  # what a kind is called
+    records: Records
+    all: tuple[str, ...]  # columns of the copies that count together
+    kinds: dict[str, list[str]]
+
+    def mean_of(self, columns: list[str]) -> Floats:
+        """Return the share of the columns that are true, per input (n,)."""
+        return np.mean([self.records[name] for name in columns], axis=0)
+
+
+def _read(others: Mapping[str, Records]) -> _Read | None:
+    for check, what, words in (
+        ("corruptions", "corruption", "under corruption"),
+        ("typos", "kind", "when mistyped"),
+    ):
+        kinds = _kinds(others[check]) if check in others else {}
+        if kinds:
+            mixed = kinds.pop(_MIXED, None)  # the copies of all kinds in one
+            every = [name for columns in kinds.values() for name in columns]
+            return _Read(words, what, others[check], tuple(mixed or every), kinds)
+    return None
+
+
+def _kinds(records: Records) -> dict[str, list[str]]:
+    """Return the columns `kind-severity` by kind."""
+    found: dict[str, list[str]] = {}
+    for name, column in records.columns.items():
+        kind, _, severity = name.rpartition("-")
+        if kind and severity.isdigit() and column.dtype == np.bool_:
+            found.setdefault(kind, []).append(name)
+    return found
