@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import NamedTuple, final
 
 import numpy as np
 import torch
@@ -21,33 +21,38 @@ from auditkit.models.classifier import Inputs
 from auditkit.randomness import keys_of
 from auditkit.types import Bools, Ints, Keys, Modality
 
-_POOL = 2000  # known inputs at most, from which words and columns are drawn
 _EMBEDDED: dict[Modality, dict[str, Callable[[str], Dataset]]] = {
     "image": {"digits": digits.load, "glyphs": glyphs.load},
     "text": {"phrases": phrases.load},
 }
 WORDS = {
-    "uniform-noise": "every pixel uniform at random",
-    "gaussian-noise": "every pixel normal at random, mean .5 and standard deviation .25 of the"
-    " range, clipped",
-    "shuffled-pixels": "the measured images with their own pixels in another order",
-    "corrupted": "the measured images, each under one published corruption at severity 5",
+    "uniform-noise": "pixels uniform at random",
+    "gaussian-noise": "pixels normal at random",
+    "shuffled-pixels": "the images' own pixels, reordered",
+    "corrupted": "the images, corrupted at severity 5",
     "digits": "handwritten digits, made to fit",
     "glyphs": "rendered shapes, made to fit",
-    "shuffled-words": "the measured texts with their own words in another order",
-    "random-words": "as many words drawn from all texts of the fitted half",
+    "shuffled-words": "the texts' own words, reordered",
+    "random-words": "words of all texts, mixed",
     "random-letters": "words of letters at random",
     "phrases": "praise and complaint from a grammar",
-    "independent-columns": "rows each of whose columns comes from another row",
-    "uniform-rows": "rows of values anywhere in the range of each column",
-    "out-of-range": "the measured rows with every number one to three ranges outside its range",
-    "shuffled-tags": "the measured graphs with their nodes' tags in another order",
-    "random-edges": "the measured graphs with as many edges at random places",
+    "independent-columns": "each column from another row",
+    "uniform-rows": "any values within the ranges",
+    "out-of-range": "numbers far outside their ranges",
+    "shuffled-tags": "the graphs' own tags, reordered",
+    "random-edges": "as many edges, at random places",
 }
 CHANGED = frozenset(  # versions of the measured inputs themselves
     {"shuffled-pixels", "corrupted", "shuffled-words", "out-of-range", "shuffled-tags"}
     | {"random-edges"}
 )
+
+
+class Halves(NamedTuple):
+    """What scores are fitted on, and what is measured."""
+
+    fitted: Ints  # positions in the whole sample, of one half; words and columns come from these
+    measured: Bools  # (n,) of the whole sample: the other half
 
 
 @final
@@ -60,43 +65,59 @@ class Strange:
     rows: Ints  # (m,)
 
 
-def strange_inputs(
-    artifacts: Artifacts, rows: Ints, known: Ints, purpose: str
-) -> Iterator[Strange]:
-    """Yield the inputs of every source that suits the model.
+def sources_of(artifacts: Artifacts) -> list[str]:
+    """Return the names of the sources that suit the model, the same in every shard."""
+    modality = artifacts.classifier.modality
+    made = list(_MADE[modality])
+    if modality == "tabular" and all(
+        one.categories for one in artifacts.table_model.schema.features
+    ):
+        made.remove("out-of-range")  # nothing has a range
+    return [*made, *(name for name in _EMBEDDED.get(modality, {}) if name != artifacts.data.name)]
 
-    A source of the user's own (another data set) would be one more `_from_data` here.
+
+def strange_inputs(artifacts: Artifacts, halves: Halves, purpose: str) -> Iterator[Strange]:
+    """Yield the inputs of every source that suits the model, for the measured ones of a shard.
+
+    A data set of the user's own would be one more `_from_data` here, and a name in `sources_of`.
 
     Parameters
     ----------
     artifacts : Artifacts
         A shard.
-    rows : ndarray
-        (m,) the measured inputs of the shard.
-    known : ndarray
-        Positions in the whole sample that scores were fitted on; words and columns come from these.
+    halves : Halves
+        Of the whole sample.
     purpose : str
         Names the keys: the check.
     """
-    made = _MADE[artifacts.classifier.modality]
-    for source, make in made.items():
-        keys = artifacts.keys(f"{purpose}/{source}")[rows]
-        yield Strange(source, make(artifacts, rows, keys, known), rows)
-    for name, load in _EMBEDDED.get(artifacts.classifier.modality, {}).items():
-        if name != artifacts.data.name:
-            yield _from_data(artifacts, rows, known, load("test"), purpose)
+    (rows,) = np.nonzero(halves.measured[artifacts.positions])
+    if len(rows) == 0:
+        return
+    modality = artifacts.classifier.modality
+    for source in sources_of(artifacts):
+        if source in _MADE[modality]:
+            keys = artifacts.keys(f"{purpose}/{source}")[rows]
+            made = _MADE[modality][source](artifacts, rows, keys, halves.fitted)
+            yield Strange(source, made, rows)
+        else:
+            other = _EMBEDDED[modality][source]("test")
+            found = _from_data(artifacts, rows, halves, other, purpose)
+            if len(found.rows):
+                yield found
 
 
 def _from_data(
-    artifacts: Artifacts, rows: Ints, known: Ints, other: Dataset, purpose: str
+    artifacts: Artifacts, rows: Ints, halves: Halves, other: Dataset, purpose: str
 ) -> Strange:
     """Put each input of another data set beside at most one measured input, at random."""
     beside = artifacts.once(
         (purpose, "beside", other.name),
-        lambda: _beside(artifacts, known, len(other), f"{purpose}/{other.name}"),
+        lambda: _beside(artifacts, halves.measured, len(other), f"{purpose}/{other.name}"),
     )
     partner = beside[artifacts.positions[rows]]  # (m,), -1 where none is left
     taken = partner >= 0
+    if not taken.any():
+        return Strange(other.name, [], rows[taken])
     batch = other.read(partner[taken])
     if isinstance(batch, list):
         return Strange(other.name, batch, rows[taken])
@@ -104,12 +125,12 @@ def _from_data(
     return Strange(other.name, _raw(artifacts, images), rows[taken])
 
 
-def _beside(artifacts: Artifacts, known: Ints, size: int, purpose: str) -> Ints:
+def _beside(artifacts: Artifacts, measured: Bools, size: int, purpose: str) -> Ints:
     """Return which of `size` other inputs stands beside each input of the whole sample (n,)."""
-    measured = np.setdiff1d(np.arange(len(artifacts.data)), known)
-    keys = keys_of(artifacts.seed, purpose, [artifacts.data.ids[i] for i in measured.tolist()])
-    order = measured[np.argsort(keys, kind="stable")]
-    beside = np.full(len(artifacts.data), -1)
+    (rows,) = np.nonzero(measured)
+    keys = keys_of(artifacts.seed, purpose, [artifacts.data.ids[i] for i in rows.tolist()])
+    order = rows[np.argsort(keys, kind="stable")]
+    beside = np.full(len(measured), -1)
     count = min(size, len(order))
     beside[order[:count]] = _spread(size, count)
     return beside
@@ -153,11 +174,11 @@ def _shuffled_words(artifacts: Artifacts, rows: Ints, keys: Keys, known: Ints) -
 
 def _random_words(artifacts: Artifacts, rows: Ints, keys: Keys, known: Ints) -> Inputs:
     def words() -> Sequence[str]:
-        texts = artifacts.data.read(known[:_POOL])
+        texts = artifacts.data.read(known)
         assert isinstance(texts, list)
         return [word for text in texts for word in text.split()] or ["a"]
 
-    drawn = artifacts.once(("strange", "words", known.tobytes()), words)
+    drawn = artifacts.once(("strange", "words"), words)
     return strange_texts.random_words(_texts(artifacts, rows), keys, words=drawn)
 
 
@@ -197,11 +218,11 @@ def _numbers(artifacts: Artifacts, rows: Ints) -> np.ndarray:
 
 def _pool(artifacts: Artifacts, known: Ints) -> np.ndarray:
     def read() -> np.ndarray:
-        batch = artifacts.data.read(known[:_POOL])
+        batch = artifacts.data.read(known)
         assert not isinstance(batch, list)
         return batch
 
-    return artifacts.once(("strange", "pool", known.tobytes()), read)
+    return artifacts.once(("strange", "pool"), read)
 
 
 _MADE: dict[Modality, dict[str, _Make]] = {

@@ -8,6 +8,7 @@ from auditkit.methods.ood.known import Known, Reading, Score, Unfit
 from auditkit.types import Floats
 
 NEIGHBOURS = 5
+_DIGITS = 6  # behind the point: below, the distance of equal features is rounding alone
 _CELLS = 4_000_000  # distances at a time: 32 MB
 
 
@@ -46,7 +47,7 @@ def knn(features: Floats, bank: Floats, *, neighbours: int) -> Floats:
         some = asked[start : start + step]
         squares = np.square(some).sum(1)[:, None] + np.square(known).sum(1) - 2 * some @ known.T
         nearest = np.partition(squares, neighbours - 1, axis=1)[:, neighbours - 1]
-        found[start : start + step] = np.sqrt(np.maximum(nearest, 0.0))
+        found[start : start + step] = np.sqrt(np.maximum(nearest, 0.0)).round(_DIGITS)
     return found
 
 
