@@ -54,6 +54,7 @@ from auditkit.checks.shift.corruptions import Corruptions
 from auditkit.checks.shift.frequency import Frequency
 from auditkit.checks.shift.natural_variation import NaturalVariation
 from auditkit.checks.shift.out_of_distribution import OutOfDistribution
+from auditkit.checks.shift.texture_shape import TextureShape
 from auditkit.checks.shift.typos import Typos
 from auditkit.errors import ConfigError, near_miss
 
@@ -80,6 +81,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     Corruptions,
     NaturalVariation,
     Frequency,
+    TextureShape,
     Typos,
     OutOfDistribution,
     CalibrationError,

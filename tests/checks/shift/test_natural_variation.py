@@ -114,7 +114,9 @@ def test_networks_of_the_same_data_change_and_make_images() -> None:
     assert found["mean_variation_error"] == found["variation_error/kind=crop"]
     other = ImageClassifier(Sum(), classes=digits.CLASSES[::-1], input_shape=(1, 8, 8))
     turned = image_data(
-        torch.from_numpy(np.asarray(data.read(np.arange(30)))), data.labels, classes=other.classes
+        torch.from_numpy(np.asarray(data.read(np.arange(30)))),
+        torch.from_numpy(data.labels),
+        classes=other.classes,
     )
     assert values(measured(check, Subject(other, turned)))["variation_error/kind=gan-made"] is None
 
