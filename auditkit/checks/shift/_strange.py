@@ -36,7 +36,7 @@ WORDS = {
     "random-words": "words of all texts, mixed",
     "random-letters": "words of letters at random",
     "phrases": "praise and complaint from a grammar",
-    "independent-columns": "each column from another row",
+    "mixed-columns": "each column from another row",
     "uniform-rows": "any values within the ranges",
     "out-of-range": "numbers far outside their ranges",
     "shuffled-tags": "the graphs' own tags, reordered",
@@ -238,7 +238,7 @@ _MADE: dict[Modality, dict[str, _Make]] = {
         "random-letters": _random_letters,
     },
     "tabular": {
-        "independent-columns": _independent_columns,
+        "mixed-columns": _independent_columns,
         "uniform-rows": _uniform_rows,
         "out-of-range": _out_of_range,
     },

@@ -252,9 +252,11 @@ class OutOfDistribution(Check):
         for name in names:
             for one in told[name]:
                 findings += self._of(name, one, context)
-        return Measured(
-            findings=findings, evidence=_evidence(told, chosen, sources, records, context)
+        low = findings[0].low
+        evidence = _evidence(
+            told, chosen, sources, records, context, beyond_chance=low is not None and low > 0.5
         )
+        return Measured(findings=findings, evidence=evidence)
 
     def _headline(
         self, chosen: str | None, sources: Sequence[str], records: Records, context: Context
@@ -430,14 +432,17 @@ def _whys(records: Records) -> dict[str, str]:
 
 def _evidence(
     told: Mapping[str, Sequence[_Told]], chosen: str | None, sources: Sequence[str],
-    records: Records, context: Context,
+    records: Records, context: Context, *, beyond_chance: bool,
 ) -> dict[str, Evidence]:  # fmt: skip
     evidence: dict[str, Evidence] = {
         "convention": Note(
             title=f"The convention: {_POSITIVE}",
             text=_convention(sources, records),
         ),
-        "suits": Note(title="Which score suits this model", text=_suits(chosen, sources, records)),
+        "suits": Note(
+            title="Which score suits this model",
+            text=_suits(chosen, sources, records, beyond_chance=beyond_chance),
+        ),
     }
     if chosen is not None:
         evidence["sources"] = Bars(
@@ -484,14 +489,14 @@ def _kinds(sources: Sequence[str], records: Records) -> Table:
     rows: list[list[Scalar]] = [
         [
             one,
-            WORDS.get(one, "another data set"),
             int(np.count_nonzero(records[f"there/{one}"])),
+            WORDS.get(one, "another data set"),
         ]
         for one in sources
     ]
     return Table(
         title="What the inputs are set against",
-        columns=["source", "what it is", "inputs"],
+        columns=["source", "inputs", "what it is"],
         rows=rows,
     )
 
@@ -517,15 +522,21 @@ def _convention(sources: Sequence[str], records: Records) -> str:
     return " ".join(sentences)
 
 
-def _suits(chosen: str | None, sources: Sequence[str], records: Records) -> str:
+def _suits(
+    chosen: str | None, sources: Sequence[str], records: Records, *, beyond_chance: bool
+) -> str:
     if chosen is None:
         return "None: no score is finite on every source."
     quarters = [int(np.count_nonzero(records["part"] == one)) for one in (_CHOSEN, _REPORTED)]
+    doubt = (
+        "" if beyond_chance else " Its interval reaches down to a half or below: on these sources"
+        " none of the scores is known to do better than chance."
+    )  # fmt: skip
     return (
         f"{chosen} has the highest mean area over the sources ({', '.join(sources)}) on"
         f" {quarters[0]} inputs. The main number was measured on {quarters[1]} others, so it is not"
         " the best of several by chance. The choice holds for these sources: add your own before"
-        " you rely on it."
+        f" you rely on it.{doubt}"
     )
 
 

@@ -74,8 +74,8 @@ class TextureShape(Check):
                 label="answers that follow the own cue in a conflict",
                 definition=(
                     "Of inputs read rightly when whole whose composite is answered as one of the"
-                    " two classes, the share answered as the class of the outline (texture) or of the"
-                    " object (background)."
+                    " two classes, the share answered as the class of the outline (texture) or of"
+                    " the object (background)."
                 ),
                 unit="share",
                 better="higher",

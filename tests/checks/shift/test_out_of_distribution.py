@@ -121,6 +121,10 @@ def test_the_main_number_is_measured_where_nothing_was_chosen(seen: Measured) ->
     assert isinstance(note, Note)
     assert note.text.split()[0] in CHECK.scores
     assert "for these sources" in note.text
+    assert "better than chance" not in note.text
+    blind = measured(OutOfDistribution(scores=("msp",)), broken()).evidence["suits"]
+    assert isinstance(blind, Note)
+    assert "better than chance" in blind.text
     matrix = seen.evidence["areas"]
     assert isinstance(matrix, Matrix)
     assert "out-of-distribution inputs count as positive" in matrix.title
@@ -216,9 +220,7 @@ def test_tables_and_graphs_have_sources_of_their_own() -> None:
         attributes=table.data.attributes.iloc[np.arange(40) % 4].reset_index(drop=True),
     )  # fmt: skip
     found = CHECK.measure(Subject(table.model, data).artifacts)
-    assert {"there/independent-columns", "there/uniform-rows", "there/out-of-range"} <= set(
-        found.columns
-    )
+    assert {"there/mixed-columns", "there/uniform-rows", "there/out-of-range"} <= set(found.columns)
     arrays = np.asarray(graph.data.read(np.arange(4)))[np.arange(40) % 4]
     data = dataclasses.replace(
         graph.data, reader=InMemory(arrays), labels=np.arange(40) % 2, ids=data.ids,
