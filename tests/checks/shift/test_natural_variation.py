@@ -87,6 +87,21 @@ def test_equals_a_loop_by_hand() -> None:
     assert found["mean_variation_error"] == pytest.approx(np.mean(errors))
 
 
+def test_each_kind_has_keys_of_its_own() -> None:
+    class Fickle(nn.Module):
+        """Turns with the last digits of what it sees."""
+
+        def forward(self, images: Tensor) -> Tensor:
+            return torch.stack([(1e3 * images.sum(dim=(1, 2, 3))).sin(), images[:, 0, 0, 0] * 0], 1)
+
+    one = subject(Fickle())
+    records = NaturalVariation(severities=(5,), kinds=("noise-mix",)).measure(one.artifacts)
+    images = torch.from_numpy(np.asarray(one.data.read(np.arange(60))))
+    keys = keys_of(0, "natural-variation/noise-mix", one.data.ids)
+    answers = one.model.predict(VARIATIONS["noise-mix"](images, 5, keys)).argmax(1).numpy()
+    np.testing.assert_array_equal(records["noise-mix-5"], answers == one.data.labels)
+
+
 def test_without_a_fitting_network_made_images_are_not_applicable() -> None:
     outcome = measured(CHECK, sound())
     for kind in ("vae-walk", "gan-made"):

@@ -91,13 +91,26 @@ def test_only_inputs_read_rightly_when_whole_count() -> None:
 
 
 def test_what_pasting_itself_does_is_taken_off() -> None:
-    class AlwaysBar(nn.Module):
-        def forward(self, images: Tensor) -> Tensor:
-            return images.new_tensor([[0.0, 1.0]]).repeat(len(images), 1)
+    class SeesSeams(nn.Module):
+        """Reads the outline, but says bar where surface and ground are not of one image."""
 
-    found = values(measured(CHECK, subject(AlwaysBar())))
-    assert found["cue_share/composite=texture"] == 1  # of bars alone
-    assert found["donor_effect/composite=texture"] == 0  # they stay bars, whoever lends
+        def forward(self, images: Tensor) -> Tensor:
+            lightest, ground = images.amax(dim=(1, 2, 3)), images[:, 0, -1, -1]
+            square = (images.amax(dim=(1, 2)) > 0.5).sum(dim=1) < 6
+            whole = (lightest - ground - torch.where(square, 0.85, 0.4)).abs() < 1e-5
+            return torch.stack([(square & whole).float(), torch.full_like(ground, 0.5)], dim=1)
+
+    one = subject(SeesSeams())
+    images = torch.from_numpy(np.asarray(one.data.read(np.arange(60))))
+    images += 0.0005 * torch.arange(60)[:, None, None, None]  # surface and ground alike
+    masks = one.data.relevance(np.arange(60))
+    assert isinstance(masks, np.ndarray)
+    data = image_data(
+        images, torch.from_numpy(one.data.labels), classes=one.data.classes, masks=masks
+    )
+    found = values(measured(TextureShape(donors=60), Subject(one.model, data)))
+    assert found["conflict_accuracy/composite=texture"] == 0.5  # bars stay, squares do not
+    assert found["donor_effect/composite=texture"] == pytest.approx(0, abs=0.05)
 
 
 def test_the_fooled_are_shown_with_both_parts() -> None:
