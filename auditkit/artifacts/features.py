@@ -20,10 +20,12 @@ class Features(Artifact):
     values: Floats  # (n, d) float64
     words: str  # which layer it is
     of_logits: bool = False  # whether they are only the logits again
+    matrix: Floats | None = None  # (d, k), or (d, 1), that they are multiplied with, where seen
 
     @classmethod
     def compute(cls, shard: Artifacts) -> Self:
         """Run the model once over the shard."""
         found = penultimate(shard.classifier, shard.inputs, batch_size=shard.execution.batch_size)
         values = found.values.numpy().astype(np.float64)
-        return cls(values, found.words, found.of_logits)
+        matrix = None if found.matrix is None else found.matrix.numpy().astype(np.float64)
+        return cls(values, found.words, found.of_logits, matrix)

@@ -58,6 +58,10 @@ from auditkit.checks.robustness.transfer import Transfer
 from auditkit.checks.robustness.universal import Universal
 from auditkit.checks.robustness.worst_case import WorstCase
 from auditkit.checks.shift.corruptions import Corruptions
+from auditkit.checks.shift.frequency import Frequency
+from auditkit.checks.shift.natural_variation import NaturalVariation
+from auditkit.checks.shift.out_of_distribution import OutOfDistribution
+from auditkit.checks.shift.texture_shape import TextureShape
 from auditkit.checks.shift.typos import Typos
 from auditkit.errors import ConfigError, near_miss
 
@@ -82,7 +86,11 @@ BUILT_IN: tuple[type[Check], ...] = (
     Spatial,
     Backdoor,
     Corruptions,
+    NaturalVariation,
+    Frequency,
+    TextureShape,
     Typos,
+    OutOfDistribution,
     CalibrationError,
     Selective,
     Conformal,

@@ -23,6 +23,8 @@ class Penultimate(NamedTuple):
     values: Tensor  # (n, d) float32, on the CPU
     words: str  # which layer it is
     of_logits: bool  # whether they are only the logits again
+    logits: Tensor  # (n, k) float32, on the CPU
+    matrix: Tensor | None  # (d, k), or (d, 1), that the values are multiplied with; None if unseen
 
 
 @torch.no_grad()
@@ -53,6 +55,7 @@ def penultimate(classifier: Classifier, inputs: Inputs, *, batch_size: int) -> P
     """
     read: list[Tensor] = []
     logits: list[Tensor] = []
+    matrix: Tensor | None = None
     for start in range(0, len(inputs), batch_size):
         some = inputs[start : start + batch_size]
         watch = _Watch(len(some), len(classifier.classes))
@@ -60,15 +63,15 @@ def penultimate(classifier: Classifier, inputs: Inputs, *, batch_size: int) -> P
             logits.append(classifier.logits(some).float().cpu())
         if watch.read is not None:
             read.append(watch.read.float().cpu())
-    if len(read) == len(logits) and len({one.shape[1] for one in read}) == 1:
-        return _named(torch.cat(read), "what the last linear layer reads", of_logits=False)
+            matrix = watch.matrix
     answers = torch.cat(logits)
+    if len(read) == len(logits) and len({one.shape[1] for one in read}) == 1:
+        values = torch.cat(read)
+        words = f"what the last linear layer reads ({values.shape[1]} numbers)"
+        return Penultimate(values, words, False, answers, matrix)
     centred = answers - answers.mean(dim=1, keepdim=True)
-    return _named(centred, "the logits, less their mean", of_logits=True)
-
-
-def _named(values: Tensor, words: str, *, of_logits: bool) -> Penultimate:
-    return Penultimate(values, f"{words} ({values.shape[1]} numbers)", of_logits)
+    words = f"the logits, less their mean ({centred.shape[1]} numbers)"
+    return Penultimate(centred, words, True, answers, None)
 
 
 @final
@@ -79,10 +82,21 @@ class _Watch(Watch):
         super().__init__()
         self.shapes = {(n, k)} | ({(n, 1)} if k == 2 else set())
         self.read: Tensor | None = None
+        self.matrix: Tensor | None = None
 
     def saw(self, name: str, given: Sequence[object], output: object) -> None:
         """Remember what a function was given, if it turns vectors into answers."""
         if name in _LINEAR and isinstance(output, Tensor) and tuple(output.shape) in self.shapes:
-            read = given[1 if name == "addmm" else 0]
+            at = 1 if name == "addmm" else 0
+            read, weight = given[at], given[at + 1]
             if isinstance(read, Tensor) and read.ndim == 2 and len(read) == len(output):
                 self.read = read
+                self.matrix = _matrix(weight, (read.shape[1], output.shape[1]), name)
+
+
+def _matrix(weight: object, shape: tuple[int, int], name: str) -> Tensor | None:
+    """Return the matrix (d, k) that a linear function multiplied with, where it is one."""
+    if not isinstance(weight, Tensor) or weight.ndim != 2:
+        return None
+    matrix = weight.T if name == "linear" else weight
+    return matrix.detach().float().cpu() if tuple(matrix.shape) == shape else None

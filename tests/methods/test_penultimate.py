@@ -69,3 +69,13 @@ def test_tables_and_graphs_have_them_too() -> None:
     rows = penultimate(table.model, table.artifacts.inputs, batch_size=3)
     assert tuple(rows.values.shape) == (4, 5)  # the encoded columns
     assert len(penultimate(graphs.model, graphs.artifacts.inputs, batch_size=3).values) == 4
+
+
+def test_the_matrix_makes_the_logits_of_what_is_read() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 3, bias=False))
+    model = ImageClassifier(net, classes=("a", "b", "c"), input_shape=(1, 2, 2))
+    found = penultimate(model, images(), batch_size=2)
+    assert found.matrix is not None
+    torch.testing.assert_close(found.values @ found.matrix, found.logits)
+    torch.testing.assert_close(found.logits, model.logits(images()))

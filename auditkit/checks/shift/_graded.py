@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -124,8 +124,10 @@ def mean_error(correct: Sequence[Bools], *, seed: int, level: float) -> tuple[fl
     return value, interval, "clopper-pearson"
 
 
-def accuracy_series(name: str, columns: dict[int, Bools], *, level: float) -> Series:
-    """Return accuracy with intervals over severity, 0 being the clean inputs."""
+def accuracy_series(
+    name: str, columns: Mapping[int, Bools] | Mapping[float, Bools], *, level: float
+) -> Series:
+    """Return accuracy with intervals over severity, 0 being the clean inputs, or over a number."""
     intervals = [clopper_pearson(int(one.sum()), len(one), level=level) for one in columns.values()]
     return Series(
         name=name,
