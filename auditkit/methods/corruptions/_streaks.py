@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import torch
 from torch import Tensor
 from torch.nn import functional
+
+from auditkit.methods.corruptions._shifts import summed_shifts
 
 _NEGLIGIBLE = 1e-9  # of a weight: no float32 in [0, 1] changes by it
 
@@ -35,18 +36,17 @@ def streaked(planes: Tensor, radius: int, sigma: float, angle: float) -> Tensor:
     weights /= weights.sum()
     taps = taps[weights > _NEGLIGIBLE].tolist()
     up = math.sin(math.radians(angle))
-    left = math.cos(math.radians(angle))
-    steps = [(_step(tap * up, height), _step(tap * left, width)) for tap in taps]  # pixels read
+    along = math.cos(math.radians(angle))
+    steps = [(_step(tap * up, height), _step(tap * along, width)) for tap in taps]  # pixels read
     rows, columns = ([step[axis] for step in steps] for axis in (0, 1))
     top, start = -min(rows), -min(columns)
-    padded = functional.pad(
-        planes[None], (start, max(columns), top, max(rows)), mode="replicate"
-    )[0]  # fmt: skip
-    blurred = torch.zeros_like(planes)
-    for (row, column), weight in zip(steps, weights.tolist(), strict=False):
-        read = padded[:, top + row : top + row + height, start + column : start + column + width]
-        blurred.add_(read, alpha=weight)
-    return blurred
+    margins = (start, max(columns), top, max(rows))
+    padded = functional.pad(planes[None], margins, mode="replicate")[0]
+    shifts = [
+        (top + row, start + column, weight)
+        for (row, column), weight in zip(steps, weights.tolist(), strict=False)
+    ]
+    return summed_shifts(padded, shifts, height=height, width=width)
 
 
 def _step(distance: float, size: int) -> int:

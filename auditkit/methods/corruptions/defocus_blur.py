@@ -10,6 +10,7 @@ from scipy.fft import next_fast_len
 from scipy.ndimage import correlate1d
 from torch import Tensor
 
+from auditkit.methods.corruptions._shifts import summed_shifts
 from auditkit.methods.corruptions.severity import Constants, constant
 from auditkit.types import Floats, Ints, Keys
 
@@ -55,22 +56,15 @@ def defocus_blur(images: Tensor, severity: int, keys: Keys) -> Tensor:  # noqa: 
     reach = len(kernel) // 2
     rows = torch.from_numpy(_mirrored(height, reach)).to(images.device)  # (h + 2r,)
     columns = torch.from_numpy(_mirrored(width, reach)).to(images.device)  # (w + 2r,)
-    filtered = _summed if np.count_nonzero(kernel) <= _FEW_WEIGHTS else _by_fourier
+    taps = [(i, j, float(kernel[i, j])) for i, j in np.argwhere(kernel).tolist()]
+    padded = images.index_select(2, rows).index_select(3, columns)  # (n, c, h + 2r, w + 2r)
     blurred = torch.empty_like(images)
-    for i, image in enumerate(images):  # one by one: the same arithmetic whatever the batch
-        padded = image.index_select(1, rows).index_select(2, columns)
-        blurred[i] = filtered(padded, kernel)[:, :height, :width]
+    for i, image in enumerate(padded):  # one by one: the same arithmetic whatever the batch
+        if len(taps) <= _FEW_WEIGHTS:
+            blurred[i] = summed_shifts(image, taps, height=height, width=width)
+        else:
+            blurred[i] = _by_fourier(image, kernel)[:, :height, :width]
     return blurred.clamp_(0, 1)
-
-
-def _summed(padded: Tensor, kernel: Floats) -> Tensor:
-    """Filter planes (c, h + 2r, w + 2r) weight by weight; returned are planes (c, h, w)."""
-    height, width = (size - len(kernel) + 1 for size in padded.shape[1:])
-    total = torch.zeros_like(padded[:, :height, :width])
-    for row, column in np.argwhere(kernel > 0).tolist():
-        read = padded[:, row : row + height, column : column + width]
-        total.add_(read, alpha=float(kernel[row, column]))
-    return total
 
 
 def _by_fourier(padded: Tensor, kernel: Floats) -> Tensor:

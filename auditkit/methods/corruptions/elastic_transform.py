@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 from torch import Tensor
 
-from auditkit.methods.corruptions._arrays import array_of, tensor_like
+from auditkit.methods.corruptions._arrays import array_of, blocks, tensor_like
 from auditkit.methods.corruptions._smoothing import smoothed
 from auditkit.methods.corruptions.severity import Constants, constant
 from auditkit.randomness import generator
@@ -65,14 +65,14 @@ def elastic_transform(images: Tensor, severity: int, keys: Keys) -> Tensor:
         constant(one, severity, height=height, width=width) for one in (ALPHA, SIGMA, AFFINE)
     )
     moved = np.empty_like(clean)
-    for i, key in enumerate(keys):
-        rng = generator(key)
-        shifts = rng.uniform(-affine, affine, size=(3, 2))
-        moved[i] = _sheared(clean[i], shifts)
+    for block in blocks(len(clean), height * width):
+        rngs = [generator(key) for key in keys[block]]
+        shifts = np.stack([rng.uniform(-affine, affine, size=(3, 2)) for rng in rngs])
+        moved[block] = _sheared(clean[block], shifts)
         if alpha > 0:
-            waves = rng.random((2, height, width), dtype=np.float32) * 2 - 1
-            waves = smoothed(waves, sigma, truncate=3, border="reflect") * np.float32(alpha)
-            moved[i] = _waved(moved[i], waves)
+            drawn = [rng.random((2, height, width), dtype=np.float32) for rng in rngs]
+            waves = smoothed(np.stack(drawn) * 2 - 1, sigma, truncate=3, border="reflect")
+            moved[block] = _waved(moved[block], waves * np.float32(alpha))
     return tensor_like(images, np.clip(moved, 0, 1, out=moved))
 
 
@@ -83,39 +83,51 @@ def corners(height: int, width: int) -> Floats:
     return middle + far * np.array([[1, 1], [1, -1], [-1, -1]])
 
 
-def _sheared(image: Floats, shifts: Floats) -> Floats:
-    """Apply the affine map that moves `corners` by the shifts (3, 2)."""
-    _, height, width = image.shape
+def _sheared(images: Floats, shifts: Floats) -> Floats:
+    """Apply the affine maps that move `corners` by the shifts (n, 3, 2)."""
+    _, _, height, width = images.shape
     if min(height, width) < 3:
-        return image
+        return images
     before = corners(height, width)
-    ones = np.ones((3, 1))
-    # Rows of the map (3, 2) send (x, y, 1) after the move to (x, y) before it.
-    back = np.linalg.solve(np.hstack([before + shifts, ones]), before)
+    after = np.concatenate([before + shifts, np.ones((len(shifts), 3, 1))], axis=2)
+    # Rows of a map (3, 2) send (x, y, 1) after the move to (x, y) before it.
+    back = np.linalg.solve(after, np.broadcast_to(before, (len(shifts), 3, 2)))
     rows, columns = np.arange(height)[:, None], np.arange(width)[None, :]
-    x, y = (columns * back[0, j] + rows * back[1, j] + back[2, j] for j in (0, 1))
-    return _read(image, y, x, _mirrored)
+    x, y = (
+        columns * back[:, 0, j, None, None]
+        + rows * back[:, 1, j, None, None]
+        + back[:, 2, j, None, None]
+        for j in (0, 1)
+    )
+    return _read(images, y, x, _mirrored)
 
 
-def _waved(image: Floats, waves: Floats) -> Floats:
-    _, height, width = image.shape
-    x = np.arange(width)[None, :] + waves[0].astype(np.float64)
-    y = np.arange(height)[:, None] + waves[1].astype(np.float64)
-    return _read(image, y, x, _reflected)
+def _waved(images: Floats, waves: Floats) -> Floats:
+    """Read every pixel from where the waves (n, 2, h, w) lead: along its row, and down."""
+    _, _, height, width = images.shape
+    x = np.arange(width)[None, :] + waves[:, 0].astype(np.float64)
+    y = np.arange(height)[:, None] + waves[:, 1].astype(np.float64)
+    return _read(images, y, x, _reflected)
 
 
-def _read(image: Floats, y: Floats, x: Floats, fold: _Fold) -> Floats:
-    """Return the image (c, h, w) at positions (h, w), linearly interpolated."""
-    _, height, width = image.shape
-    flat = image.reshape(len(image), -1)
+def _read(images: Floats, y: Floats, x: Floats, fold: _Fold) -> Floats:
+    """Return images (n, c, h, w) at positions (n, h, w), linearly interpolated."""
+    n, channels, height, width = images.shape
     top, left = np.floor(y), np.floor(x)
     down, right = (y - top).astype(np.float32), (x - left).astype(np.float32)
-    top, left = top.astype(np.int32), left.astype(np.int32)
-    rows = [fold(top + step, height) * np.int32(width) for step in (0, 1)]
+    top, left = top.astype(np.intp), left.astype(np.intp)
+    rows = [fold(top + step, height) * width for step in (0, 1)]
     columns = [fold(left + step, width) for step in (0, 1)]
-    upper = _between(flat.take(rows[0] + columns[0], 1), flat.take(rows[0] + columns[1], 1), right)
-    lower = _between(flat.take(rows[1] + columns[0], 1), flat.take(rows[1] + columns[1], 1), right)
-    return _between(upper, lower, down)
+    places = [
+        ((row + columns[0]).reshape(n, -1), (row + columns[1]).reshape(n, -1)) for row in rows
+    ]
+    read = np.empty((n, channels, height * width), dtype=np.float32)
+    flat = images.reshape(read.shape)
+    for i in range(n):
+        corner = [(flat[i].take(a[i], axis=1), flat[i].take(b[i], axis=1)) for a, b in places]
+        upper, lower = (_between(*pair, right[i].ravel()) for pair in corner)
+        read[i] = _between(upper, lower, down[i].ravel())
+    return read.reshape(images.shape)
 
 
 def _between(first: Floats, second: Floats, share: Floats) -> Floats:
@@ -127,15 +139,15 @@ def _between(first: Floats, second: Floats, share: Floats) -> Floats:
 
 def _mirrored(positions: Ints, size: int) -> Ints:
     """Fold positions into the image: c b | a b c | b a."""
-    if positions.min() >= 0 and positions.max() < size:
-        return positions
-    folded = positions % (2 * size - 2)
-    return np.minimum(folded, 2 * size - 2 - folded)
+    last = size - 1
+    if positions.min() < -last or positions.max() > 2 * last:
+        positions = positions % (2 * last)
+    return last - np.abs(last - np.abs(positions))
 
 
 def _reflected(positions: Ints, size: int) -> Ints:
     """Fold positions into the image: b a | a b c | c b."""
-    if positions.min() >= 0 and positions.max() < size:
-        return positions
-    folded = positions % (2 * size)
-    return np.minimum(folded, 2 * size - 1 - folded)
+    if positions.min() < -size or positions.max() >= 2 * size:
+        positions = positions % (2 * size)
+    positions = np.maximum(positions, -1 - positions)
+    return np.minimum(positions, 2 * size - 1 - positions)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from auditkit.methods.corruptions._arrays import array_of, tensor_like
+from auditkit.methods.corruptions._arrays import array_of, blocks, tensor_like
 from auditkit.methods.corruptions.severity import Constants, constant
 from auditkit.randomness import generator
 from auditkit.types import Floats, Keys
@@ -53,52 +53,59 @@ def fog(images: Tensor, severity: int, keys: Keys) -> Tensor:
     decay = constant(DECAY, severity, height=height, width=width)
     side = max(_SMALLEST_MAP, 1 << (max(height, width) - 1).bit_length())
     foggy = np.empty_like(clean)
-    for i, key in enumerate(keys):
-        draws = generator(key).random(side * side - 1, dtype=np.float32)
-        haze = plasma(draws, side, decay)[:height, :width]
-        brightest = clean[i].max()
-        np.multiply(haze, np.float32(amount), out=haze)
-        np.add(clean[i], haze, out=foggy[i])
-        foggy[i] *= brightest / (brightest + np.float32(amount))
+    for block in blocks(len(clean), side * side):
+        draws = [generator(key).random(side * side - 1, dtype=np.float32) for key in keys[block]]
+        haze = plasma(np.stack(draws), side, decay)[:, None, :height, :width]
+        brightest = clean[block].max(axis=(1, 2, 3), keepdims=True)
+        haze *= np.float32(amount)
+        np.add(clean[block], haze, out=foggy[block])
+        foggy[block] *= brightest / (brightest + np.float32(amount))
     return tensor_like(images, np.clip(foggy, 0, 1, out=foggy))
 
 
 def plasma(draws: Floats, side: int, decay: float) -> Floats:
-    """Return a height map (side, side) by the diamond-square algorithm, scaled to [0, 1].
+    """Return height maps (n, side, side) by the diamond-square algorithm, each scaled to [0, 1].
 
     Parameters
     ----------
     draws : ndarray
-        (side**2 - 1,) in [0, 1], in order: from the coarsest scale to the finest the middles of the
-        squares, then those of their upper edges, then those of their left edges.
+        (n, side**2 - 1) in [0, 1], in order: from the coarsest scale to the finest, the
+        middles of the squares, then those of their upper edges, then those of their left edges.
     side : int
         A power of two.
     decay : float
         By which the roughness is divided from one scale to the next.
     """
-    heights = np.zeros((side, side), dtype=np.float32)
+    heights = np.zeros((len(draws), side, side), dtype=np.float32)
     step, used, wobble = side, 0, 100.0
     while step >= 2:
         half, cells = step // 2, side // step
         # The published code multiplies by the roughness twice.
-        rough = draws[used : used + 3 * cells * cells].reshape(3, cells, cells)
-        rough = rough * np.float32(2 * wobble * wobble) - np.float32(wobble * wobble)
-        corners, middles = heights[::step, ::step], heights[half::step, half::step]
-        below = corners + _next(corners, 0)
-        middles[...] = (below + _next(below, 1)) / 4 + rough[0]
-        along = corners + _next(corners, 1)
-        heights[::step, half::step] = (middles + _before(middles, 0) + along) / 4 + rough[1]
-        heights[half::step, ::step] = (middles + _before(middles, 1) + below) / 4 + rough[2]
+        rough = draws[:, used : used + 3 * cells * cells] * np.float32(2 * wobble * wobble)
+        rough -= np.float32(wobble * wobble)
+        rough = rough.reshape(-1, 3, cells, cells)
+        corners = heights[:, ::step, ::step]
+        below = corners + _rolled(corners, 1, 0)
+        middles = (below + _rolled(below, 0, 1)) / 4 + rough[:, 0]
+        along = corners + _rolled(corners, 0, 1)
+        heights[:, half::step, half::step] = middles
+        heights[:, ::step, half::step] = (middles + _rolled(middles, -1, 0) + along) / 4 + rough[
+            :, 1
+        ]
+        heights[:, half::step, ::step] = (middles + _rolled(middles, 0, -1) + below) / 4 + rough[
+            :, 2
+        ]
         used += 3 * cells * cells
         step, wobble = half, wobble / decay
-    heights -= heights.min()
-    heights /= heights.max()
+    heights -= heights.min(axis=(1, 2), keepdims=True)
+    heights /= heights.max(axis=(1, 2), keepdims=True)
     return heights
 
 
-def _next(cells: Floats, axis: int) -> Floats:
-    return np.roll(cells, -1, axis=axis)
-
-
-def _before(cells: Floats, axis: int) -> Floats:
-    return np.roll(cells, 1, axis=axis)
+def _rolled(cells: Floats, down: int, across: int) -> Floats:
+    """Return the neighbour of every cell (n, k, k), one step down or across; the map is a ring."""
+    size = cells.shape[1]
+    order = np.arange(size)
+    if down:
+        return cells.take((order + down) % size, axis=1)
+    return cells.take((order + across) % size, axis=2)

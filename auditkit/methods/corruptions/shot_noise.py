@@ -6,6 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from auditkit.methods.corruptions._arrays import array_of, tensor_like
+from auditkit.methods.corruptions._poisson import poisson
 from auditkit.methods.corruptions.severity import Constants, constant
 from auditkit.randomness import generator
 from auditkit.types import Keys
@@ -42,6 +43,6 @@ def shot_noise(images: Tensor, severity: int, keys: Keys) -> Tensor:
     photons = constant(PHOTONS, severity, height=clean.shape[2], width=clean.shape[3])
     noisy = np.empty_like(clean)
     for i, key in enumerate(keys):
-        counted = generator(key).poisson(clean[i].astype(np.float64) * photons)  # (c, h, w)
-        np.minimum(counted / photons, 1, out=noisy[i], casting="same_kind")
+        counted = poisson(generator(key), clean[i], photons)  # (c, h, w)
+        np.minimum(counted / np.float32(photons), 1, out=noisy[i])
     return tensor_like(images, noisy)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from auditkit.methods.corruptions._arrays import array_of, tensor_like
+from auditkit.methods.corruptions._arrays import array_of, blocks, tensor_like
 from auditkit.methods.corruptions._colours import tint
 from auditkit.methods.corruptions._drops import relief
 from auditkit.methods.corruptions._smoothing import smoothed
@@ -75,28 +75,31 @@ def spatter(images: Tensor, severity: int, keys: Keys) -> Tensor:
         for one in (MEAN, SPREAD, SIGMA, THRESHOLD, STRENGTH)
     )
     changed = np.empty_like(clean)
-    for i, key in enumerate(keys):
-        noise = generator(key).standard_normal((height, width), dtype=np.float32)
-        liquid = smoothed(mean + np.float32(spread) * noise, sigma)
-        liquid[liquid < threshold] = 0
+    for block in blocks(len(clean), height * width):
+        drawn = [
+            generator(k).standard_normal((height, width), dtype=np.float32) for k in keys[block]
+        ]
+        liquid = smoothed(np.stack(drawn), sigma) * np.float32(spread) + np.float32(mean)
+        liquid[liquid < threshold] = 0  # (n, h, w)
         if severity < FIRST_MUD:
-            changed[i] = clean[i] + tint(WATER, channels) * _water(liquid, strength)
+            water = _water(liquid, strength)[:, None]
+            changed[block] = clean[block] + tint(WATER, channels) * water
         else:
-            mud = _mud(liquid, threshold, strength)
-            changed[i] = clean[i] * (1 - mud) + tint(MUD, channels) * mud
+            mud = _mud(liquid, strength)[:, None]
+            changed[block] = clean[block] * (1 - mud) + tint(MUD, channels) * mud
     return tensor_like(images, np.clip(changed, 0, 1, out=changed))
 
 
 def _water(liquid: Floats, strength: float) -> Floats:
-    """Return how much water is seen at each pixel (h, w), at most `strength`."""
+    """Return how much water is seen at each pixel (n, h, w), at most `strength`."""
     levels = (np.clip(liquid, 0, 1) * 255).astype(np.uint8)
     water = levels * relief(levels)
-    highest = water.max()
-    return water * np.float32(strength / highest) if highest > 0 else water
+    highest = water.max(axis=(1, 2), keepdims=True)
+    return water * (np.float32(strength) / np.where(highest > 0, highest, 1))
 
 
-def _mud(liquid: Floats, threshold: float, sigma: float) -> Floats:
-    """Return how much mud is seen at each pixel (h, w), in [0, 1]."""
-    mud = smoothed((liquid > threshold).astype(np.float32), sigma)
+def _mud(liquid: Floats, sigma: float) -> Floats:
+    """Return how much mud is seen at each pixel (n, h, w), in [0, 1]."""
+    mud = smoothed((liquid > 0).astype(np.float32), sigma)
     mud[mud < _SOLID] = 0
     return mud
