@@ -30,7 +30,7 @@ from auditkit.findings import (
     Table,
     TextRow,
 )
-from auditkit.methods.corruptions.catalogue import CORRUPTIONS
+from auditkit.methods.corruptions.catalogue import CORRUPTIONS, FEW
 from auditkit.methods.corruptions.severity import SEVERITIES
 from auditkit.methods.corruptions.typos import typos
 from auditkit.methods.metrics.rank_correlation import rank_correlation
@@ -75,7 +75,7 @@ class AttributionDrift(Check):
     severity : int
         Of corruptions and typing mistakes, 1 to 5.
     kinds : tuple of str
-        Images: corruptions to try.
+        Images: corruptions to try; one of each kind unless more are asked for.
     top : float
         Share of the parts that count as the leading ones of a map, in (0, 1).
     grid : int
@@ -94,6 +94,7 @@ class AttributionDrift(Check):
 
     meta: ClassVar[Meta] = Meta(
         id=PURPOSE,
+        version=2,
         family="attribution",
         question="Does the explanation change while the answer does not?",
         explanation=(
@@ -178,7 +179,7 @@ class AttributionDrift(Check):
     epsilon: float = 0.01
     steps: int = 10
     severity: int = 1
-    kinds: tuple[str, ...] = tuple(CORRUPTIONS)
+    kinds: tuple[str, ...] = FEW
     top: float = 0.2
     grid: int = 8
     nodes: int = 16

@@ -111,16 +111,25 @@ def worst(fallen: Iterable[Fallen]) -> list[Fallen]:
 def mean_error(correct: Sequence[Bools], *, seed: int, level: float) -> tuple[float, Interval, str]:
     """Return the mean error over cells, its interval by input, and the interval's name.
 
-    The cells of one input are one cluster: whole inputs are drawn. Where every input has the same
-    mean error v, drawing shows no spread; then the share of inputs that differ from v is below
-    Clopper-Pearson's bound u for none in n, and the mean lies in [v - u v, v + u (1 - v)].
+    The cells of one input are one cluster: whole inputs are drawn.
     """
-    errors = 1 - np.mean(np.stack(correct), axis=0)  # (n,)
-    value = float(errors.mean())
-    if np.ptp(errors) > 0:
-        return value, bootstrap_mean(errors, seed=seed, level=level), "bootstrap"
-    unseen = clopper_pearson(0, len(errors), level=level).high
-    interval = Interval(value * (1 - unseen), value + unseen * (1 - value))
+    return bounded_mean(1 - np.mean(np.stack(correct), axis=0), seed=seed, level=level)
+
+
+def bounded_mean(
+    values: Floats, *, seed: int, level: float, low: float = 0.0, high: float = 1.0
+) -> tuple[float, Interval, str]:
+    """Return the mean of values (n,) in [low, high], its interval, and the interval's name.
+
+    Where every input has the same value v, drawing shows no spread; then the share of inputs that
+    differ from v is below Clopper-Pearson's bound u for none in n, and the mean lies in
+    [v - u (v - low), v + u (high - v)].
+    """
+    value = float(values.mean())
+    if np.ptp(values) > 0:
+        return value, bootstrap_mean(values, seed=seed, level=level), "bootstrap"
+    unseen = clopper_pearson(0, len(values), level=level).high
+    interval = Interval(value - unseen * (value - low), value + unseen * (high - value))
     return value, interval, "clopper-pearson"
 
 

@@ -6,10 +6,11 @@ import math
 
 import numpy as np
 import torch
+from scipy.fft import next_fast_len
 from scipy.ndimage import correlate1d
 from torch import Tensor
-from torch.nn import functional
 
+from auditkit.methods.corruptions._shifts import summed_shifts
 from auditkit.methods.corruptions.severity import Constants, constant
 from auditkit.types import Floats, Ints, Keys
 
@@ -23,6 +24,8 @@ SOFTENING: Constants = {  # standard deviation of the blur that takes the stairs
     64: (0.6, 0.1, 0.1, 0.01, 0.1),
     224: (0.1, 0.5, 0.5, 0.5, 0.5),
 }
+_FEW_WEIGHTS = 32  # up to so many, adding is faster than two Fourier transforms
+_NEGLIGIBLE = 1e-9  # of a weight: no float32 in [0, 1] changes by it
 
 
 def defocus_blur(images: Tensor, severity: int, keys: Keys) -> Tensor:  # noqa: ARG001
@@ -49,16 +52,28 @@ def defocus_blur(images: Tensor, severity: int, keys: Keys) -> Tensor:  # noqa: 
     height, width = images.shape[2:]
     radius = constant(RADIUS, severity, height=height, width=width)
     softening = constant(SOFTENING, severity, height=height, width=width)
-    kernel = torch.from_numpy(_without_empty_rim(disk(radius, softening)))
-    kernel = kernel.to(images.device, images.dtype)[None, None]  # (1, 1, 2r + 1, 2r + 1)
-    reach = kernel.shape[-1] // 2
+    kernel = _without_empty_rim(disk(radius, softening))
+    reach = len(kernel) // 2
     rows = torch.from_numpy(_mirrored(height, reach)).to(images.device)  # (h + 2r,)
     columns = torch.from_numpy(_mirrored(width, reach)).to(images.device)  # (w + 2r,)
+    taps = [(i, j, float(kernel[i, j])) for i, j in np.argwhere(kernel).tolist()]
+    padded = images.index_select(2, rows).index_select(3, columns)  # (n, c, h + 2r, w + 2r)
     blurred = torch.empty_like(images)
-    for i, image in enumerate(images):  # one by one: the same arithmetic whatever the batch
-        padded = image[:, rows][:, :, columns]  # (c, h + 2r, w + 2r)
-        blurred[i] = functional.conv2d(padded[:, None], kernel)[:, 0]
+    for i, image in enumerate(padded):  # one by one: the same arithmetic whatever the batch
+        if len(taps) <= _FEW_WEIGHTS:
+            blurred[i] = summed_shifts(image, taps, height=height, width=width)
+        else:
+            blurred[i] = _by_fourier(image, kernel)[:, :height, :width]
     return blurred.clamp_(0, 1)
+
+
+def _by_fourier(padded: Tensor, kernel: Floats) -> Tensor:
+    """Filter planes by multiplying spectra; returned are planes whose first h x w are filtered."""
+    size = tuple(next_fast_len(one, real=True) for one in padded.shape[1:])
+    weights = torch.from_numpy(kernel).to(padded)
+    spectrum = torch.fft.rfft2(padded, s=size)
+    spectrum *= torch.fft.rfft2(weights, s=size).conj()
+    return torch.fft.irfft2(spectrum, s=size)
 
 
 def disk(radius: float, softening: float) -> Floats:
@@ -83,7 +98,8 @@ def disk(radius: float, softening: float) -> Floats:
 
 def _without_empty_rim(kernel: Floats) -> Floats:
     centre = len(kernel) // 2
-    reach = int(np.abs(np.argwhere(kernel > 0) - centre).max())
+    kernel = np.where(kernel > _NEGLIGIBLE, kernel, 0)
+    reach = int(np.abs(np.argwhere(kernel) - centre).max())
     return kernel[centre - reach : centre + reach + 1, centre - reach : centre + reach + 1]
 
 

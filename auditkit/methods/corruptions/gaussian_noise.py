@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import torch
+import numpy as np
 from torch import Tensor
 
+from auditkit.methods.corruptions._arrays import array_of, tensor_like
 from auditkit.methods.corruptions.severity import Constants, constant
-from auditkit.randomness import normal
+from auditkit.randomness import generator
 from auditkit.types import Keys
 
 SIGMA: Constants = {
@@ -14,7 +15,6 @@ SIGMA: Constants = {
     64: (0.04, 0.08, 0.12, 0.15, 0.18),
     224: (0.08, 0.12, 0.18, 0.26, 0.38),
 }
-_DRAWS_AT_ONCE = 1 << 21  # a draw needs some 40 bytes on its way: keeps the peak below 100 MB
 
 
 def gaussian_noise(images: Tensor, severity: int, keys: Keys) -> Tensor:
@@ -41,12 +41,12 @@ def gaussian_noise(images: Tensor, severity: int, keys: Keys) -> Tensor:
     ----------
     Hendrycks and Dietterich, 2019, arXiv:1903.12261, section 3.1.
     """
-    _, channels, height, width = images.shape
-    sigma = constant(SIGMA, severity, height=height, width=width)
-    rows = max(1, _DRAWS_AT_ONCE // (channels * height * width))
-    noisy = torch.empty_like(images)
-    for start in range(0, len(images), rows):
-        block = slice(start, start + rows)
-        noise = torch.from_numpy(sigma * normal(keys[block], (channels, height, width)))
-        noisy[block] = images[block] + noise.to(images.device, images.dtype)
-    return noisy.clamp_(0, 1)
+    clean = array_of(images)
+    sigma = constant(SIGMA, severity, height=clean.shape[2], width=clean.shape[3])
+    noisy = np.empty_like(clean)
+    for i, key in enumerate(keys):
+        generator(key).standard_normal(out=noisy[i], dtype=np.float32)
+        noisy[i] *= np.float32(sigma)
+        noisy[i] += clean[i]
+        np.clip(noisy[i], 0, 1, out=noisy[i])
+    return tensor_like(images, noisy)

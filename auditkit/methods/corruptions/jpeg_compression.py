@@ -5,13 +5,13 @@ from __future__ import annotations
 from io import BytesIO
 
 import numpy as np
-import torch
 from PIL import Image, features
 from PIL import __version__ as pillow_version
 from torch import Tensor
 
+from auditkit.methods.corruptions._arrays import array_of, tensor_like
 from auditkit.methods.corruptions.severity import Constants, constant
-from auditkit.types import Ints, Keys
+from auditkit.types import Floats, Ints, Keys
 
 QUALITY: Constants = {
     32: (80, 65, 58, 50, 40),
@@ -45,18 +45,19 @@ def jpeg_compression(images: Tensor, severity: int, keys: Keys) -> Tensor:  # no
     ----------
     Hendrycks and Dietterich, 2019, arXiv:1903.12261, section 3.1.
     """
-    _, channels, height, width = images.shape
+    height, width = images.shape[2:]
     quality = round(constant(QUALITY, severity, height=height, width=width))
-    levels = (images.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()  # (n, c, h, w)
-    if channels == 3:
-        pictures = levels.transpose(0, 2, 3, 1)  # (n, h, w, 3)
-        read = np.stack([_written_and_read(one, quality) for one in pictures])
-        read = read.transpose(0, 3, 1, 2)
-    else:
-        pictures = levels.reshape(-1, height, width)  # (n c, h, w)
-        read = np.stack([_written_and_read(one, quality) for one in pictures])
-    read = torch.from_numpy(read.reshape(images.shape).copy())
-    return read.to(images.device, images.dtype) / 255
+    clean = array_of(images)
+    changed = np.empty_like(clean)
+    for image, put in zip(clean, changed, strict=True):
+        planes = _levels(image)
+        if len(planes) == 3:
+            read = _written_and_read(np.stack(tuple(planes), axis=-1), quality)
+            np.divide(read.transpose(2, 0, 1), np.float32(255), out=put)
+        else:
+            for plane, values in zip(planes, put, strict=True):
+                np.divide(_written_and_read(plane, quality), np.float32(255), out=values)
+    return tensor_like(images, changed)
 
 
 def codec() -> str:
@@ -66,8 +67,15 @@ def codec() -> str:
     return f"Pillow {pillow_version} with {library}"
 
 
+def _levels(values: Floats) -> Ints:
+    """Round values in [0, 1] to 256 levels."""
+    rounded = values * np.float32(255)
+    rounded += np.float32(0.5)
+    return rounded.astype(np.uint8)  # cuts
+
+
 def _written_and_read(picture: Ints, quality: int) -> Ints:
     file = BytesIO()
-    Image.fromarray(np.ascontiguousarray(picture)).save(file, format="JPEG", quality=quality)
+    Image.fromarray(picture).save(file, format="JPEG", quality=quality)
     with Image.open(file, formats=("JPEG",)) as read:
         return np.asarray(read)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import torch
+from functools import lru_cache
+
+import numpy as np
 from torch import Tensor
 
+from auditkit.methods.corruptions._arrays import array_of, tensor_like
+from auditkit.methods.corruptions._bands import Band
 from auditkit.methods.corruptions.severity import Constants, constant
-from auditkit.types import Keys
+from auditkit.types import Floats, Ints, Keys
 
 KEPT: Constants = {  # share of the pixels kept along each side
     32: (0.95, 0.9, 0.85, 0.75, 0.65),
@@ -36,24 +40,42 @@ def pixelate(images: Tensor, severity: int, keys: Keys) -> Tensor:  # noqa: ARG0
     ----------
     Hendrycks and Dietterich, 2019, arXiv:1903.12261, section 3.1.
     """
-    height, width = images.shape[2:]
+    clean = array_of(images)
+    _, _, height, width = clean.shape
     kept = constant(KEPT, severity, height=height, width=width)
-    across = _coarse(images, -1, max(1, int(width * kept)))
-    return _coarse(across, -2, max(1, int(height * kept))).clamp(0, 1)
+    rows = cell_of(height, max(1, int(height * kept)))  # (h,)
+    counts = np.bincount(rows)  # (cells,) pixels of each
+    across = _averaging(width, max(1, int(width * kept)))
+    coarse = np.empty_like(clean)
+    for i, image in enumerate(clean):
+        means = across.across(_sums(image, counts) / counts.astype(np.float32)[:, None])
+        np.take(np.clip(means, 0, 1, out=means), rows, axis=1, out=coarse[i], mode="clip")
+    return tensor_like(images, coarse)
 
 
-def _coarse(images: Tensor, axis: int, cells: int) -> Tensor:
-    """Average along one axis over `cells` cells and give every pixel the mean of its cell.
+def _sums(image: Floats, counts: Ints) -> Floats:
+    """Add the rows of each cell: (c, cells, w), row by row of all cells at once."""
+    firsts = np.cumsum(counts) - counts
+    sums = image.take(firsts, axis=1)
+    for row in range(1, int(counts.max())):
+        longer = np.flatnonzero(counts > row)
+        sums[:, longer] += image.take(firsts[longer] + row, axis=1)
+    return sums
+
+
+def cell_of(size: int, cells: int) -> Ints:
+    """Return for every pixel of an axis (size,) its cell.
 
     A pixel belongs to the cell that holds its centre; one whose centre lies exactly between two
     cells, which happens at no published size, to the second.
     """
-    size = images.shape[axis]
-    centres = (2 * torch.arange(size, device=images.device) + 1) * cells  # in units of 1/(2 size)
-    cell_of = centres.div(2 * size, rounding_mode="floor")  # (size,)
-    shape = list(images.shape)
-    shape[axis] = cells
-    sums = images.new_zeros(shape).index_add_(axis, cell_of, images)
-    counts = torch.bincount(cell_of, minlength=cells).to(images.dtype)
-    means = sums / (counts if axis == -1 else counts[:, None])
-    return means.index_select(axis, cell_of)
+    centres = (2 * np.arange(size) + 1) * cells  # in units of 1/(2 size)
+    return centres // (2 * size)
+
+
+@lru_cache(maxsize=64)
+def _averaging(size: int, cells: int) -> Band:
+    """Return the map that gives every pixel of a row the mean of its cell."""
+    own = cell_of(size, cells)
+    same = own[:, None] == own[None, :]
+    return Band.of(same / same.sum(axis=1, keepdims=True))

@@ -308,7 +308,7 @@ def test_a_method_that_does_not_suit_the_network_says_nothing():
         ({"top": 1.0}, "top is 1.0"),
         ({"severity": 6}, "severity is 6"),
         ({"method": "oclusion"}, "Did you mean 'occlusion'"),
-        ({"kinds": ("fog",)}, "no corruption 'fog'"),
+        ({"kinds": ("mist",)}, "no corruption 'mist'"),
     ],
 )
 def test_parameters_outside_their_range_are_refused(parameters: dict, said: str):

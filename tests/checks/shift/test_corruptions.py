@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import tracemalloc
+from dataclasses import replace
 from io import BytesIO
 from typing import cast
 
@@ -16,7 +18,8 @@ from auditkit.checks.base import NotApplicable
 from auditkit.checks.shift.corruptions import Corruptions
 from auditkit.errors import ConfigError, ModelError
 from auditkit.findings import Curve, ImageExhibit, Matrix, Note
-from auditkit.methods.corruptions.catalogue import CORRUPTIONS
+from auditkit.methods.corruptions.catalogue import CORRUPTIONS, STANDARD
+from auditkit.methods.metrics.corruption_error import ALEXNET, ALEXNET_CLEAN
 from auditkit.models.classifier import ImageClassifier
 from auditkit.randomness import keys_of
 from auditkit.statistics import newcombe_paired
@@ -216,9 +219,95 @@ def test_small_and_odd_images_get_an_outcome(shape: tuple[int, int, int]) -> Non
     images = torch.rand(2, *shape, generator=torch.Generator().manual_seed(0))
     model = ImageClassifier(Light(), classes=("0", "1"), input_shape=shape)
     outcome = measured(Corruptions(), Subject(model, image_data(images, [0, 1])))
-    assert len(outcome.findings) == 1 + 5 + 50
+    n_kinds = 19 if shape[0] == 3 else 18  # grey has no saturation
+    assert len(outcome.findings) == 1 + n_kinds * 11
     for finding in outcome.findings:  # two inputs leave everything open
         assert cast("float", finding.low) < cast("float", finding.high)
+
+
+def test_the_mean_is_over_the_standard_ones_and_says_so() -> None:
+    check = Corruptions(severities=(3,), kinds=("gaussian-noise", "speckle-noise"))
+    outcome = measured(check, subject(FineTexture()))
+    found = values(outcome)
+    standard = found["corruption_error/corruption=gaussian-noise"]
+    assert found["mean_corruption_error"] == standard
+    assert standard != found["corruption_error/corruption=speckle-noise"]
+    note = outcome.evidence["words"]
+    assert isinstance(note, Note)
+    assert "1 of the fifteen standard: gaussian-noise" in note.text
+    assert "not in it: speckle-noise" in note.text
+    assert "not divided by the error of AlexNet" in note.text
+
+
+def imagenet_like(n_classes: int = 1000) -> Subject:
+    """Two bright and two dark images as large as ImageNet's; a class for each, others never."""
+    images = torch.rand(4, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    images[:2] *= 0.3
+
+    class Brightest(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            logits = torch.full((len(images), n_classes), -9.0)
+            light = images.mean(dim=(1, 2, 3))
+            logits[:, 0], logits[:, 1] = 0.3 - light, light - 0.3
+            return logits
+
+    classes = tuple(map(str, range(n_classes)))
+    model = ImageClassifier(Brightest(), classes=classes, input_shape=(3, 224, 224))
+    data = image_data(images, [0, 0, 1, 1])
+    return Subject(model, replace(data, classes=classes))
+
+
+def test_only_inputs_like_imagenet_are_held_against_alexnet() -> None:
+    one = imagenet_like()
+    outcome = measured(Corruptions(kinds=tuple(STANDARD)), one)
+    found = cast("dict[str, float]", values(outcome))
+    errors = {kind: found[f"corruption_error/corruption={kind}"] for kind in STANDARD}
+    expected = np.mean([errors[kind] / ALEXNET[kind] for kind in STANDARD])
+    assert found["normalised_mean_corruption_error"] == pytest.approx(expected)
+    clean = 0.0  # all four are read rightly
+    expected = np.mean([(errors[k] - clean) / (ALEXNET[k] - ALEXNET_CLEAN) for k in STANDARD])
+    assert found["relative_mean_corruption_error"] == pytest.approx(expected)
+    assert 0 < found["mean_corruption_error"] < 1
+    note = outcome.evidence["words"]
+    assert isinstance(note, Note)
+    assert "errors of AlexNet on ImageNet-C" in note.text
+    few = measured(Corruptions(kinds=("contrast",), severities=(1,)), imagenet_like(10))
+    assert "normalised_mean_corruption_error" not in values(few)
+
+
+def test_many_corruptions_are_shown_group_by_group() -> None:
+    outcome = measured(Corruptions(severities=(1,)), sound())
+    curves = {key: one for key, one in outcome.evidence.items() if isinstance(one, Curve)}
+    assert set(curves) == {"curve-noise", "curve-blur", "curve-weather", "curve-digital"}
+    shown = [series.name for curve in curves.values() for series in curve.series]
+    assert sorted(shown) == sorted(set(CORRUPTIONS) - {"saturate"})  # the images are grey
+    for finding in outcome.findings:
+        assert set(finding.evidence) <= set(outcome.evidence)
+
+
+def test_colour_alone_cannot_be_changed_in_grey_images() -> None:
+    one = sound()
+    nothing = Corruptions(kinds=("saturate",)).applies(one.model, one.data)
+    assert isinstance(nothing, NotApplicable)
+    assert "colour" in nothing.reason
+
+
+def test_one_changed_copy_is_held_at_a_time() -> None:
+    """Five severities of all corruptions need no more memory than one: copies are not kept."""
+    one = subject(Light())
+
+    def peak(severities: tuple[int, ...]) -> int:
+        check = Corruptions(severities=severities)
+        measured(check, one)  # tables and filters are made once
+        tracemalloc.start()
+        measured(check, one)
+        highest = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return highest
+
+    more = peak((1, 2, 3)) - peak((3,))
+    images = 60 * 16 * 16 * 4  # bytes
+    assert more < 0.5 * 2 * (len(CORRUPTIONS) - 1) * images
 
 
 def test_nan_under_corruption_is_an_error_not_a_class() -> None:
