@@ -52,6 +52,7 @@ from auditkit.checks.robustness.universal import Universal
 from auditkit.checks.robustness.worst_case import WorstCase
 from auditkit.checks.shift.corruptions import Corruptions
 from auditkit.checks.shift.typos import Typos
+from auditkit.checks.shift.user_shift import UserShift
 from auditkit.errors import ConfigError, near_miss
 
 BUILT_IN: tuple[type[Check], ...] = (
@@ -76,6 +77,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     Backdoor,
     Corruptions,
     Typos,
+    UserShift,
     CalibrationError,
     GroupGap,
     GroupRobustness,
