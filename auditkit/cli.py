@@ -523,7 +523,7 @@ _PARAMETERS = (
     ("identity_terms", "counterfactual-identity", "terms"),
 )
 _OF_SHIFT = tuple(
-    ("shift", check, name) for check in ("user-shift",) for name in ("shift", "columns")
+    ("shift", check, name) for check in ("drift", "user-shift") for name in ("shift", "columns")
 )
 
 

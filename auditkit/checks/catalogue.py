@@ -51,6 +51,7 @@ from auditkit.checks.robustness.transfer import Transfer
 from auditkit.checks.robustness.universal import Universal
 from auditkit.checks.robustness.worst_case import WorstCase
 from auditkit.checks.shift.corruptions import Corruptions
+from auditkit.checks.shift.drift import Drift
 from auditkit.checks.shift.typos import Typos
 from auditkit.checks.shift.user_shift import UserShift
 from auditkit.errors import ConfigError, near_miss
@@ -77,6 +78,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     Backdoor,
     Corruptions,
     Typos,
+    Drift,
     UserShift,
     CalibrationError,
     GroupGap,
