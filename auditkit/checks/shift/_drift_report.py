@@ -277,7 +277,7 @@ class Report:
         kept: list[int] = self.points[space].kept.tolist()
         rows: list[list[Scalar]] = []
         for j in order.tolist():
-            named = self.names[kept[j]] if space == "inputs" else f"number {kept[j] + 1}"
+            named: str = self.names[kept[int(j)]] if space == "inputs" else f"number {kept[j] + 1}"
             rows.append([named, float(one.ks.distances[j]), float(adjusted[j])])
         self.evidence[key] = Table(
             title=f"{self.name}: what moved most among {len(kept)} numbers of {SPACES[space]}",
