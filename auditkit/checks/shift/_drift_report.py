@@ -360,7 +360,7 @@ class Report:
 
     def _p(self, p: float, swept: Params, evidence: Sequence[str] = ()) -> Finding:
         return self.check.value(
-            "p_value", p, n=self.m, interval=None, method="none", slice_name=self._slice,
+            "p_value", p, n=self.m, interval=None, method="exact", slice_name=self._slice,
             swept=swept, evidence=evidence, level=self.context.level,
         )  # fmt: skip
 
