@@ -1,7 +1,7 @@
 """How fast a permutation test of MMD is, beside the obvious loop over permutations.
 
-``python benchmarks/drift.py [--inputs 2000] [--numbers 32] [--permutations 100]``: two samples of so
-many inputs each, one kernel in either. The loop takes the blocks of the kernel anew for every
+``python benchmarks/drift.py [--inputs 2000] [--numbers 32] [--permutations 100]``: two samples of
+so many inputs each, one kernel in either. The loop takes the blocks of the kernel anew for every
 permutation and adds them up, as tests of this kind are commonly written; both must give the same
 numbers. alibi-detect 0.13 cannot be installed beside numpy 2; on another, busy machine its test of
 this size took 28.6 s (a figure noted then, not measured here). Everything runs in this process;

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeAlias, final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 
 from auditkit.checks.base import Context
 from auditkit.checks.beside import Beside
+from auditkit.checks.shift._drift_trials import ANSWERS, Power, Test, Trials
 from auditkit.checks.shift._two_samples import (
     SMALLEST,
-    TESTS,
     Comparison,
-    Known,
     Standardised,
     compared,
     ks_interval,
-    random_parts,
     standardised,
     together,
 )
@@ -32,9 +30,7 @@ from auditkit.types import Ints, Params, Scalar
 if TYPE_CHECKING:
     from auditkit.checks.shift.drift import Drift
 
-Test: TypeAlias = tuple[str, str]  # what is looked at, and how
 SPACES = {"inputs": "the inputs", "features": "the model's features"}
-ANSWERS: Test = ("answers", "chi-square")
 _ROWS = 10  # of a table
 _WORDS = {
     "mmd": "maximum mean discrepancy",
@@ -56,9 +52,11 @@ class Report:
         name: str,
         sample: Beside,
         names: Sequence[str],
+        trials: dict[int, Trials],
         *,
         prefix: str,
     ) -> None:
+        self.trials = trials
         self.check, self.context, self.name, self.prefix = check, context, name, prefix
         self.reference, self.sample, self.names = reference, sample, names
         self.n, self.m = len(reference), len(sample)
@@ -186,8 +184,7 @@ class Report:
         if self.size < SMALLEST:
             why = f"{self.n} audited inputs are too few to be parted in two"
             return [self._undefined("false_alarm_rate", why), self._undefined("power", why)]
-        alarms = self._false_alarms()
-        curves, powers = self._powers()
+        alarms = self._trials.alarms
         key = self._alarm_bars(alarms)
         level, splits = self.context.level, self.check.splits
         found = [
@@ -197,63 +194,29 @@ class Report:
             )
             for test, count in alarms.items()
         ]  # fmt: skip
-        return found + [
-            self.check.share(
-                "power", count, n=self.check.repetitions, slice_name=self._slice,
-                swept={"size": size}, evidence=curves, level=level,
+        return found + self._powers()
+
+    @cached_property
+    def _trials(self) -> Trials:
+        if self.size not in self.trials:
+            self.trials[self.size] = Trials.run(
+                self.check, self.context, self.reference, tuple(SPACES), self.size
             )
-            for size, count in powers.items()
-        ]  # fmt: skip
+        return self.trials[self.size]
 
-    def _known(self) -> dict[str, Known]:
-        return {
-            space: Known(one.first, self.size, permutations=self.check.permutations)
-            for space, one in self._own_points().items()
-        }
-
-    def _own_points(self) -> dict[str, Standardised]:
-        """Return the audited data alone, standardised by their own spread."""
-        nothing = {space: self.reference[space][:0] for space in SPACES}
-        own = {space: standardised(self.reference[space], nothing[space]) for space in SPACES}
-        return {space: one for space, one in own.items() if len(one.kept)}
-
-    def _false_alarms(self) -> dict[Test | None, int]:
-        """Return at how many splits each test alarms, and at how many they do together (None)."""
-        rng, known = self._rng("splits"), self._known()
-        predicted = self.reference["predicted"]
-        counts: dict[Test | None, int] = {None: 0}
-        for parts in random_parts(self.n, self.size, self.check.splits, rng):
-            found: dict[Test, float] = {
-                (space, test): p
-                for space, one in known.items()
-                for test, p in one.alike(parts, rng).items()
-            }
-            halves = (self._answers(predicted[parts]), self._answers(predicted[~parts]))
-            found[ANSWERS] = answers_p(*halves, permutations=self.check.permutations, rng=rng)
-            for test, p in found.items():
-                counts[test] = counts.get(test, 0) + (p <= self.check.alpha)
-            counts[None] += together(found.values()) <= self.check.alpha
-        return counts
-
-    def _powers(self) -> tuple[list[str], dict[float, int]]:
-        """Return the keys of the curves, and the alarms of all tests together for each size."""
-        sizes, times = sorted(self.check.sizes), self.check.repetitions
-        rng, known = self._rng("power"), self._known()
-        hits: dict[Test, dict[float, int]] = {}
-        whole: dict[float, int] = {}
-        for size in sizes:
-            whole[size] = 0
-            for parts in random_parts(self.n, self.size, times, rng):
-                found: dict[Test, float] = {
-                    (space, test): p
-                    for space, one in known.items()
-                    for test, p in one.moved(parts, size, rng).items()
-                }
-                for test, p in found.items():
-                    of_test = hits.setdefault(test, dict.fromkeys(sizes, 0))
-                    of_test[size] += p <= self.check.alpha
-                whole[size] += bool(found) and together(found.values()) <= self.check.alpha
-        return self._power_curves(hits), whole
+    def _powers(self) -> list[Finding]:
+        """Return how often the tests on one thing alarm together, and draw what each does."""
+        found: list[Finding] = []
+        for space, one in self._trials.powers.items():
+            key = self._power_curve(space, one)
+            found += [
+                self.check.share(
+                    "power", alarms, n=self.check.repetitions, slice_name=self._slice,
+                    swept={"on": space, "size": size}, evidence=[key], level=self.context.level,
+                )
+                for size, alarms in zip(one.sizes, one.together, strict=True)
+            ]  # fmt: skip
+        return found
 
     # --- evidence ---------------------------------------------------------------------------
 
@@ -327,24 +290,19 @@ class Report:
         )
         return key
 
-    def _power_curves(self, hits: Mapping[Test, Mapping[float, int]]) -> list[str]:
-        keys: list[str] = []
-        for space, words in SPACES.items():
-            lines = [
-                _series(_WORDS[test], hits[space, test], self.check.repetitions)
-                for test in TESTS
-                if (space, test) in hits
-            ]
-            if lines:
-                keys.append(f"{self.prefix}-power-{space}")
-                self.evidence[keys[-1]] = Curve(
-                    title=f"Power on {words}: parts of {self.n - self.size} and {self.size} audited"
-                    " inputs, one of them moved",
-                    x_label="every number moved by so many of its spreads",
-                    y_label="share of alarms",
-                    series=lines,
-                )
-        return keys
+    def _power_curve(self, space: str, one: Power) -> str:
+        key = f"{self.prefix}-power-{space}"
+        self.evidence[key] = Curve(
+            title=f"Power on {SPACES[space]}: parts of {self.n - self.size} and {self.size} audited"
+            " inputs that differ",
+            x_label="difference of their means, in spreads along the direction of most variation",
+            y_label="share of alarms",
+            series=[
+                _series(_WORDS[test], one.apart, counts, self.check.repetitions)
+                for test, counts in one.alarms.items()
+            ],
+        )
+        return key
 
     # --- small things -----------------------------------------------------------------------
 
@@ -377,12 +335,12 @@ def _interval(found: LabelShift, j: int) -> Interval:
     return Interval(float(found.low[j]), float(found.high[j]))
 
 
-def _series(name: str, hits: Mapping[float, int], n: int) -> Series:
-    limits = [clopper_pearson(count, n) for count in hits.values()]
+def _series(name: str, x: list[float], counts: list[int], n: int) -> Series:
+    limits = [clopper_pearson(count, n) for count in counts]
     return Series(
         name=name,
-        x=list(hits),
-        y=[count / n for count in hits.values()],
+        x=x,
+        y=[count / n for count in counts],
         low=[one.low for one in limits],
         high=[one.high for one in limits],
     )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping
+from functools import cached_property
 from typing import NamedTuple, final
 
 import numpy as np
 
 from auditkit.methods.drift.kolmogorov_smirnov import KsTest, ks_p, ks_test
 from auditkit.methods.drift.mmd import (
-    Kernel,
     MmdTest,
     gaussian_kernel,
     mmd2,
@@ -106,22 +106,43 @@ class Known:
         self.points, self.size, self.permutations = points, size, permutations
         self._kernel = gaussian_kernel(points)
 
-    def alike(self, parts: Bools, rng: np.random.Generator) -> Mapping[str, float]:
-        """Return p-values where there is no difference; `parts` (N,) are those in the first."""
-        return self._p_values(self.points, self._kernel, parts, rng)
-
-    def moved(self, parts: Bools, by: float, rng: np.random.Generator) -> Mapping[str, float]:
-        """Return p-values where every number of the second part is larger by so many spreads."""
-        points = self.points + np.where(parts, 0.0, by)[:, None]
-        return self._p_values(points, gaussian_kernel(points), parts, rng)
-
-    def _p_values(
-        self, points: Floats, kernel: Kernel, parts: Bools, rng: np.random.Generator
-    ) -> Mapping[str, float]:
-        values = mmd2(kernel.values, permuted(parts, self.permutations, rng))
-        taught = _taught(points[parts], points[~parts], rng)
-        found = {"mmd": p_of(values), "ks": ks_p(points, parts)}
+    def p_values(self, parts: Bools, rng: np.random.Generator) -> Mapping[str, float]:
+        """Return the p-value of every test; `parts` (N,) are the points of the first part."""
+        values = mmd2(self._kernel.values, permuted(parts, self.permutations, rng))
+        taught = _taught(self.points[parts], self.points[~parts], rng)
+        found = {"mmd": p_of(values), "ks": ks_p(self.points, parts)}
         return found if taught is None else {**found, "classifier": taught.p}
+
+    def apart(self, by: float, rng: np.random.Generator) -> Bools:
+        """Return the first of two parts (N,) whose means differ by about so many spreads.
+
+        They differ along the direction in which the points vary most. Points are as they are: only
+        who comes into the second part is no longer left to chance alone, but to chance and to how
+        far a point lies in that direction. No difference is larger than that of the extreme ones.
+        """
+        order = np.argsort(self._place, kind="stable")
+        extreme = np.ones(len(order), dtype=bool)
+        extreme[order[-self.size :]] = False
+        widest = self._place[~extreme].mean() - self._place[extreme].mean()
+        share = min(1.0, by / widest)
+        noise = rng.normal(size=len(order))
+        key = share * self._place + math.sqrt(1 - share**2) * noise
+        parts = np.ones(len(order), dtype=bool)
+        parts[np.argsort(key, kind="stable")[-self.size :]] = False
+        return parts
+
+    def difference(self, parts: Bools) -> float:
+        """Return by how many spreads the means of two parts differ in that direction."""
+        return float(self._place[~parts].mean() - self._place[parts].mean())
+
+    @cached_property
+    def _place(self) -> Floats:
+        """Where each point lies (N,) in the direction in which they vary most, in spreads."""
+        centred = self.points - self.points.mean(axis=0)
+        direction = np.linalg.eigh(centred.T @ centred).eigenvectors[:, -1]
+        sign = 1.0 if direction[np.abs(direction).argmax()] > 0 else -1.0  # of either, always one
+        place = centred @ direction * sign
+        return place / place.std()
 
 
 def random_parts(n: int, size: int, times: int, rng: np.random.Generator) -> Iterator[Bools]:

@@ -15,6 +15,7 @@ from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
 from auditkit.checks.beside import Beside
 from auditkit.checks.shift._drift_report import Report
+from auditkit.checks.shift._drift_trials import Trials
 from auditkit.checks.shifted import Shifted, hash_of, none_named, recorded, shifted
 from auditkit.data.dataset import Batch, Dataset
 from auditkit.errors import ConfigError
@@ -40,7 +41,7 @@ class Drift(Check):
     """Two-sample tests on inputs, on the model's features and on its answers.
 
     Every test is run on random parts of the audited data as well, where nothing differs, and on
-    parts of which one was moved by a known amount.
+    parts that were drawn so that they differ by a known amount.
 
     Parameters
     ----------
@@ -56,7 +57,8 @@ class Drift(Check):
     splits : int
         Of the audited data into two random parts, for the rate of false alarms, at least 1.
     sizes : tuple of float
-        By how many of its spreads every number is moved, for the power, above 0.
+        By how many spreads two parts differ along the direction in which the audited data vary
+        most, for the power, above 0.
     repetitions : int
         Random parts for each size, at least 1.
     alpha : float
@@ -85,13 +87,14 @@ class Drift(Check):
             " classifier that is taught to tell the samples apart) look at a few numbers of each"
             " input and at what the model's last layer reads; a fourth looks at its answers. The"
             " same tests are run on random parts of the audited data, where every alarm is false,"
-            " and on parts of which one was moved by a known amount."
+            " and on parts that were drawn so that they differ by a known amount."
         ),
         not_shown=(
             "Whether a difference hurts: user-shift tells that where there are labels. A small"
             " p-value with a small effect is a small difference in a large sample. The estimated"
             " mix of classes holds only if every class still looks as it did. The power is that"
-            " against a move of every number, not against every kind of change."
+            " against a move along the direction in which the audited data vary most, not against"
+            " every kind of change."
         ),
         remedy=(
             "Look at the numbers that moved most, and at inputs on either side. Where the model's"
@@ -144,8 +147,9 @@ class Drift(Check):
             ),
             "power": Metric(
                 label="alarms where there is a known difference",
-                definition="Share of the random splits of the audited data at which the tests"
-                " together alarm when every number of one part is moved by a known amount.",
+                definition="Share of the splits of the audited data at which the three tests"
+                " together alarm, where the parts were drawn so that their means differ by a known"
+                " number of spreads along the direction of most variation.",
                 unit="share",
                 better="higher",
             ),
@@ -212,8 +216,9 @@ class Drift(Check):
             "features": Note(title="The model's features", text=f"{reference.notes[0]}.")
         }
         others = {name: one for name, one in records.beside.items() if name != REFERENCE}
+        trials: dict[int, Trials] = {}  # by size: samples of one size share what chance does
         for i, (name, one) in enumerate(others.items()):
-            report = Report(self, context, reference, name, one, names, prefix=f"data-{i}")
+            report = Report(self, context, reference, name, one, names, trials, prefix=f"data-{i}")
             findings += report.findings()
             evidence |= report.evidence
         defined = [one.id for one in findings if one.value is not None]

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from auditkit.checks.base import Measured, NotApplicable
+from auditkit.checks.shift._two_samples import Known
 from auditkit.checks.shift.drift import Drift, summary_of
 from auditkit.data.dataset import InMemory
 from auditkit.errors import ConfigError
@@ -25,7 +26,7 @@ FOLDER = Path(mkdtemp())
 REVEALS = "p_value"
 SHAPE = (1, 4, 4)
 CLASSES = ("dark", "bright")
-FEW = {"permutations": 150, "splits": 10, "repetitions": 4, "sizes": (0.5, 2.0)}
+FEW = {"permutations": 150, "splits": 10, "repetitions": 4, "sizes": (0.1, 1.5)}
 
 
 def drawn(seed: int, n: int, *, bright: float = 0.5, by: float = 0.0) -> tuple[Floats, Ints]:
@@ -125,14 +126,33 @@ def test_false_alarms_and_power_are_those_of_random_parts() -> None:
     rate = found("false_alarm_rate/shift=like")
     assert (rate.n, rate.interval) == (10, "clopper-pearson")
     assert rate.value <= 0.3  # type: ignore[operator]
-    small, large = (found(f"power/shift=like/size={size}") for size in ("0.5", "2"))
-    assert small.value <= large.value == 1.0  # type: ignore[operator]
+    for space in ("inputs", "features"):
+        small, large = (
+            found(f"power/shift=like/on={space},size={size}") for size in ("0.1", "1.5")
+        )
+        assert small.value < large.value  # type: ignore[operator]
+        assert large.value == 1.0
     curve = outcome().evidence["data-0-power-features"]
     assert isinstance(curve, Curve)
     assert [one.name for one in curve.series] == [
         "maximum mean discrepancy", "Kolmogorov-Smirnov", "classifier",
     ]  # fmt: skip
-    assert curve.series[0].x == [0.5, 2.0]
+    assert curve.series[0].x == pytest.approx([0.1, 1.5], abs=0.25)  # the realised differences
+
+
+def test_parts_that_differ_differ_by_about_what_was_asked() -> None:
+    points = np.random.default_rng(0).normal(size=(200, 3)) * [3.0, 1.0, 1.0]
+    known = Known(points, 70, permutations=19)
+    rng = np.random.default_rng(1)
+    for asked in (0.0, 0.3, 1.0):
+        parts = [known.apart(asked, rng) for _ in range(30)]
+        assert all((~one).sum() == 70 for one in parts)
+        apart = float(np.mean([known.difference(one) for one in parts]))
+        assert apart == pytest.approx(asked, abs=0.12)
+        along = np.mean(
+            [(points[~one] - points[one].mean(axis=0)).mean(axis=0) for one in parts], 0
+        )
+        assert abs(along[0]) / 3 == pytest.approx(asked, abs=0.12)  # the widest column
 
 
 def test_the_numbers_that_moved_are_named() -> None:
