@@ -82,7 +82,7 @@ class UserShift(Check):
     )
     shift: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
-    most: int = 2000
+    most: int = 1000
 
     def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
         """Where deployment data with labels are named, which are loaded now."""
