@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 SPACES = {"inputs": "the inputs", "features": "the model's features"}
 _ROWS = 10  # of a table
+_SHORT = {"mmd": "MMD", "ks": "KS", "classifier": "classifier", "chi-square": "chi-square"}
 _WORDS = {
     "mmd": "maximum mean discrepancy",
     "ks": "Kolmogorov-Smirnov",
@@ -279,7 +280,7 @@ class Report:
             value_label="share of splits with an alarm",
             bars=[
                 Bar(
-                    label="all together" if test is None else f"{test[0]}: {_WORDS[test[1]]}",
+                    label="all together" if test is None else f"{test[0]}: {_SHORT[test[1]]}",
                     value=count / n,
                     low=limits[test].low,
                     high=limits[test].high,
@@ -295,7 +296,7 @@ class Report:
         self.evidence[key] = Curve(
             title=f"Power on {SPACES[space]}: parts of {self.n - self.size} and {self.size} audited"
             " inputs that differ",
-            x_label="difference of their means, in spreads along the direction of most variation",
+            x_label="difference of their means, in spreads",
             y_label="share of alarms",
             series=[
                 _series(_WORDS[test], one.apart, counts, self.check.repetitions)

@@ -221,9 +221,12 @@ class Drift(Check):
             report = Report(self, context, reference, name, one, names, trials, prefix=f"data-{i}")
             findings += report.findings()
             evidence |= report.evidence
-        defined = [one.id for one in findings if one.value is not None]
+        whole = [one for one in findings if one.metric == "p_value" and one.value is not None]
+        # Of each sample the p-value of all tests together stands for it, never that of one test.
+        together = [one for one in whole if one.id.count("/") == 2]
+        worst = min(together, key=lambda one: one.value or 0.0, default=None)
         return Measured(
-            findings=findings, evidence=evidence, headline=defined[0] if defined else None
+            findings=findings, evidence=evidence, headline=None if worst is None else worst.id
         )
 
 
