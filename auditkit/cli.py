@@ -343,6 +343,12 @@ def _model_options(command: F) -> F:
     help="What-if: the shares that groups have where the model is used; repeatable.",
 )
 @click.option(
+    "--shift",
+    multiple=True,
+    metavar="[NAME=]DATA",
+    help="Deployment data, labels optional, for drift and user-shift.",
+)
+@click.option(
     "--max-inputs", type=click.IntRange(min=1), help="Random sample, stratified by label."
 )
 @click.option(
@@ -513,11 +519,12 @@ def _policy(options: dict[str, Any]) -> Policy:
     policy = load_policy(options["policy"], suite=options["suite"], checks=options["checks"])
     direct = ("max_inputs", "min_cell", "budget", "check_timeout", "seed")
     given = {key: options[key] for key in direct}
-    for option, check, name in _PARAMETERS:
-        if options[option]:
+    columns = options["columns"] if options["shift"] else None
+    for option, check, name in (*_PARAMETERS, *_OF_SHIFT):
+        value = columns if name == "columns" else options[option]
+        if value is not None and value != ():
             known = given.get("parameters") or policy.parameters
-            own = {**known.get(check, {}), name: options[option]}
-            given["parameters"] = {**known, check: own}
+            given["parameters"] = {**known, check: {**known.get(check, {}), name: value}}
     return policy.model_copy(update={k: v for k, v in given.items() if v is not None})
 
 
@@ -528,6 +535,9 @@ _PARAMETERS = (
     ("synonyms", "token-swap", "synonyms"),
     ("identity_terms", "counterfactual-identity", "terms"),
     ("deployment", "what-if", "deployment"),
+)
+_OF_SHIFT = tuple(
+    ("shift", check, name) for check in ("drift", "user-shift") for name in ("shift", "columns")
 )
 
 

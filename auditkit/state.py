@@ -17,6 +17,7 @@ from pydantic import ValidationError
 import auditkit
 from auditkit.checks.adversarial import Adversarial
 from auditkit.checks.base import Check, Records
+from auditkit.checks.beside import packed_beside, unpacked_beside
 from auditkit.findings import Frozen, Outcome
 from auditkit.models.classifier import Classifier, ImageClassifier, TextClassifier
 from auditkit.result import Execution, remove_temporary_files, write_atomically
@@ -25,6 +26,7 @@ from auditkit.subject import Subject
 
 FOLDER = ".resume"
 _RUN = "run.json"
+_BESIDE = "__beside__/"  # before the names of columns of inputs that are not of the sample
 
 
 @final
@@ -135,7 +137,10 @@ class State:
             return None
         ids = columns.pop("__ids__")
         inputs = columns.pop("__adversarial__")
+        marked = {name for name in columns if name.startswith(_BESIDE)}
+        beside = unpacked_beside({one.removeprefix(_BESIDE): columns.pop(one) for one in marked})
         records = Records([str(one) for one in ids], **columns) if len(ids) else None
+        records = None if records is None else records.with_beside(beside)
         return Finished(outcome, records, tuple(unpacked(inputs.tobytes()).get("", ())))
 
     def save(self, check: Check, finished: Finished) -> None:
@@ -144,6 +149,8 @@ class State:
             return
         records = finished.records
         columns: dict[str, Any] = dict(records.columns) if records else {}
+        beside = packed_beside(records.beside if records else {})
+        columns |= {f"{_BESIDE}{name}": column for name, column in beside.items()}
         columns["__ids__"] = np.array(records.ids if records else ())
         inputs = packed({"": finished.adversarial})
         columns["__adversarial__"] = np.frombuffer(inputs, dtype=np.uint8)

@@ -98,6 +98,7 @@ def test_reproduce_says_whether_a_finding_comes_out_again(folder: Path) -> None:
         (["run", "digits-cnn", "--workers", "two"], "expected auto or a number"),
         (["run", "digits-cnn", "--synonyms", "absent.txt"], "There is no file of synonyms"),
         (["run", "digits-cnn", "--identity-terms", "none.toml"], "There is no file of identity"),
+        (["run", "digits-cnn", "--shift", "absent"], "--shift absent: There is no file"),
         (["run", "digits-cnn", "--format", "pdf"], "is none of html, json"),
         (["run", "digits-cnn", "--sensitive", "age"], "--data, which is missing"),
         (["run"], "audit run --endpoint URL"),

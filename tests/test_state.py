@@ -12,6 +12,7 @@ import torch
 
 from auditkit.checks.adversarial import Adversarial
 from auditkit.checks.base import Records
+from auditkit.checks.beside import Beside
 from auditkit.checks.robustness.pgd_linf import PgdLinf
 from auditkit.checks.robustness.token_swap import TokenSwap
 from auditkit.models.classifier import Identity, ImageClassifier
@@ -145,3 +146,17 @@ def test_models_without_a_hash_are_told_apart_by_what_is_known_of_them(tmp_path:
         earlier = State.earlier(tmp_path)
         assert earlier is not None
         assert "The model has changed" in earlier.changes(other)
+
+
+def test_what_was_recorded_of_other_inputs_comes_back(tmp_path: Path) -> None:
+    rows = np.array([[1.0, 2.0]])
+    records = Records(["a"], x=np.array([1])).with_beside(
+        {"spring": Beside(("z",), {"x": rows}, ("from a file",))}
+    )
+    state(tmp_path).save(CHECK, Finished(outcome_of(CHECK, status="measured"), records, ()))
+    loaded = state(tmp_path).load(CHECK)
+    assert loaded is not None
+    assert loaded.records is not None
+    assert list(loaded.records.columns) == ["x"]
+    one = loaded.records.beside["spring"]
+    assert (one.ids, one.notes, one["x"].tolist()) == (("z",), ("from a file",), [[1.0, 2.0]])

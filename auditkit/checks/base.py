@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.checks.adversarial import Adversarial, merged
+from auditkit.checks.beside import Beside, merged_by_name
 from auditkit.data.dataset import Dataset
 from auditkit.findings import Evidence, Finding, ImageRow, Metric, TextRow, finding_id
 from auditkit.models.classifier import Classifier
@@ -126,6 +127,7 @@ class Records:
                 )
         self.examples = _highest(examples)
         self.adversarial: tuple[Adversarial, ...] = ()
+        self.beside: Mapping[str, Beside] = {}
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -153,15 +155,25 @@ class Records:
         same.adversarial = tuple(adversarial)
         return same
 
+    def with_beside(self, beside: Mapping[str, Beside]) -> Self:
+        """Return the same with columns of inputs that are not of the sample, by their data's name.
+
+        See `checks.shifted` for deployment data.
+        """
+        same = copy(self)
+        same.beside = dict(beside)
+        return same
+
     @classmethod
     def merged(cls, parts: Sequence[Records]) -> Self:
         """Return one set of records; merging is associative and keeps the order of the parts."""
         names = parts[0].columns.keys()
-        return cls(
+        whole = cls(
             [one for part in parts for one in part.ids],
             examples=[one for part in parts for one in part.examples],
             **{name: np.concatenate([part.columns[name] for part in parts]) for name in names},
         ).with_inputs(merged([one for part in parts for one in part.adversarial]))
+        return whole.with_beside(merged_by_name([part.beside for part in parts]))
 
 
 def _highest(examples: Sequence[Example]) -> tuple[Example, ...]:

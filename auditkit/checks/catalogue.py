@@ -58,11 +58,13 @@ from auditkit.checks.robustness.transfer import Transfer
 from auditkit.checks.robustness.universal import Universal
 from auditkit.checks.robustness.worst_case import WorstCase
 from auditkit.checks.shift.corruptions import Corruptions
+from auditkit.checks.shift.drift import Drift
 from auditkit.checks.shift.frequency import Frequency
 from auditkit.checks.shift.natural_variation import NaturalVariation
 from auditkit.checks.shift.out_of_distribution import OutOfDistribution
 from auditkit.checks.shift.texture_shape import TextureShape
 from auditkit.checks.shift.typos import Typos
+from auditkit.checks.shift.user_shift import UserShift
 from auditkit.errors import ConfigError, near_miss
 
 BUILT_IN: tuple[type[Check], ...] = (
@@ -91,6 +93,8 @@ BUILT_IN: tuple[type[Check], ...] = (
     TextureShape,
     Typos,
     OutOfDistribution,
+    Drift,
+    UserShift,
     CalibrationError,
     Selective,
     Conformal,

@@ -17,7 +17,7 @@ from auditkit.data.assemble import assemble
 from auditkit.data.columns import groups_of
 from auditkit.data.dataset import Dataset
 from auditkit.data.digest import BATCH
-from auditkit.data.labels import from_rows, match_labels
+from auditkit.data.labels import from_rows, match_labels, no_labels
 from auditkit.errors import DataError, near_miss
 from auditkit.models.classifier import ImageClassifier
 from auditkit.types import Floats, Ints
@@ -28,7 +28,12 @@ _SAVE = "Save the file with: numpy.savez_compressed(FILE, x=images, y=labels)"
 
 
 def load_arrays(
-    file: Path, model: ImageClassifier, *, split: str, sensitive: Sequence[str] = ()
+    file: Path,
+    model: ImageClassifier,
+    *,
+    split: str,
+    sensitive: Sequence[str] = (),
+    unlabelled: bool = False,
 ) -> Dataset:
     """Return the images of an .npz file in the model's layout and bounds.
 
@@ -46,6 +51,8 @@ def load_arrays(
         "test" prefers x_test.
     sensitive : sequence of str
         Arrays that compare people.
+    unlabelled : bool
+        Whether the labels may be absent.
 
     Raises
     ------
@@ -54,12 +61,18 @@ def load_arrays(
     """
     with _opened(file) as archive:
         image_key = _key(archive, (f"x_{split}", "x", "images", "inputs"), file)
-        label_key = _key(archive, (f"y_{split}", "y", "labels"), file)
+        label_keys = (f"y_{split}", "y", "labels")
+        absent = unlabelled and not set(label_keys) & set(archive.files)
+        label_key = None if absent else _key(archive, label_keys, file)
         stored = _array(archive, image_key, file)
         n = len(stored) if stored.ndim else 0
         if n == 0:
             raise DataError(f"{file}: {image_key} holds no images.", hint=_SAVE)
-        raw_labels, label_notes = _flat(_array(archive, label_key, file), label_key, file)
+        raw_labels, label_notes = (
+            (None, [])
+            if label_key is None
+            else _flat(_array(archive, label_key, file), label_key, file)
+        )
         columns = {
             name: array
             for name in archive.files
@@ -68,10 +81,11 @@ def load_arrays(
             and (array := _array(archive, name, file)).shape == (n,)
         }
         names = _array(archive, "class_names", file) if "class_names" in archive.files else None
-    if len(raw_labels) != n:
+    if raw_labels is not None and len(raw_labels) != n:
         raise DataError(
             f"{file} has {n} images in {image_key} and {len(raw_labels)} in {label_key}."
         )
+    whence = "" if label_key is None else f", labels from {label_key}"
     reader = StoredImages(_as_chw(stored, image_key, file, model), model.bounds)
     _check_values(reader, file, image_key)
     ids = [str(one) for one in columns.pop("ids", columns.pop("id", np.arange(n)))]
@@ -80,7 +94,9 @@ def load_arrays(
         name=file.name,
         split=split,
         ids=ids,
-        labels=match_labels(
+        labels=no_labels(n)
+        if raw_labels is None
+        else match_labels(
             _named(raw_labels, names, model.classes),
             model.classes,
             where=lambda i: f"{file}: row {i} of {label_key}",
@@ -90,7 +106,7 @@ def load_arrays(
         ),
         sensitive=sensitive,
         reader=reader,
-        notes=[f"Images were read from {image_key}, labels from {label_key}.", *label_notes],
+        notes=[f"Images were read from {image_key}{whence}.", *label_notes],
     )
 
 

@@ -70,7 +70,7 @@ class Dataset:
     ids : tuple of str
         One stable, unique id per input.
     labels : ndarray
-        (n,) int64.
+        (n,) int64; all `labels.UNKNOWN` where the inputs have none.
     attributes : DataFrame
         (n, columns) of group names as strings; a missing value is the group "(missing)".
     sensitive : tuple of str
@@ -128,6 +128,11 @@ class Dataset:
                 f"{self.name}: the id {twice!r} stands {count} times; ids must be unique.",
                 hint="Remove the repeated rows, or drop the id column.",
             )
+        if (self.labels < 0).any() and (self.labels >= 0).any():
+            raise DataError(
+                f"{self.name}: {int((self.labels < 0).sum())} of {n} inputs have no label.",
+                hint="Label all of them, or none.",
+            )
         if len(self.rows) == 0:
             object.__setattr__(self, "rows", np.arange(n, dtype=np.int64))
         if not self.available:
@@ -135,6 +140,11 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the true classes are known; those of data that are audited always are."""
+        return bool(self.labels[0] >= 0)
 
     def read(self, where: slice | Ints) -> Batch:
         """Return the inputs at the given positions of this sample."""

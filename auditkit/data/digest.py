@@ -78,7 +78,8 @@ def dataset_hash(
     ids : sequence of str
         n ids.
     labels : ndarray
-        (n,) int64; hashed by class name, so that the order of a model's classes does not matter.
+        (n,) int64; hashed by class name, so that the order of a model's classes does not matter,
+        and as no name where there is no label.
     classes : sequence of str
         Class names.
     attributes : DataFrame
@@ -97,5 +98,5 @@ def dataset_hash(
     add([str(len(ids)), *map(str, attributes.columns)])
     groups = attributes.to_numpy(dtype=object)  # (n, columns), also where there are no columns
     for one, label, group, content in zip(ids, labels, groups, contents, strict=True):
-        add([one, classes[int(label)], *map(str, group), content])
+        add([one, classes[int(label)] if label >= 0 else "", *map(str, group), content])
     return state.hexdigest()

@@ -17,7 +17,7 @@ from auditkit.data.assemble import assemble
 from auditkit.data.columns import Groups, require_sensitive
 from auditkit.data.dataset import Dataset
 from auditkit.data.digest import bytes_digest
-from auditkit.data.labels import match_labels
+from auditkit.data.labels import Matched, match_labels, no_labels
 from auditkit.errors import DataError
 from auditkit.models.classifier import ImageClassifier
 from auditkit.types import Floats, Ints
@@ -29,7 +29,12 @@ _LAYOUT = "Expected a folder per class: FOLDER/cat/1.png, FOLDER/dog/2.png."
 
 
 def load_folder(
-    folder: Path, model: ImageClassifier, *, split: str, sensitive: Sequence[str] = ()
+    folder: Path,
+    model: ImageClassifier,
+    *,
+    split: str,
+    sensitive: Sequence[str] = (),
+    unlabelled: bool = False,
 ) -> Dataset:
     """Return the images of a folder, in the model's channels and bounds, read when asked for.
 
@@ -46,6 +51,8 @@ def load_folder(
         Name of the split.
     sensitive : sequence of str
         Must be empty: a folder has no columns.
+    unlabelled : bool
+        Whether all images may lie in the folder itself, without a class.
 
     Raises
     ------
@@ -59,21 +66,14 @@ def load_folder(
             hint="Pass the data as an .npz file with the keys x and y.",
         )
     require_sensitive(sensitive, (), where=f"{folder} (a folder of images)")
-    files, notes = files_in(folder)
+    files, notes = files_in(folder, unlabelled=unlabelled)
     ids = [file.relative_to(folder).as_posix() for file in files]
-    class_names = [one.split("/")[0] for one in ids]
-    labels = match_labels(
-        class_names,
-        model.classes,
-        where=lambda i: f"{folder}: the folder of {ids[i]!r}",
-        hint="Rename the folder, or name the model's classes in logit order with --classes.",
-    )
     return assemble(
         model,
         name=folder.resolve().name,
         split=split,
         ids=ids,
-        labels=labels,
+        labels=_labels(folder, ids, model) if "/" in ids[0] else no_labels(len(ids)),
         groups=Groups(pd.DataFrame(index=range(len(ids))), ()),
         sensitive=(),
         reader=ImageFiles(tuple(files), model.input_shape, model.bounds),
@@ -82,9 +82,22 @@ def load_folder(
     )
 
 
-def files_in(folder: Path) -> tuple[list[Path], list[str]]:
-    """Return image files in the order of their ids, and notes on what was left out."""
+def _labels(folder: Path, ids: Sequence[str], model: ImageClassifier) -> Matched:
+    return match_labels(
+        [one.split("/")[0] for one in ids],
+        model.classes,
+        where=lambda i: f"{folder}: the folder of {ids[i]!r}",
+        hint="Rename the folder, or name the model's classes in logit order with --classes.",
+    )
+
+
+def files_in(folder: Path, *, unlabelled: bool = False) -> tuple[list[Path], list[str]]:
+    """Return image files in the order of their ids, and notes on what was left out.
+
+    Images in the folder itself have no class: either all of them lie there, or none.
+    """
     images: list[Path] = []
+    beside: list[Path] = []
     others: list[str] = []
     for file in sorted(folder.rglob("*"), key=lambda one: one.relative_to(folder).as_posix()):
         parts = file.relative_to(folder).parts
@@ -92,10 +105,11 @@ def files_in(folder: Path) -> tuple[list[Path], list[str]]:
             continue
         if file.suffix.lower() not in SUFFIXES:
             others.append("/".join(parts))
-        elif len(parts) == 1:
-            raise DataError(f"{file} lies beside the class folders. {_LAYOUT}")
         else:
-            images.append(file)
+            (beside if len(parts) == 1 else images).append(file)
+    if beside and (images or not unlabelled):
+        raise DataError(f"{beside[0]} lies beside the class folders. {_LAYOUT}")
+    images = images or beside
     if not images:
         raise DataError(f"{folder} holds no images ({', '.join(SUFFIXES)}). {_LAYOUT}")
     if not others:

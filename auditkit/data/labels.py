@@ -13,6 +13,7 @@ from auditkit.errors import DataError, near_miss
 from auditkit.types import Ints
 
 SHOWN = 12  # class names in an error message
+UNKNOWN = -1  # the label of every input of data that have no labels; no class has this number
 
 
 @final
@@ -88,6 +89,12 @@ def _by_number(
     shown = ", ".join(f"{one} is {classes[one]}" for one in found[:SHOWN])
     note = f"Labels are numbers and were taken in the model's order of classes: {shown}."
     return Matched(np.array(numbers, dtype=np.int64), (note,))
+
+
+def no_labels(n: int) -> Matched:
+    """Return that nobody knows the classes of n inputs."""
+    note = "There are no labels: how often the model is right is not known."
+    return Matched(np.full(n, UNKNOWN, dtype=np.int64), (note,))
 
 
 def from_rows(rows: NDArray[np.generic], *, where: Callable[[int], str]) -> Ints:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
@@ -17,7 +17,7 @@ from auditkit.data.columns import require_sensitive
 from auditkit.data.dataset import Dataset, InMemory, Reader, Relevance
 from auditkit.data.files import looking_in
 from auditkit.data.joined import read_attributes, with_attributes
-from auditkit.data.labels import match_labels
+from auditkit.data.labels import match_labels, no_labels
 from auditkit.errors import ConfigError, DataError, near_miss
 from auditkit.models.classifier import Classifier, ImageClassifier, TextClassifier
 from auditkit.models.graphs import GraphClassifier
@@ -62,7 +62,7 @@ class DataSpec:
     attributes: str | None = None
 
 
-def load_data(spec: DataSpec, model: Classifier) -> Dataset:
+def load_data(spec: DataSpec, model: Classifier, *, unlabelled: bool = False) -> Dataset:
     """Return the data in the terms of a model: its classes, channels and bounds.
 
     Parameters
@@ -71,6 +71,10 @@ def load_data(spec: DataSpec, model: Classifier) -> Dataset:
         Which data.
     model : Classifier
         Will be audited on them.
+    unlabelled : bool
+        Whether labels may be absent: a folder without class folders, a table or an .npz file
+        without labels. The labels of known data whose classes the model does not know count as
+        absent too.
 
     Raises
     ------
@@ -80,20 +84,21 @@ def load_data(spec: DataSpec, model: Classifier) -> Dataset:
         If `columns` is given for data that are no table, or names too few columns.
     """
     if spec.attributes is None:
-        return _loaded(spec, model)
+        return _loaded(spec, model, unlabelled=unlabelled)
     file = Path(spec.attributes)
     table = read_attributes(file)
     theirs = tuple(name for name in spec.sensitive if name in table)
     own = tuple(name for name in spec.sensitive if name not in table)
-    data = _loaded(replace(spec, sensitive=own, attributes=None), model)
+    own_spec = replace(spec, sensitive=own, attributes=None)
+    data = _loaded(own_spec, model, unlabelled=unlabelled)
     return with_attributes(data, table, file=file, sensitive=theirs)
 
 
-def _loaded(spec: DataSpec, model: Classifier) -> Dataset:
+def _loaded(spec: DataSpec, model: Classifier, *, unlabelled: bool) -> Dataset:
     """Return the data alone."""
     if spec.source in DATA:
         _refuse_columns(spec)
-        return _embedded(spec, model)
+        return _embedded(spec, model, unlabelled=unlabelled)
     path = Path(spec.source)
     if not path.exists():
         raise DataError(
@@ -108,13 +113,13 @@ def _loaded(spec: DataSpec, model: Classifier) -> Dataset:
         )
     if path.is_dir() and (name := published_in(path)):
         with looking_in(path):
-            return _loaded(replace(spec, source=name), model)
+            return _loaded(replace(spec, source=name), model, unlabelled=unlabelled)
     suffix = path.suffix.lower()
     if path.is_dir() or suffix == ".npz":
         _refuse_columns(spec)
-        return _folder_or_arrays(path, model, spec)
+        return _folder_or_arrays(path, model, spec, unlabelled=unlabelled)
     if suffix in tables.SUFFIXES:
-        return _table(path, model, spec)
+        return _table(path, model, spec, unlabelled=unlabelled)
     raise DataError(
         f"{path} is of no known format ({suffix or 'no suffix'}); expected {_FORMATS}.",
         hint="Convert it, or write it with numpy.savez_compressed(FILE, x=images, y=labels).",
@@ -139,21 +144,33 @@ def _refuse_columns(spec: DataSpec) -> None:
         )
 
 
-def _folder_or_arrays(path: Path, model: Classifier, spec: DataSpec) -> Dataset:
+def _folder_or_arrays(
+    path: Path, model: Classifier, spec: DataSpec, *, unlabelled: bool
+) -> Dataset:
+    split, sensitive = spec.split, spec.sensitive
     if isinstance(model, GraphClassifier) and path.is_dir():
-        return tu.load_tu(path, model, split=spec.split, sensitive=spec.sensitive)
+        return tu.load_tu(path, model, split=split, sensitive=sensitive, unlabelled=unlabelled)
     if not isinstance(model, ImageClassifier):
         raise _unfit(path, "a folder" if path.is_dir() else "an array file", model)
     load = images.load_folder if path.is_dir() else load_arrays
-    return load(path, model, split=spec.split, sensitive=spec.sensitive)
+    return load(path, model, split=split, sensitive=sensitive, unlabelled=unlabelled)
 
 
-def _table(path: Path, model: Classifier, spec: DataSpec) -> Dataset:
-    names, sensitive = spec.columns, spec.sensitive
+def _table(path: Path, model: Classifier, spec: DataSpec, *, unlabelled: bool) -> Dataset:
+    def loaded(load: Callable[..., Dataset]) -> Dataset:
+        return load(
+            path,
+            model,
+            split=spec.split,
+            columns=spec.columns,
+            sensitive=spec.sensitive,
+            unlabelled=unlabelled,
+        )
+
     if isinstance(model, TextClassifier):
-        return tables.load_table(path, model, split=spec.split, columns=names, sensitive=sensitive)
+        return loaded(tables.load_table)
     if isinstance(model, TabularClassifier):
-        return rows.load_rows(path, model, split=spec.split, columns=names, sensitive=sensitive)
+        return loaded(rows.load_rows)
     raise _unfit(path, "a table", model)
 
 
@@ -164,7 +181,7 @@ def _unfit(path: Path, what: str, model: Classifier) -> DataError:
     )
 
 
-def _embedded(spec: DataSpec, model: Classifier) -> Dataset:
+def _embedded(spec: DataSpec, model: Classifier, *, unlabelled: bool) -> Dataset:
     known = DATA[spec.source]
     if known.modality != model.modality:
         fitting = [name for name, one in DATA.items() if one.modality == model.modality]
@@ -175,7 +192,13 @@ def _embedded(spec: DataSpec, model: Classifier) -> Dataset:
         )
     data = known.load(spec.split)
     require_sensitive(spec.sensitive, list(map(str, data.attributes.columns)), where=known.name)
-    data = _in_classes(data, model.classes)
+    try:
+        data = _in_classes(data, model.classes)
+    except DataError:
+        if not unlabelled:
+            raise
+        absent = no_labels(len(data))
+        data = replace(data, labels=absent.labels, classes=model.classes, notes=absent.notes)
     if isinstance(model, TabularClassifier):
         data = _in_columns(data, model)
     if isinstance(model, GraphClassifier) and data.tags != model.tags:

@@ -71,6 +71,7 @@ def _table(file: Path, columns: Sequence[str] | None) -> Peek:
         table = read_table(file, columns)
     except AuditkitError:
         return Peek()
+    assert table.label is not None  # or it had not been read
     labels = sorted({str(one).strip() for one in table.frame[table.label].dropna()})
     if labels and all(one.isdecimal() for one in labels):
         labels.sort(key=int)

@@ -10,7 +10,7 @@ import numpy as np
 from auditkit.data.assemble import assemble
 from auditkit.data.columns import groups_of
 from auditkit.data.dataset import Dataset, InMemory, require_columns
-from auditkit.data.labels import match_labels
+from auditkit.data.labels import match_labels, no_labels
 from auditkit.data.tables import LABEL, ids_of, read_frame, usual_column
 from auditkit.errors import ConfigError, DataError
 from auditkit.models.tabular import TabularClassifier
@@ -26,6 +26,7 @@ def load_rows(
     split: str,
     columns: Sequence[str] | None = None,
     sensitive: Sequence[str] = (),
+    unlabelled: bool = False,
 ) -> Dataset:
     """Return the rows of a table whose first row names its columns.
 
@@ -46,6 +47,8 @@ def load_rows(
         y.
     sensitive : sequence of str
         Columns that compare people; they may be columns of the model.
+    unlabelled : bool
+        Whether the column of labels may be absent.
 
     Raises
     ------
@@ -58,19 +61,22 @@ def load_rows(
     frame = read_frame(file)
     if len(frame) == 0:
         raise DataError(f"{file} holds no rows.")
-    label = _label(frame.columns.tolist(), columns, file)
-    require_columns(frame, [label], where=str(file))
+    label = _label(frame.columns.tolist(), columns, file, absent=unlabelled)
+    if label is not None:
+        require_columns(frame, [label], where=str(file))
     if label in model.schema.names:
         raise DataError(
             f"{file}: the column {label!r} is an input of {model.identity.name}, not the label.",
             hint="Name the label column: --columns label",
         )
     rows = model.schema.rows(frame, where=str(file))
-    labels = match_labels(
-        [None if one != one else one for one in frame[label].tolist()],  # NaN differs from itself
-        model.classes,
-        where=lambda i: f"{file}: row {i + 1}",
-    )
+    labels = no_labels(len(frame))
+    if label is not None:
+        labels = match_labels(
+            [None if one != one else one for one in frame[label].tolist()],  # NaN is not itself
+            model.classes,
+            where=lambda i: f"{file}: row {i + 1}",
+        )
     read = {label, *model.schema.names} - set(sensitive)
     others = frame.drop(columns=[name for name in frame if name in read])
     named = "id" in others
@@ -87,7 +93,12 @@ def load_rows(
     )
 
 
-def _label(there: list[str], columns: Sequence[str] | None, file: Path) -> str:
+def _label(
+    there: list[str], columns: Sequence[str] | None, file: Path, *, absent: bool
+) -> str | None:
+    """Return the label column; None where there is none, if it may be absent."""
+    if absent and not set(columns or LABELS) & set(there):
+        return None
     if columns is None:
         return label_column(there, file)
     if len(columns) != 1:

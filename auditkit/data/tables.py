@@ -14,7 +14,7 @@ import pandas as pd
 from auditkit.data.assemble import assemble
 from auditkit.data.columns import groups_of
 from auditkit.data.dataset import Dataset, InMemory, require_columns
-from auditkit.data.labels import match_labels
+from auditkit.data.labels import match_labels, no_labels
 from auditkit.errors import ConfigError, DataError
 from auditkit.models.classifier import TextClassifier
 
@@ -30,6 +30,7 @@ def load_table(
     split: str,
     columns: Sequence[str] | None = None,
     sensitive: Sequence[str] = (),
+    unlabelled: bool = False,
 ) -> Dataset:
     """Return the texts of a table.
 
@@ -51,6 +52,8 @@ def load_table(
         default text, sentence or review; and label, sentiment, class or category.
     sensitive : sequence of str
         Columns that compare people.
+    unlabelled : bool
+        Whether the column of labels may be absent.
 
     Raises
     ------
@@ -59,18 +62,20 @@ def load_table(
     DataError
         If the table cannot be read, a column is missing, or a text or label is missing or unknown.
     """
-    table = read_table(file, columns)
+    table = read_table(file, columns, unlabelled=unlabelled)
     frame, n = table.frame, len(table.frame)
     if n == 0:
         raise DataError(f"{file} holds no rows.")
     texts = _texts(frame, table.text, file)
-    labels = match_labels(
-        [None if pd.isna(one) else one for one in frame[table.label]],
-        model.classes,
-        where=lambda i: f"{file}: row {i + 1}",
-        hint="" if table.has_header else _header_hint(columns, frame),
-    )
-    others = frame.drop(columns=[table.text, table.label])
+    labels = no_labels(n)
+    if table.label is not None:
+        labels = match_labels(
+            [None if pd.isna(one) else one for one in frame[table.label]],
+            model.classes,
+            where=lambda i: f"{file}: row {i + 1}",
+            hint="" if table.has_header else _header_hint(columns, frame),
+        )
+    others = frame.drop(columns=[one for one in (table.text, table.label) if one is not None])
     ids = ids_of(others.pop("id"), file) if "id" in others else [str(i + 1) for i in range(n)]
     return assemble(
         model,
@@ -91,11 +96,11 @@ class Table:
 
     frame: pd.DataFrame
     text: str
-    label: str
+    label: str | None  # None where there is none
     has_header: bool
 
 
-def read_table(file: Path, columns: Sequence[str] | None) -> Table:
+def read_table(file: Path, columns: Sequence[str] | None, *, unlabelled: bool = False) -> Table:
     """Return a table whose columns all have names; see `load_table`."""
     if columns is not None and (len(columns) < 2 or len(set(columns)) < len(columns)):
         raise ConfigError(
@@ -115,12 +120,17 @@ def read_table(file: Path, columns: Sequence[str] | None) -> Table:
     if columns is None:
         there = frame.columns.tolist()
         text = usual_column(there, TEXT, "text", file)
-        label = usual_column(there, LABEL, "label", file)
-    else:
-        require_columns(frame, columns, where=str(file))
-        text, label = columns[:2]
-        if text in LABEL and label in TEXT:
-            text, label = label, text
+        absent = unlabelled and not set(LABEL) & set(there)
+        return Table(
+            frame, text, None if absent else usual_column(there, LABEL, "label", file), has_header
+        )
+    text, label = columns[:2]
+    if text in LABEL and label in TEXT:
+        text, label = label, text
+    if unlabelled and label not in frame.columns:
+        require_columns(frame, [text], where=str(file))
+        return Table(frame, text, None, has_header)
+    require_columns(frame, columns, where=str(file))
     return Table(frame, text, label, has_header)
 
 

@@ -14,7 +14,7 @@ from auditkit.data.assemble import assemble
 from auditkit.data.columns import Groups, require_sensitive
 from auditkit.data.dataset import Dataset
 from auditkit.data.graphs import Graph, StoredGraphs
-from auditkit.data.labels import Matched, match_labels
+from auditkit.data.labels import Matched, match_labels, no_labels
 from auditkit.errors import DataError
 from auditkit.models.graphs import GraphClassifier
 from auditkit.types import Ints
@@ -27,11 +27,16 @@ class Folder:
 
     name: str
     graphs: tuple[Graph, ...]
-    labels: tuple[int, ...]
+    labels: tuple[int, ...]  # none where nobody knows them
 
 
 def load_tu(
-    folder: Path, model: GraphClassifier, *, split: str, sensitive: Sequence[str] = ()
+    folder: Path,
+    model: GraphClassifier,
+    *,
+    split: str,
+    sensitive: Sequence[str] = (),
+    unlabelled: bool = False,
 ) -> Dataset:
     """Return the graphs of a folder.
 
@@ -49,6 +54,8 @@ def load_tu(
         Name of the split.
     sensitive : sequence of str
         These files have no columns: naming one is an error.
+    unlabelled : bool
+        Whether NAME_graph_labels.txt may be absent.
 
     Raises
     ------
@@ -60,7 +67,7 @@ def load_tu(
     Morris et al., 2020, arXiv:2007.08663 (TUDataset).
     """
     require_sensitive(sensitive, [], where=str(folder))
-    found = read_tu(folder)
+    found = read_tu(folder, unlabelled=unlabelled)
     highest = max(int(graph.tags.max()) for graph in found.graphs)
     if highest >= len(model.tags):
         raise DataError(
@@ -73,7 +80,7 @@ def load_tu(
         name=found.name,
         split=split,
         ids=[str(i + 1) for i in range(len(found.graphs))],
-        labels=_labels(found, model.classes),
+        labels=_labels(found, model.classes) if found.labels else no_labels(len(found.graphs)),
         groups=Groups(pd.DataFrame(index=range(len(found.graphs))), ()),
         sensitive=(),
         reader=StoredGraphs(
@@ -82,7 +89,7 @@ def load_tu(
     )
 
 
-def read_tu(folder: Path) -> Folder:
+def read_tu(folder: Path, *, unlabelled: bool = False) -> Folder:
     """Return the graphs of a folder and their labels; see `load_tu`."""
     edges_files = sorted(folder.glob("*_A.txt"))
     if len(edges_files) != 1:
@@ -93,14 +100,20 @@ def read_tu(folder: Path) -> Folder:
         )
     name = edges_files[0].name.removesuffix("_A.txt")
     belongs = _column(folder / f"{name}_graph_indicator.txt") - 1  # (nodes,)
-    labels = _column(folder / f"{name}_graph_labels.txt")
+    labels_file = folder / f"{name}_graph_labels.txt"
+    known = labels_file.exists() or not unlabelled
+    labels = (
+        _column(labels_file)
+        if known
+        else np.zeros(int(belongs.max(initial=-1)) + 1, dtype=np.int64)
+    )
     tags = _column(folder / f"{name}_node_labels.txt")
     edges = _numbers(edges_files[0], width=2) - 1  # (edges, 2)
     _check(folder, belongs, labels, tags, edges)
     start = np.searchsorted(belongs, np.arange(len(labels)))
     of_edge = belongs[edges[:, 0]]
     graphs = [Graph(tags[belongs == i], edges[of_edge == i] - start[i]) for i in range(len(labels))]
-    return Folder(name, tuple(graphs), tuple(labels.tolist()))
+    return Folder(name, tuple(graphs), tuple(labels.tolist()) if known else ())
 
 
 def _check(folder: Path, belongs: Ints, labels: Ints, tags: Ints, edges: Ints) -> None:

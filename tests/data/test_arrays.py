@@ -171,3 +171,16 @@ def test_one_hot_labels_are_read_and_said(tmp_path: Path) -> None:
     assert data.labels.tolist() == LABELS.tolist()
     assert any("one-hot" in note for note in data.notes)
     expect(saved(tmp_path, x=BYTES, y=np.full((6, 2), 0.5)), r"row 0 of y is \[0.5, 0.5\]")
+
+
+def test_labels_may_be_absent_where_that_is_said(tmp_path: Path) -> None:
+    file = saved(tmp_path, x=FLOATS)
+    data = load_arrays(file, image_model(), split="test", unlabelled=True)
+    assert data.labels.tolist() == [-1] * 6
+    assert data.notes[0] == "Images were read from x."
+    expect(file, "none of the arrays y_test, y, labels")
+    labelled = load_arrays(
+        saved(tmp_path, x=FLOATS, y=LABELS), image_model(), split="test", unlabelled=True
+    )
+    assert labelled.labels.tolist() == LABELS.tolist()
+    assert labelled.sha256 != data.sha256

@@ -125,3 +125,12 @@ def test_a_missing_column_is_named_with_its_near_miss() -> None:
     require_columns(frame, ["text"], where="reviews.csv")
     with pytest.raises(DataError, match=r"reviews.csv has no column 'label'.* mean 'lable'\?"):
         require_columns(frame, ["text", "label"], where="reviews.csv")
+
+
+def test_either_all_inputs_have_labels_or_none() -> None:
+    assert made(np.array([0, 1])).labelled
+    bare = made(np.array([-1] * 50))
+    assert not bare.labelled
+    assert len(bare.sample(20, seed=0)) == 20
+    with pytest.raises(DataError, match="1 of 3 inputs have no label"):
+        made(np.array([0, -1, 1]))

@@ -185,3 +185,21 @@ def test_a_folder_has_no_columns(folder: Path) -> None:
 def test_two_channels_cannot_come_from_files(folder: Path) -> None:
     with pytest.raises(DataError, match="images of 2 channels"):
         load_folder(folder, image_model(shape=(2, 4, 5)), split="test")
+
+
+def test_images_without_class_folders_have_no_labels_where_they_may_be_absent(
+    folder: Path, tmp_path: Path
+) -> None:
+    loose = tmp_path / "loose"
+    for i in range(3):
+        save(loose / f"{i}.png")
+    data = load_folder(loose, image_model(), split="test", unlabelled=True)
+    assert data.labels.tolist() == [-1, -1, -1]
+    assert not data.labelled
+    assert any("no labels" in note for note in data.notes)
+    with pytest.raises(DataError, match="beside the class folders"):
+        load_folder(loose, image_model(), split="test")
+    assert load_folder(folder, image_model(), split="test", unlabelled=True).labelled
+    save(folder / "beside.png")  # some with a class and some without: nobody can mean that
+    with pytest.raises(DataError, match="beside the class folders"):
+        load_folder(folder, image_model(), split="test", unlabelled=True)

@@ -200,3 +200,12 @@ def test_tables_and_graphs_refuse_what_they_cannot_read(tmp_path: Path) -> None:
     file.write_text("age,work,wage,label\n39,State,1,yes\n")
     expect(file, graph, "is a table, and model reads graphs", hint="TU collection")
     assert len(load_data(DataSpec(source=str(file)), table)) == 1
+
+
+def test_known_data_of_other_classes_have_no_labels_where_they_may_be_absent() -> None:
+    model = image_model(shape=(1, 8, 8))
+    data = load_data(DataSpec(source="digits"), model, unlabelled=True)
+    assert not data.labelled
+    assert data.classes == model.classes
+    with pytest.raises(DataError, match="the label"):
+        load_data(DataSpec(source="digits"), model)

@@ -88,3 +88,16 @@ def test_what_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
 def test_missing_values_that_training_did_not_know_are_noted(tmp_path: Path) -> None:
     data = load(written(tmp_path, TABLE.replace("39", "")))
     assert data.notes == ("Values are missing in columns that were complete in training: age (1).",)
+
+
+def test_the_label_column_may_be_absent_where_that_is_said(tmp_path: Path) -> None:
+    file = written(tmp_path, TABLE)
+    bare = written(
+        tmp_path, TABLE.replace(",label", "").replace(",yes", "").replace(",no", ""), "b.csv"
+    )
+    assert load(file, unlabelled=True).labels.tolist() == load(file).labels.tolist()
+    data = load(bare, unlabelled=True)
+    assert data.labels.tolist() == [-1, -1]
+    assert not data.labelled
+    assert load(bare, unlabelled=True, columns=["approved"]).labels.tolist() == [-1, -1]
+    expect(bare, "has no label column")

@@ -216,3 +216,14 @@ def test_sst2() -> None:
     for line, text, label in zip(lines, texts(data), data.labels, strict=True):
         assert line == f"{text}\t{label}"
     assert data.derived == ("length",)
+
+
+def test_the_label_column_may_be_absent_where_that_is_said(tmp_path: Path) -> None:
+    bare = written(tmp_path, "text,site\ngood,a\nbad,b\n")
+    for columns in (None, ("text", "label")):
+        data = load(bare, columns, unlabelled=True)
+        assert data.labels.tolist() == [-1, -1]
+        assert texts(data) == ["good", "bad"]
+    expect(bare, "has no label column")
+    with pytest.raises(DataError, match="has no text column"):
+        load(written(tmp_path, "site\na\n"), unlabelled=True)

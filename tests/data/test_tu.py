@@ -86,3 +86,11 @@ def test_a_folder_holds_one_data_set(tmp_path: Path) -> None:
 def test_a_graph_without_edges(tmp_path: Path) -> None:
     found = read_tu(written(tmp_path, A="\n"))
     assert all(np.array_equal(graph.adjacency(), graph.adjacency() * 0) for graph in found.graphs)
+
+
+def test_the_labels_of_graphs_may_be_absent_where_that_is_said(tmp_path: Path) -> None:
+    folder = written(tmp_path, graph_labels=None)
+    data = load_tu(folder, graph_model(), split="test", unlabelled=True)
+    assert data.labels.tolist() == [-1, -1]
+    with pytest.raises(DataError, match="graph_labels"):
+        load_tu(folder, graph_model(), split="test")
