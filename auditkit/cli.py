@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from auditkit.run import Audit, Progress, Request
 
 F = TypeVar("F", bound=Callable[..., Any])
-FORMATS = ("html", "json", "junit", "md")
+FORMATS = ("html", "json", "junit", "md")  # written unless others are named
+MORE_FORMATS = ("sarif", "gitlab", "github", "csv", "parquet", "card", "badge")
 
 
 def main() -> NoReturn:
@@ -173,8 +174,8 @@ def _formats(
 ) -> tuple[str, ...]:
     names = FORMATS if value is None else tuple(part.strip() for part in value.split(","))
     for name in names:
-        if name not in FORMATS:
-            raise click.BadParameter(f"{name!r} is none of {', '.join(FORMATS)}")
+        if name not in FORMATS + MORE_FORMATS:
+            raise click.BadParameter(f"{name!r} is none of {', '.join(FORMATS + MORE_FORMATS)}")
     return names
 
 
@@ -385,7 +386,22 @@ def run(
         if not (as_json or quiet):
             name = "report.html" if "html" in formats else "result.json"
             click.echo(f"Report: {audit.folder / name}")
+        if "github" in formats:
+            _tell_github(audit.result, audit.folder, err=as_json)
     sys.exit(audit.result.verdict.exit_code)
+
+
+def _tell_github(result: Result, folder: Path, *, err: bool) -> None:
+    """Print annotations, and show the job summary where GitHub Actions looks for it."""
+    from auditkit.render import FORMATS as KNOWN
+    from auditkit.render.github import commands
+
+    for line in commands(result):
+        click.echo(line, err=err)
+    shown = os.environ.get("GITHUB_STEP_SUMMARY")
+    if shown:
+        with Path(shown).open("a", encoding="utf-8") as file:
+            file.write((folder / KNOWN["github"].file).read_text(encoding="utf-8"))
 
 
 def _request(model: str | None, formats: tuple[str, ...], options: dict[str, Any]) -> Request:
@@ -671,6 +687,8 @@ def render(result: Path, formats: tuple[str, ...], out: Path | None, figures: Pa
         file = folder / KNOWN[name].file
         write_atomically(file, render_as(loaded, name))
         click.echo(str(file))
+    if "github" in formats:
+        _tell_github(loaded, folder, err=False)
 
 
 @cli.command("assert")

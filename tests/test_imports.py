@@ -15,6 +15,7 @@ PACKAGE = Path(__file__).parents[1] / "auditkit"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
     ("cli",),
+    ("callbacks", "pytest_plugin"),
     ("api", "doctor", "export", "progress", "reproduce", "selftest"),
     ("run",),
     ("explain", "records", "stored", "state", "engine", "convert", "provenance"),
@@ -25,7 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("result",),
     ("findings",),
     ("statistics", "randomness", "lock", "supervisor"),
-    ("types", "errors", "limits", "paths", "processes", "timelimit"),
+    ("types", "errors", "limits", "paths", "processes", "timelimit", "places"),
 )
 LIGHT = (
     "render",
