@@ -16,6 +16,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
     ("cli",),
     ("callbacks", "pytest_plugin"),
+    ("undisturbed",),
     ("api", "doctor", "export", "progress", "reproduce", "selftest"),
     ("run",),
     ("explain", "records", "stored", "state", "engine", "convert", "provenance"),
