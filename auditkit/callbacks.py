@@ -33,6 +33,8 @@ class AuditCallback:
         classes=..., input_shape=...)``.
     data : str, Path or DataSpec
         What to audit it on: a known data set, a folder or a file.
+    split : {"train", "validation", "test"}
+        Which part of a known data set, unless `data` says so itself.
     policy : str or Path, optional
         A policy file; as on the command line by default. "none" judges nothing.
     suite : {"quick", "standard", "deep"}, optional
@@ -74,6 +76,7 @@ class AuditCallback:
         as_classifier: Callable[[nn.Module], Classifier],
         data: str | Path | DataSpec,
         *,
+        split: str = "test",
         policy: str | Path | None = None,
         suite: str | None = None,
         checks: Iterable[str] = (),
@@ -87,7 +90,7 @@ class AuditCallback:
         if every < 1:
             raise ConfigError(f"every is {every}, expected a number of epochs of at least 1.")
         self._as_classifier = as_classifier
-        self._data = data if isinstance(data, DataSpec) else DataSpec(source=str(data))
+        self._data = data if isinstance(data, DataSpec) else DataSpec(source=str(data), split=split)
         self._policy = _limited(load_policy(policy, suite=suite, checks=checks), max_inputs, budget)
         self._every, self._out, self._told = every, Path(out), told
         self._formats = ("json", *formats)
