@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +13,10 @@ import torch
 from torch import nn
 
 import auditkit
+from auditkit.artifacts.base import Artifacts
 from auditkit.callbacks import AuditCallback
+from auditkit.checks.base import NotApplicable, Records
+from auditkit.checks.performance.clean_accuracy import CleanAccuracy
 from auditkit.errors import ConfigError, ModelError
 from auditkit.models.classifier import Classifier
 
@@ -81,6 +85,28 @@ def test_training_goes_on_exactly_as_without_it(tmp_path: Path) -> None:
     assert len(set(ids)) == 1, "the same inputs in every epoch"
 
 
+def test_whatever_a_check_does_to_the_program_is_undone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure = CleanAccuracy.measure
+
+    def rude(check: CleanAccuracy, artifacts: Artifacts) -> Records | NotApplicable:
+        torch.rand(5), np.random.rand(5), random.random()  # noqa: NPY002
+        torch.set_default_dtype(torch.float64)
+        torch.set_grad_enabled(False)
+        torch.use_deterministic_algorithms(True)
+        sys.path.append("elsewhere")
+        found = measure(check, artifacts)
+        torch.backends.cudnn.benchmark = True
+        return found
+
+    monkeypatch.setattr(CleanAccuracy, "measure", rude)
+    before = [torch.get_default_dtype(), torch.backends.cudnn.benchmark, list(sys.path)]
+    assert trained(network(), callback(tmp_path)) == trained(network(), None)
+    assert [torch.get_default_dtype(), torch.backends.cudnn.benchmark, sys.path] == before
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
 def test_only_every_so_many_epochs_and_tells(tmp_path: Path) -> None:
     told: list[tuple[int, str]] = []
     audit = callback(
@@ -146,8 +172,6 @@ def test_a_network_that_cannot_be_copied_says_what_to_pass(tmp_path: Path) -> No
 def test_an_interrupt_ends_the_training_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from auditkit.checks.performance.clean_accuracy import CleanAccuracy
-
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 

@@ -35,8 +35,8 @@ def render_badge(result: Result) -> str:
 <svg xmlns="http://www.w3.org/2000/svg" width="{left + right}" height="20" role="img" \
 aria-label="{about}">
  <title>{_inert(f"{about}. {title}")}</title>
- <clipPath id="r"><rect width="{left + right}" height="20" rx="3"/></clipPath>
- <g clip-path="url(#r)">
+ <clipPath id="audit-{status}"><rect width="{left + right}" height="20" rx="3"/></clipPath>
+ <g clip-path="url(#audit-{status})">
   <rect width="{left}" height="20" fill="{_DARK}"/>
   <rect x="{left}" width="{right}" height="20" fill="{COLOURS[status]}"/>
  </g>
