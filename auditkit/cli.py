@@ -371,10 +371,23 @@ def _model_options(command: F) -> F:
 @_model_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--quiet", is_flag=True, help="Print the verdict alone.")
+@click.option(
+    "--print-config",
+    is_flag=True,
+    help="Print what would be followed and who set it, and audit nothing.",
+)
 def run(
-    model: str | None, as_json: bool, quiet: bool, formats: tuple[str, ...], **options: Any
+    model: str | None,
+    as_json: bool,
+    quiet: bool,
+    print_config: bool,
+    formats: tuple[str, ...],
+    **options: Any,
 ) -> None:
     """Audit MODEL: a built-in name, a model file, or a function package.module:predict."""
+    if print_config:
+        click.echo(_config(options), nl=False)
+        return
     request = _request(model, formats, options)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _Interrupt())
@@ -389,6 +402,44 @@ def run(
         if "github" in formats:
             _tell_github(audit.result, audit.folder, err=as_json)
     sys.exit(audit.result.verdict.exit_code)
+
+
+def _config(options: dict[str, Any]) -> str:
+    """Return the policy that applies; an option beats a variable, which beats the file."""
+    from auditkit.policy import Policy, origins
+    from auditkit.resolved import config_text
+
+    given = {
+        one.name: value
+        for one in click.get_current_context().command.params
+        if (value := _given(one)) is not None
+    }
+    policy = _policy(options)
+    known = origins(options["policy"], suite=options["suite"])
+    known |= {key: who for key, who in given.items() if key in Policy.model_fields}
+    for option, check, _ in _PARAMETERS:
+        if option in given:
+            before = known.get(f"parameters.{check}")
+            known[f"parameters.{check}"] = ", ".join(filter(None, (before, given[option])))
+    shown = click.get_current_context().params
+    others = {
+        str(name): f"{_plain(str(shown[name]))} ({who})"
+        for name, who in given.items()
+        if name not in Policy.model_fields and name not in ("print_config", "endpoint")
+    }
+    return config_text(policy, known, others)
+
+
+def _given(parameter: click.Parameter) -> str | None:
+    """Return who set an option, None where nobody did."""
+    from click.core import ParameterSource
+
+    source = click.get_current_context().get_parameter_source(parameter.name)
+    if source is ParameterSource.COMMANDLINE:
+        return parameter.opts[0] if isinstance(parameter, click.Option) else "command line"
+    if source is ParameterSource.ENVIRONMENT:
+        return str(parameter.envvar or f"AUDIT_RUN_{parameter.name.upper()}")
+    return None
 
 
 def _tell_github(result: Result, folder: Path, *, err: bool) -> None:

@@ -263,6 +263,31 @@ def load_policy(
     return policy if judge else policy.judging_nothing()
 
 
+def origins(source: str | Path | None = None, *, suite: str | None = None) -> dict[str, str]:
+    """Return who sets each key of the policy that `load_policy` returns: a file, a suite, nobody.
+
+    The parameters of a check have the key `parameters.<check>`.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing or is not TOML.
+    """
+    own, where, _ = _own_settings(source) if source != "none" else ({}, "", "")
+    name = str(suite or own.get("suite") or "quick")
+    preset = read_suite(name)
+    found: dict[str, str] = {}
+    for key in Policy.model_fields:
+        found[key] = where if key in own else f"suite {name}" if preset.get(key) else "default"
+    shipped, ours = preset.get("parameters", {}), own.get("parameters", {})
+    for check in (*shipped, *ours):
+        who = f"{where}, over suite {name}" if check in shipped else where
+        found[f"parameters.{check}"] = who if check in ours else f"suite {name}"
+    if source == "none":
+        found |= dict.fromkeys(("limits", "required", "ratings"), "policy none")
+    return found
+
+
 def read_suite(name: str) -> dict[str, Any]:
     """Return a preset as it ships with the package."""
     if name not in SUITES:

@@ -91,7 +91,7 @@ def test_whatever_a_check_does_to_the_program_is_undone(
     measure = CleanAccuracy.measure
 
     def rude(check: CleanAccuracy, artifacts: Artifacts) -> Records | NotApplicable:
-        torch.rand(5), np.random.rand(5), random.random()  # noqa: NPY002
+        _ = torch.rand(5), np.random.rand(5), random.random()  # noqa: NPY002
         torch.set_default_dtype(torch.float64)
         torch.set_grad_enabled(False)
         torch.use_deterministic_algorithms(True)

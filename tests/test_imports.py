@@ -21,7 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("run",),
     ("explain", "records", "stored", "state", "engine", "convert", "provenance"),
     ("plan", "subject"),
-    ("render", "init", "verdict", "ratings", "weighing", "checks"),
+    ("render", "init", "resolved", "verdict", "ratings", "weighing", "checks"),
     ("policy", "artifacts", "behaviour", "memory", "privacy"),
     ("models", "data", "methods"),
     ("result",),

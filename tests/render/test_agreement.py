@@ -141,7 +141,7 @@ def test_all_outputs_say_the_same(name: str) -> None:
     [run] = json.loads(render_text(result, "sarif"))["runs"]
     statuses = [one["properties"]["status"] for one in run["results"]]
     assert bool(statuses) is bad
-    assert len(statuses) == len({one for one in result.verdict.decided_by if one.status != "pass"})
+    assert len(statuses) == sum(one.status != "pass" for one in result.verdict.decided_by)
     assert ("fail" in statuses) is (status == "fail")
     assert {one["level"] for one in run["results"]} <= {"error"}
     assert run["properties"]["verdict"] == status
