@@ -47,7 +47,7 @@ def audit(
     out : str or Path, optional
         Report folder, `reports/<model>` by default.
     formats : sequence of str
-        Files to write: html, json, junit, md.
+        Files to write: html, json, junit, md, sarif, gitlab, github, csv, parquet, card, badge.
     max_inputs, seed : int, optional
         Override the policy.
     workers : int

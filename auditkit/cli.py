@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from auditkit.run import Audit, Progress, Request
 
 F = TypeVar("F", bound=Callable[..., Any])
-FORMATS = ("html", "json", "junit", "md")
+FORMATS = ("html", "json", "junit", "md")  # written unless others are named
+MORE_FORMATS = ("sarif", "gitlab", "github", "csv", "parquet", "card", "badge")
 
 
 def main() -> NoReturn:
@@ -173,8 +174,8 @@ def _formats(
 ) -> tuple[str, ...]:
     names = FORMATS if value is None else tuple(part.strip() for part in value.split(","))
     for name in names:
-        if name not in FORMATS:
-            raise click.BadParameter(f"{name!r} is none of {', '.join(FORMATS)}")
+        if name not in FORMATS + MORE_FORMATS:
+            raise click.BadParameter(f"{name!r} is none of {', '.join(FORMATS + MORE_FORMATS)}")
     return names
 
 
@@ -385,10 +386,23 @@ def _model_options(command: F) -> F:
 @_model_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--quiet", is_flag=True, help="Print the verdict alone.")
+@click.option(
+    "--print-config",
+    is_flag=True,
+    help="Print what would be followed and who set it, and audit nothing.",
+)
 def run(
-    model: str | None, as_json: bool, quiet: bool, formats: tuple[str, ...], **options: Any
+    model: str | None,
+    as_json: bool,
+    quiet: bool,
+    print_config: bool,
+    formats: tuple[str, ...],
+    **options: Any,
 ) -> None:
     """Audit MODEL: a built-in name, a model file, or a function package.module:predict."""
+    if print_config:
+        click.echo(_config(options), nl=False)
+        return
     request = _request(model, formats, options)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _Interrupt())
@@ -400,7 +414,60 @@ def run(
         if not (as_json or quiet):
             name = "report.html" if "html" in formats else "result.json"
             click.echo(f"Report: {audit.folder / name}")
+        if "github" in formats:
+            _tell_github(audit.result, audit.folder, err=as_json)
     sys.exit(audit.result.verdict.exit_code)
+
+
+def _config(options: dict[str, Any]) -> str:
+    """Return the policy that applies; an option beats a variable, which beats the file."""
+    from auditkit.policy import Policy, origins
+    from auditkit.resolved import config_text
+
+    given = {
+        one.name: value
+        for one in click.get_current_context().command.params
+        if (value := _given(one)) is not None
+    }
+    policy = _policy(options)
+    known = origins(options["policy"], suite=options["suite"])
+    known |= {key: who for key, who in given.items() if key in Policy.model_fields}
+    for option, check, _ in _PARAMETERS:
+        if option in given:
+            before = known.get(f"parameters.{check}")
+            known[f"parameters.{check}"] = ", ".join(filter(None, (before, given[option])))
+    shown = click.get_current_context().params
+    others = {
+        str(name): f"{_plain(str(shown[name]))} ({who})"
+        for name, who in given.items()
+        if name not in Policy.model_fields and name not in ("print_config", "endpoint")
+    }
+    return config_text(policy, known, others)
+
+
+def _given(parameter: click.Parameter) -> str | None:
+    """Return who set an option, None where nobody did."""
+    from click.core import ParameterSource
+
+    source = click.get_current_context().get_parameter_source(parameter.name)
+    if source is ParameterSource.COMMANDLINE:
+        return parameter.opts[0] if isinstance(parameter, click.Option) else "command line"
+    if source is ParameterSource.ENVIRONMENT:
+        return str(parameter.envvar or f"AUDIT_RUN_{parameter.name.upper()}")
+    return None
+
+
+def _tell_github(result: Result, folder: Path, *, err: bool) -> None:
+    """Print annotations, and show the job summary where GitHub Actions looks for it."""
+    from auditkit.render import FORMATS as KNOWN
+    from auditkit.render.github import commands
+
+    for line in commands(result):
+        click.echo(line, err=err)
+    shown = os.environ.get("GITHUB_STEP_SUMMARY")
+    if shown:
+        with Path(shown).open("a", encoding="utf-8") as file:
+            file.write((folder / KNOWN["github"].file).read_text(encoding="utf-8"))
 
 
 def _request(model: str | None, formats: tuple[str, ...], options: dict[str, Any]) -> Request:
@@ -695,6 +762,8 @@ def render(result: Path, formats: tuple[str, ...], out: Path | None, figures: Pa
         file = folder / KNOWN[name].file
         write_atomically(file, render_as(loaded, name))
         click.echo(str(file))
+    if "github" in formats:
+        _tell_github(loaded, folder, err=False)
 
 
 @cli.command("assert")

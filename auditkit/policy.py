@@ -9,9 +9,18 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
 
 from auditkit.errors import ConfigError, near_miss
+from auditkit.places import line_of_key, lines_of_limits
 from auditkit.statistics import LEVEL
 from auditkit.types import Modality
 
@@ -67,11 +76,23 @@ class Limit(_Strict):
     max: float | None = None
     modality: Modality | None = None
     reason: str = ""
+    _place: str | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _one_bound(self) -> Self:
         _require_one(self.min, self.max)
         return self
+
+    @property
+    def place(self) -> str | None:
+        """The file and line that set this limit, `audit.toml:12`; None for a suite's own."""
+        return self._place
+
+    def standing_at(self, place: str | None) -> Limit:
+        """Return the same limit, which knows where it stands."""
+        limit = self.model_copy()
+        limit._place = place  # noqa: SLF001 - its own kind
+        return limit
 
 
 class Waiver(_Strict):
@@ -158,6 +179,38 @@ class Policy(_Strict):
     level: float = Field(default=LEVEL, gt=0.5, lt=1)
     minimum_n: int = Field(default=20, ge=1)
     min_cell: int | None = Field(default=None, ge=1)
+    _required_at: str | None = PrivateAttr(default=None)
+
+    @property
+    def required_at(self) -> str | None:
+        """The file and line that require checks, `audit.toml:3`; None for a suite's own."""
+        return self._required_at
+
+    def standing_in(self, file: str, text: str, own: Iterable[str]) -> Policy:
+        """Return the same policy, whose limits and required checks know where they stand.
+
+        Parameters
+        ----------
+        file : str
+            The policy file as it was named.
+        text : str
+            What it holds.
+        own : iterable of str
+            The keys that it sets; what the suite sets has no place in the file.
+        """
+        table = "tool.audit" if Path(file).name == "pyproject.toml" else ""
+        limits, required = self.limits, self._required_at
+        if "limits" in own:
+            lines = lines_of_limits(text, len(limits), table=table)
+            limits = tuple(
+                one.standing_at(f"{file}:{line or 1}")
+                for one, line in zip(limits, lines, strict=True)
+            )
+        if "required" in own:
+            required = f"{file}:{line_of_key(text, 'required', table=table) or 1}"
+        policy = self.model_copy(update={"limits": limits})
+        policy._required_at = required  # noqa: SLF001 - its own kind
+        return policy
 
     def judging_nothing(self) -> Policy:
         """Return the same selection without limits, ratings and required checks."""
@@ -206,7 +259,33 @@ def load_policy(
     if selected:
         merged["checks"] = selected
     policy = _validated(merged, where=where or f"suite {name}", text=text)
+    policy = policy.standing_in(where, text, own)
     return policy if judge else policy.judging_nothing()
+
+
+def origins(source: str | Path | None = None, *, suite: str | None = None) -> dict[str, str]:
+    """Return who sets each key of the policy that `load_policy` returns: a file, a suite, nobody.
+
+    The parameters of a check have the key `parameters.<check>`.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing or is not TOML.
+    """
+    own, where, _ = _own_settings(source) if source != "none" else ({}, "", "")
+    name = str(suite or own.get("suite") or "quick")
+    preset = read_suite(name)
+    found: dict[str, str] = {}
+    for key in Policy.model_fields:
+        found[key] = where if key in own else f"suite {name}" if preset.get(key) else "default"
+    shipped, ours = preset.get("parameters", {}), own.get("parameters", {})
+    for check in (*shipped, *ours):
+        who = f"{where}, over suite {name}" if check in shipped else where
+        found[f"parameters.{check}"] = who if check in ours else f"suite {name}"
+    if source == "none":
+        found |= dict.fromkeys(("limits", "required", "ratings"), "policy none")
+    return found
 
 
 def read_suite(name: str) -> dict[str, Any]:

@@ -98,6 +98,7 @@ class Judgement(Frozen):
     low: float | None = None  # the interval that was judged
     high: float | None = None
     needs_n: int | None = None  # an extrapolation; None when unknown or above one million
+    place: str | None = None  # the policy's file and line, "audit.toml:12"; None for a suite's own
 
 
 class Waived(Frozen):

@@ -31,7 +31,7 @@ from auditkit.privacy import suppressed
 from auditkit.processes import over_time
 from auditkit.provenance import data_facts, model_facts, provenance_of, typed
 from auditkit.records import write_records
-from auditkit.render import FORMATS, render
+from auditkit.render import DEFAULT, FORMATS, render
 from auditkit.result import (
     AdversarialFile,
     Execution,
@@ -100,7 +100,7 @@ class Request:
     data: DataSpec | None = None
     policy: Policy
     out: Path | None = None
-    formats: tuple[str, ...] = tuple(FORMATS)
+    formats: tuple[str, ...] = DEFAULT
     workers: int | None = 1
     execution: Execution | None = None
     resume: bool = False

@@ -59,7 +59,7 @@ def judge(
     )
     judgements = [_controlled(one, findings, policy).judgement for one in weighed]
     judgements += [
-        missing
+        missing.model_copy(update={"place": policy.required_at})
         for check in policy.required
         if (missing := _missing_check(check, outcomes)) is not None
     ]

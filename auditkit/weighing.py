@@ -102,6 +102,7 @@ def judged(
         low=finding.low if finding else None,
         high=finding.high if finding else None,
         needs_n=needs,
+        place=limit.place,
     )
 
 

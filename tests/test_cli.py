@@ -184,6 +184,20 @@ def test_render_needs_neither_model_nor_torch(folder: Path, tmp_path: Path) -> N
         assert again == (folder / "reports" / "digits-cnn" / name).read_bytes(), name
 
 
+def test_github_gets_annotations_and_its_summary_only_when_asked_for(tmp_path: Path) -> None:
+    shown = tmp_path / "step.md"
+    shown.write_text("of an earlier step\n")
+    golden = str(Path(__file__).parent / "golden" / "image")
+    runner = CliRunner(env={"GITHUB_STEP_SUMMARY": str(shown)})
+    plain = runner.invoke(cli, ["render", golden, "--out", str(tmp_path), "--format", "junit"])
+    assert "::error" not in plain.stdout
+    assert shown.read_text() == "of an earlier step\n"
+    done = runner.invoke(cli, ["render", golden, "--out", str(tmp_path), "--format", "github"])
+    assert done.stdout.count("\n::error ") == 3
+    summary = (tmp_path / "job-summary.md").read_text(encoding="utf-8")
+    assert shown.read_text(encoding="utf-8") == "of an earlier step\n" + summary
+
+
 def test_json_output_is_the_result(folder: Path) -> None:
     done = audit(*RUN, "--policy", "none", "--json", "--out", "y", cwd=folder)
     assert json.loads(done.stdout) == json.loads((folder / "y" / "result.json").read_text())

@@ -15,17 +15,19 @@ PACKAGE = Path(__file__).parents[1] / "auditkit"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
     ("cli",),
+    ("callbacks", "pytest_plugin"),
+    ("undisturbed",),
     ("api", "doctor", "export", "progress", "reproduce", "selftest"),
     ("run",),
     ("explain", "description", "records", "stored", "state", "engine", "convert", "provenance"),
     ("plan", "subject"),
-    ("render", "init", "verdict", "ratings", "weighing", "checks"),
+    ("render", "init", "resolved", "verdict", "ratings", "weighing", "checks"),
     ("policy", "artifacts", "behaviour", "memory", "privacy"),
     ("models", "data", "methods"),
     ("result",),
     ("findings",),
     ("statistics", "randomness", "lock", "supervisor"),
-    ("types", "errors", "limits", "paths", "processes", "timelimit"),
+    ("types", "errors", "limits", "paths", "processes", "timelimit", "places"),
 )
 LIGHT = (
     "render",

@@ -13,7 +13,7 @@ class Format(NamedTuple):
     """The file that a format is written to, and the function that makes its text."""
 
     file: str
-    render: Callable[[Result], str]
+    render: Callable[[Result], str | bytes]
 
 
 def _html(result: Result) -> str:
@@ -34,16 +34,66 @@ def _junit(result: Result) -> str:
     return render_junit(result)
 
 
+def _sarif(result: Result) -> str:
+    from auditkit.render.sarif import render_sarif
+
+    return render_sarif(result)
+
+
+def _gitlab(result: Result) -> str:
+    from auditkit.render.gitlab import render_gitlab
+
+    return render_gitlab(result)
+
+
+def _github(result: Result) -> str:
+    from auditkit.render.github import render_summary
+
+    return render_summary(result)
+
+
+def _csv(result: Result) -> str:
+    from auditkit.render.csv import render_csv
+
+    return render_csv(result)
+
+
+def _parquet(result: Result) -> bytes:
+    from auditkit.render.parquet import render_parquet
+
+    return render_parquet(result)
+
+
+def _card(result: Result) -> str:
+    from auditkit.render.card import render_card
+
+    return render_card(result)
+
+
+def _badge(result: Result) -> str:
+    from auditkit.render.badge import render_badge
+
+    return render_badge(result)
+
+
 FORMATS: dict[str, Format] = {
     "html": Format("report.html", _html),
     "json": Format("result.json", to_json),
     "junit": Format("junit.xml", _junit),
     "md": Format("summary.md", _markdown),
+    "sarif": Format("audit.sarif", _sarif),
+    "gitlab": Format("gl-code-quality-report.json", _gitlab),
+    "github": Format("job-summary.md", _github),
+    "csv": Format("findings.csv", _csv),
+    "parquet": Format("findings.parquet", _parquet),
+    "card": Format("model-card.md", _card),
+    "badge": Format("badge.svg", _badge),
 }
+DEFAULT = ("html", "json", "junit", "md")  # what an audit writes unless it is told otherwise
 
 
-def render(result: Result, name: str) -> str:
-    """Return the result as text in one of `FORMATS`.
+def render(result: Result, name: str) -> str | bytes:
+    """Return the result in one of `FORMATS`: as text, or as bytes for Parquet.
 
     Raises
     ------
@@ -56,3 +106,17 @@ def render(result: Result, name: str) -> str:
             hint=f"Choose from {', '.join(FORMATS)}.",
         )
     return FORMATS[name].render(result)
+
+
+def render_text(result: Result, name: str) -> str:
+    """Return the result in one of the `FORMATS` that are text.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such format, or it is not text.
+    """
+    text = render(result, name)
+    if isinstance(text, bytes):
+        raise ConfigError(f"The format {name!r} is not text.", hint="Use render.")
+    return text

@@ -369,11 +369,11 @@ def replay(provenance: Provenance, check: str) -> str:
 
 def reproduction(result: Result, finding_id: str) -> str:
     """Return the command line that sees whether a finding comes out again."""
-    folder = line(_folder(result))
+    folder = line(folder_of(result))
     return f"audit reproduce {shlex.quote(folder)} {shlex.quote(line(finding_id))}"
 
 
-def _folder(result: Result) -> str:
+def folder_of(result: Result) -> str:
     """Return the folder that an audit was written to, as far as its command tells."""
     try:
         typed = shlex.split(result.provenance.command)

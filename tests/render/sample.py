@@ -604,6 +604,7 @@ def image_result() -> Result:
         return Judgement(
             limit=limit, finding=finding, status=status, reason=reason,  # pyright: ignore[reportArgumentType]
             low=found.low if found else None, high=found.high if found else None, needs_n=needs,
+            place="audit.toml:12" if limit.startswith("robust_accuracy") else None,
         )  # fmt: skip
 
     misses, meets = "the whole interval misses the limit", "the whole interval meets the limit"

@@ -210,9 +210,12 @@ def test_rendering_imports_nothing_heavy(tmp_path: Path) -> None:
         "from auditkit.render import FORMATS, render\n"
         "from auditkit.result import read_result\n"
         "result = read_result(pathlib.Path(sys.argv[1]))\n"
-        "assert all(render(result, name) for name in FORMATS)\n"
-        "heavy = {'torch', 'captum', 'foolbox', 'sklearn', 'pandas', 'scipy'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
+        "assert all(render(result, name) for name in FORMATS if name != 'parquet')\n"
+        "heavy = {'torch', 'captum', 'foolbox', 'sklearn', 'scipy'}\n"
+        "found = (heavy | {'pandas'}) & set(sys.modules)\n"
+        "assert not found, found\n"
+        "assert render(result, 'parquet')\n"  # pyarrow itself imports pandas
+        "assert not heavy & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", script, str(file)], check=True, timeout=60)
 

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
+from auditkit import cli
 from auditkit.errors import ConfigError
-from auditkit.render import FORMATS, render
+from auditkit.render import DEFAULT, FORMATS, render, render_text
 from tests.render.sample import text_result
 
 
@@ -17,10 +18,26 @@ def test_every_format_has_a_file_and_a_text() -> None:
         "json": "result.json",
         "junit": "junit.xml",
         "md": "summary.md",
+        "sarif": "audit.sarif",
+        "gitlab": "gl-code-quality-report.json",
+        "github": "job-summary.md",
+        "csv": "findings.csv",
+        "parquet": "findings.parquet",
+        "card": "model-card.md",
+        "badge": "badge.svg",
     }
     for name in FORMATS:
-        assert render(text_result(), name).endswith("\n")
-    assert json.loads(render(text_result(), "json"))["schema"] == 1
+        if name != "parquet":
+            assert render_text(text_result(), name).endswith("\n")
+    assert isinstance(render(text_result(), "parquet"), bytes)
+    with pytest.raises(ConfigError, match="not text"):
+        render_text(text_result(), "parquet")
+    assert json.loads(render_text(text_result(), "json"))["schema"] == 1
+
+
+def test_the_command_line_knows_the_same_formats() -> None:
+    assert cli.FORMATS == DEFAULT
+    assert set(cli.FORMATS + cli.MORE_FORMATS) == set(FORMATS)
 
 
 def test_an_unknown_format_names_the_near_miss() -> None:
@@ -35,7 +52,7 @@ def test_what_was_survived_stands_in_every_report_for_people() -> None:
     survived = result.model_copy(update={"provenance": made})
     shown = "Batch size halved from 128 to 64: &lt;b&gt;out of memory&lt;/b&gt;."
     for name in ("html", "md"):
-        assert "What went wrong and was survived" in render(survived, name)
-        assert shown in render(survived, name)
-        assert "What went wrong and was survived" not in render(result, name)
-    assert "1,024 MiB" in render(survived, "html")
+        assert "What went wrong and was survived" in render_text(survived, name)
+        assert shown in render_text(survived, name)
+        assert "What went wrong and was survived" not in render_text(result, name)
+    assert "1,024 MiB" in render_text(survived, "html")
