@@ -342,6 +342,10 @@ def _model_options(command: F) -> F:
     metavar="N",
     help="Privacy: say nothing about fewer than N inputs of a group.",
 )
+@click.option(
+    "--no-exhibits", is_flag=True, help="Privacy: show no input, text or name of an input."
+)
+@click.option("--blur", is_flag=True, help="Privacy: show inputs so that nobody knows them.")
 @click.option("--budget", callback=_duration, metavar="10m", help="Skip what would start later.")
 @click.option(
     "--check-timeout", callback=_duration, metavar="10m", help="Give up a check that takes longer."
@@ -500,12 +504,18 @@ def _policy(options: dict[str, Any]) -> Policy:
     policy = load_policy(options["policy"], suite=options["suite"], checks=options["checks"])
     direct = ("max_inputs", "min_cell", "budget", "check_timeout", "seed")
     given = {key: options[key] for key in direct}
+    given["exhibits"] = _exhibits(options["no_exhibits"], options["blur"])
     for option, check, name in _PARAMETERS:
         if options[option] is not None:
             known = given.get("parameters") or policy.parameters
             own = {**known.get(check, {}), name: options[option]}
             given["parameters"] = {**known, check: own}
     return policy.model_copy(update={k: v for k, v in given.items() if v is not None})
+
+
+def _exhibits(left_out: bool, blurred: bool) -> str | None:
+    """Return how single inputs are shown; the stricter option wins."""
+    return "none" if left_out else "blurred" if blurred else None
 
 
 # Options that set a parameter of a check.
@@ -648,13 +658,28 @@ def _console() -> Console:
     metavar="DIR",
     help="Write charts, maps and highlighted texts as SVG files into DIR, and no report.",
 )
-def render(result: Path, formats: tuple[str, ...], out: Path | None, figures: Path | None) -> None:
+@click.option(
+    "--no-exhibits", is_flag=True, help="Privacy: show no input, text or name of an input."
+)
+@click.option("--blur", is_flag=True, help="Privacy: show inputs so that nobody knows them.")
+def render(
+    result: Path,
+    formats: tuple[str, ...],
+    out: Path | None,
+    figures: Path | None,
+    no_exhibits: bool,
+    blur: bool,
+) -> None:
     """Write the report of RESULT again, without the model."""
     from auditkit.render import FORMATS as KNOWN
     from auditkit.render import render as render_as
     from auditkit.result import read_result, write_atomically
 
     loaded = read_result(result)
+    if no_exhibits or blur:
+        from auditkit.exhibits import private_result
+
+        loaded = private_result(loaded, "none" if no_exhibits else "blurred")
     folder = out or (result if result.is_dir() else result.parent)
     if figures is not None:
         from auditkit.render.figures import figures_of

@@ -20,7 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("explain", "records", "stored", "state", "engine", "convert", "provenance"),
     ("plan", "subject"),
     ("render", "init", "verdict", "ratings", "weighing", "checks"),
-    ("policy", "artifacts", "behaviour", "memory", "privacy"),
+    ("policy", "artifacts", "behaviour", "memory", "privacy", "exhibits"),
     ("models", "data", "methods"),
     ("result",),
     ("findings",),

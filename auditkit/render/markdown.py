@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from auditkit.render import outline, words
+from auditkit.render import coverage, outline, words
+from auditkit.render.coverage import Missing
 from auditkit.render.outline import Chapter, Decision, Insight, Reading
 from auditkit.result import Result
 
@@ -17,7 +18,8 @@ ICONS: dict[str, str] = {
     "pass": "✅",
 }
 MAX_DECISIONS = 20
-MAX_UNTESTED = 20
+MAX_UNTESTED = 20  # reasons
+MAX_NAMES = 30  # of checks with one reason
 
 _BREAK = "\u200b"  # zero-width space: what it parts is no mention, no link, no reference
 
@@ -39,7 +41,7 @@ def render_markdown(result: Result) -> str:
         *_section("What matters most", [_insight(one) for one in outline.matters_most(result)]),
         *_families(outline.chapters(result)),
         *_section("What the policy calls them", _ratings(outline.readings(result))),
-        *_section("What was not tested", _untested(outline.untested(result))),
+        *_section("What was not tested", _untested(result)),
         *_section("Notes", [f"- {escape(note)}" for note in verdict.notes]),
         *_section(
             "What went wrong and was survived",
@@ -142,11 +144,17 @@ def _standing(standing: outline.Standing) -> str:
     return f"{ICONS.get(standing, '⚪')} {outline.STANDINGS[standing]}"
 
 
-def _untested(readings: Sequence[Reading]) -> list[str]:
-    rows = [
-        f"- {code(one.outcome.check)}: {outline.STATUSES[one.outcome.status].lower()}, "
-        f"{escape(words.short(one.outcome.reason or 'no reason was recorded', 300))}"
-        for one in readings[:MAX_UNTESTED]
-    ]
-    left = len(readings) - len(rows)
-    return [*rows, *([f"- {words.count(left, 'more check')} in the report"] if left else [])]
+def _untested(result: Result) -> list[str]:
+    groups = coverage.missing(result)
+    rows = [_missing(one) for one in groups[:MAX_UNTESTED]]
+    left = sum(len(one.readings) for one in groups[MAX_UNTESTED:])
+    rows += [f"- {words.count(left, 'more check')} in the report"] if left else []
+    return [escape(coverage.sentence(result)), "", *rows] if rows else []
+
+
+def _missing(one: Missing) -> str:
+    names = [code(name) for name in one.checks[:MAX_NAMES]]
+    left = len(one.checks) - len(names)
+    names += [f"{left:,} more"] if left else []
+    said = outline.STATUSES[one.status].lower()
+    return f"- {', '.join(names)}: {said}, {escape(words.short(one.reason, 300))}"
