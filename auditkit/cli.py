@@ -178,6 +178,18 @@ def _formats(
     return names
 
 
+def _formats_or_pdf(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[str, ...]:
+    """Return formats of `render`, which alone makes a PDF: that needs a browser."""
+    parts = [] if value is None else [part.strip() for part in value.split(",")]
+    texts = [part for part in parts if part != "pdf"]
+    if parts and not texts:
+        return ("pdf",)
+    names = _formats(context, parameter, ",".join(texts) if texts else None)
+    return (*names, "pdf") if "pdf" in parts else names
+
+
 def _duration(
     _context: click.Context, _parameter: click.Parameter, value: str | None
 ) -> float | None:
@@ -647,7 +659,11 @@ def _console() -> Console:
 @cli.command()
 @click.argument("result", type=click.Path(path_type=Path))
 @click.option(
-    "--format", "formats", callback=_formats, metavar="html,json,...", help="Files to write."
+    "--format",
+    "formats",
+    callback=_formats_or_pdf,
+    metavar="html,json,...",
+    help="Files to write; pdf too.",
 )
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Folder; beside the result by default."
@@ -672,6 +688,7 @@ def render(
 ) -> None:
     """Write the report of RESULT again, without the model."""
     from auditkit.render import FORMATS as KNOWN
+    from auditkit.render import PRINTED
     from auditkit.render import render as render_as
     from auditkit.result import read_result, write_atomically
 
@@ -693,8 +710,9 @@ def render(
     for name in formats:
         if name == "json" and out is None:
             continue  # the result itself
-        file = folder / KNOWN[name].file
-        write_atomically(file, render_as(loaded, name))
+        printed = PRINTED.get(name)
+        file = folder / (printed or KNOWN[name]).file
+        write_atomically(file, printed.render(loaded) if printed else render_as(loaded, name))
         click.echo(str(file))
 
 

@@ -16,10 +16,23 @@ class Format(NamedTuple):
     render: Callable[[Result], str]
 
 
+class Printed(NamedTuple):
+    """The file of a format that is no text, and the function that makes its bytes."""
+
+    file: str
+    render: Callable[[Result], bytes]
+
+
 def _html(result: Result) -> str:
     from auditkit.render.html import render_html
 
     return render_html(result)
+
+
+def _pdf(result: Result) -> bytes:
+    from auditkit.render.pdf import render_pdf
+
+    return render_pdf(result)
 
 
 def _markdown(result: Result) -> str:
@@ -40,6 +53,8 @@ FORMATS: dict[str, Format] = {
     "junit": Format("junit.xml", _junit),
     "md": Format("summary.md", _markdown),
 }
+
+PRINTED: dict[str, Printed] = {"pdf": Printed("report.pdf", _pdf)}  # of `audit render` alone
 
 
 def render(result: Result, name: str) -> str:
