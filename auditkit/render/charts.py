@@ -254,7 +254,9 @@ def _brief(value: float, unit: str) -> str:
 
 def _dots(chart: alt.Chart, x: alt.X) -> list[alt.Chart]:
     return [
-        chart.mark_rule(stroke=COLOURS[0], strokeWidth=2).encode(x=_on(x, "low"), x2="high:Q"),
+        chart.mark_rule(stroke=COLOURS[0], strokeWidth=2, aria=False).encode(
+            x=_on(x, "low"), x2="high:Q"
+        ),
         chart.mark_point(filled=True, opacity=1, size=70, color=COLOURS[0]).encode(
             x=x, description="says:N"
         ),
@@ -432,7 +434,8 @@ def _rebuilt(element: ElementTree.Element) -> list[ElementTree.Element]:
     new = ElementTree.Element(tag, attributes)
     new.text = element.text if tag in ("text", "tspan") else None
     says = element.get("aria-label")
-    marked = tag == "path" and "mark" not in element.get("aria-roledescription", "mark")
+    kind = element.get("aria-roledescription", "mark")
+    marked = (tag == "path" and "mark" not in kind) or (tag == "line" and kind == "rule mark")
     if says and (marked or (tag == "text" and "…" in (element.text or ""))):  # a label that was cut
         ElementTree.SubElement(new, "title").text = says
     new.extend(children)

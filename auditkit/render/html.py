@@ -120,7 +120,7 @@ def prose(text: str) -> Markup:
     Markup('below <code>minimum_n</code> &lt; 5')
     """
     safe = str(escape(words.clean(text)))
-    return Markup(re.sub(r"`([^`\n]+)`", r"<code>\1</code>", safe))  # noqa: S704  # escaped above
+    return Markup(re.sub(r"`([^`\s](?:[^`\n]*[^`\s])?)`", r"<code>\1</code>", safe))  # noqa: S704  # escaped above
 
 
 def anchor(kind: str, name: str) -> str:

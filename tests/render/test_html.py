@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from auditkit.findings import Finding, ImageExhibit, Outcome, Table, TextExhibit
-from auditkit.render.html import TEMPLATES, anchor, render_html
+from auditkit.render.html import TEMPLATES, anchor, prose, render_html
 from auditkit.render.words import VERDICTS
 from auditkit.result import Judgement, Result, Verdict, to_json
 from tests.render.hostile import hostile
@@ -181,6 +181,24 @@ def test_what_is_missing_says_so() -> None:
     assert "It is about text models" in text
     assert "needs about 940 inputs (an extrapolation)" in text
     assert "dana@example.org, until 2031-01-31" in text
+
+
+def test_code_in_sentences_is_marked_and_nothing_in_it_acts() -> None:
+    assert prose("a `b` c") == "a <code>b</code> c"
+    assert prose("`<b>` & `x\ny` `") == "<code>&lt;b&gt;</code> &amp; `x\ny` `"
+    assert prose("`\x1b[31m`") == "<code>\\x1b[31m</code>"
+    outcome = image_result().outcomes[0]
+    texts = dict.fromkeys(("explanation", "not_shown", "remedy"), "below `minimum_n`, <i>")
+    changed = outcome.model_copy(update=texts)
+    page = render_html(image_result().model_copy(update={"outcomes": [changed]}))
+    assert page.count("below <code>minimum_n</code>, &lt;i&gt;") == 3
+
+
+def test_a_card_is_shown_as_its_maker_s_words_and_a_missing_one_is_said() -> None:
+    assert "auditkit did not check these sentences" in sample_page()
+    result = image_result()
+    bare = result.model_copy(update={"model": result.model.model_copy(update={"card": {}})})
+    assert "The model came without a card" in render_html(bare)
 
 
 @pytest.mark.parametrize("status", list(VERDICTS))
