@@ -678,6 +678,12 @@ def _console() -> Console:
     "--no-exhibits", is_flag=True, help="Privacy: show no input, text or name of an input."
 )
 @click.option("--blur", is_flag=True, help="Privacy: show inputs so that nobody knows them.")
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    metavar="RESULT",
+    help="An older result: say how the headlines changed.",
+)
 def render(
     result: Path,
     formats: tuple[str, ...],
@@ -685,6 +691,7 @@ def render(
     figures: Path | None,
     no_exhibits: bool,
     blur: bool,
+    against: Path | None,
 ) -> None:
     """Write the report of RESULT again, without the model."""
     from auditkit.render import FORMATS as KNOWN
@@ -693,6 +700,7 @@ def render(
     from auditkit.result import read_result, write_atomically
 
     loaded = read_result(result)
+    older = None if against is None else read_result(against)
     if no_exhibits or blur:
         from auditkit.exhibits import private_result
 
@@ -712,7 +720,8 @@ def render(
             continue  # the result itself
         printed = PRINTED.get(name)
         file = folder / (printed or KNOWN[name]).file
-        write_atomically(file, printed.render(loaded) if printed else render_as(loaded, name))
+        content = printed.render(loaded) if printed else render_as(loaded, name, older=older)
+        write_atomically(file, content)
         click.echo(str(file))
 
 

@@ -20,7 +20,7 @@ from auditkit.checks.base import Check, Context, Measured, NotApplicable, Record
 from auditkit.data.load import DataSpec
 from auditkit.engine import Engine, Failure, InProcess, Setup, Workers, failure_of
 from auditkit.errors import AuditkitError, ConfigError, ModelError
-from auditkit.exhibits import Names, private
+from auditkit.exhibits import Names, private, record_names
 from auditkit.findings import Outcome
 from auditkit.limits import resident
 from auditkit.lock import cannot_write, locked
@@ -440,7 +440,8 @@ class _Run:
         return Names.of(self.subject.data.ids)
 
     def _written_records(self, columns: Mapping[str, Records]) -> RecordsFile:
-        names = None if self.policy.exhibits == "shown" else list(self._names.instead.values())
+        is_private = self.policy.exhibits != "shown"
+        names = record_names(self.subject.data.ids) if is_private else None
         try:
             return write_records(self.folder, self.subject.data, columns, names=names)
         except OSError as error:

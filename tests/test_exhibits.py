@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from PIL import Image
 
 from auditkit.cli import cli
 from auditkit.data.load import DataSpec
-from auditkit.exhibits import MOST_PIXELS, Names, private, private_result
+from auditkit.exhibits import MOST_PIXELS, Names, private, private_result, record_names
 from auditkit.findings import (
     Heatmap,
     ImageExhibit,
@@ -216,7 +217,8 @@ def test_no_file_holds_an_input_or_its_name(folder: Path) -> None:
     files = {one.name: one.read_bytes().lower() for one in folder.rglob("*") if one.is_file()}
     assert "adversarial.parquet" not in files
     records = pd.read_parquet(folder / "records.parquet")
-    assert records["id"].tolist()[:2] == ["input 1", "input 2"]
+    assert re.fullmatch(r"input 1 of [0-9a-f]{12}", records["id"][0])
+    assert records["id"].is_unique
     files["records"] = records.to_csv().lower().encode()
     for name, content in files.items():
         assert CANARY.encode() not in content, name
@@ -241,6 +243,12 @@ def test_rendering_again_can_leave_out_or_blur(tmp_path: Path) -> None:
     assert CliRunner().invoke(cli, figures).exit_code == 0
     drawn = [one.read_text(encoding="utf-8") for one in (tmp_path / "figures").glob("*.svg")]
     assert not any(some.id in one for one in drawn)
+
+
+def test_numbers_of_different_samples_are_never_alike() -> None:
+    first, other = record_names(["a", "b"]), record_names(["b", "a"])
+    assert len({*first, *other}) == 4
+    assert record_names(["a", "b"]) == first
 
 
 def test_dots_keep_the_spaces_of_a_token() -> None:

@@ -10,10 +10,14 @@ from auditkit.result import Result, to_json
 
 
 class Format(NamedTuple):
-    """The file that a format is written to, and the function that makes its text."""
+    """The file that a format is written to, and the functions that make its text.
+
+    The second one makes it with the changes against an older result, where a format has them.
+    """
 
     file: str
     render: Callable[[Result], str]
+    against: Callable[[Result, Result], str] | None = None
 
 
 class Printed(NamedTuple):
@@ -23,10 +27,10 @@ class Printed(NamedTuple):
     render: Callable[[Result], bytes]
 
 
-def _html(result: Result) -> str:
+def _html(result: Result, older: Result | None = None) -> str:
     from auditkit.render.html import render_html
 
-    return render_html(result)
+    return render_html(result, older)
 
 
 def _pdf(result: Result) -> bytes:
@@ -35,10 +39,10 @@ def _pdf(result: Result) -> bytes:
     return render_pdf(result)
 
 
-def _markdown(result: Result) -> str:
+def _markdown(result: Result, older: Result | None = None) -> str:
     from auditkit.render.markdown import render_markdown
 
-    return render_markdown(result)
+    return render_markdown(result, older)
 
 
 def _junit(result: Result) -> str:
@@ -48,17 +52,26 @@ def _junit(result: Result) -> str:
 
 
 FORMATS: dict[str, Format] = {
-    "html": Format("report.html", _html),
+    "html": Format("report.html", _html, _html),
     "json": Format("result.json", to_json),
     "junit": Format("junit.xml", _junit),
-    "md": Format("summary.md", _markdown),
+    "md": Format("summary.md", _markdown, _markdown),
 }
 
 PRINTED: dict[str, Printed] = {"pdf": Printed("report.pdf", _pdf)}  # of `audit render` alone
 
 
-def render(result: Result, name: str) -> str:
+def render(result: Result, name: str, *, older: Result | None = None) -> str:
     """Return the result as text in one of `FORMATS`.
+
+    Parameters
+    ----------
+    result : Result
+        What to write.
+    name : str
+        Of the format.
+    older : Result, optional
+        What to say changes against, in formats that have a place for it.
 
     Raises
     ------
@@ -70,4 +83,7 @@ def render(result: Result, name: str) -> str:
             f"There is no format {name!r}.{near_miss(name, FORMATS)}",
             hint=f"Choose from {', '.join(FORMATS)}.",
         )
-    return FORMATS[name].render(result)
+    known = FORMATS[name]
+    if older is not None and known.against is not None:
+        return known.against(result, older)
+    return known.render(result)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup, escape
 
 from auditkit.render import coverage, glossary, groups, outline, standards, words
+from auditkit.render.changes import changes
 from auditkit.render.evidence import Exhibitor, faded_maps
 from auditkit.render.finding_table import finding_table
 from auditkit.result import Result
@@ -28,8 +29,16 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def render_html(result: Result) -> str:
-    """Return the page; the same result always gives the same text."""
+def render_html(result: Result, older: Result | None = None) -> str:
+    """Return the page; the same result always gives the same text.
+
+    Parameters
+    ----------
+    result : Result
+        What to show.
+    older : Result, optional
+        What to say changes against, on the first screen.
+    """
     style, script = _own("style.css"), _own("report.js")
     return _template("report.html").render(
         result=result,
@@ -39,6 +48,7 @@ def render_html(result: Result) -> str:
         chapters=outline.chapters(result),
         insights=outline.matters_most(result),
         decisions=outline.decisions(result),
+        changes=None if older is None else changes(result, older),
         coverage=coverage.parts(result),
         coverage_sentence=coverage.sentence(result),
         missing=coverage.missing(result),

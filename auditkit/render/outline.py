@@ -218,14 +218,21 @@ def _standing(outcome: Outcome, judged: list[Judgement], waived: list[Waived]) -
 
 
 def chapters(result: Result) -> list[Chapter]:
-    """Return the families, failed first, then incomplete, passed and unjudged; checks alike."""
+    """Return the families, failed first, then incomplete, passed and unjudged; checks alike.
+
+    Of those that nothing judged, what is surely wrong most often comes first.
+    """
     everything = readings(result)
     found = [
-        Chapter(family, sorted(members, key=_rank))
+        Chapter(family, sorted(members, key=_place))
         for family in FAMILIES
         if (members := [one for one in everything if one.outcome.family == family])
     ]
     return sorted(found, key=lambda chapter: _rank(chapter.first))
+
+
+def _place(reading: Reading) -> tuple[int, float]:
+    return _rank(reading), -_surely_wrong(reading) if reading.standing == "unjudged" else 0.0
 
 
 def _rank(reading: Reading) -> int:

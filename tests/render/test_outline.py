@@ -111,6 +111,29 @@ def test_one_weakness_takes_two_places_at_most() -> None:
     assert told(*attacks, ("gap", "bias", "acc", 0.8, 0.9))[:3] == ["attack-0", "attack-1", "gap"]
 
 
+def test_of_unjudged_checks_what_is_surely_wrong_stands_for_the_family() -> None:
+    result = image_result()
+    first = next(one for one in result.outcomes if one.check == "corruptions")
+    worse = [
+        one.model_copy(update={"id": one.id.replace("corruptions/", "worse/"), "value": 0.1,
+                               "low": 0.05, "high": 0.2})
+        for one in first.findings
+    ]  # fmt: skip
+    assert first.headline is not None
+    other = first.model_copy(
+        update={"check": "worse", "findings": worse,
+                "headline": first.headline.replace("corruptions/", "worse/")}
+    )  # fmt: skip
+    shift = next(
+        one
+        for one in outline.chapters(
+            result.model_copy(update={"outcomes": [*result.outcomes, other]})
+        )
+        if one.family == "shift"
+    )
+    assert [one.outcome.check for one in shift.readings] == ["worse", "corruptions"]
+
+
 def test_a_check_that_passed_tells_its_own_headline_not_its_limit_s() -> None:
     result = text_result()
     reading = next(one for one in outline.readings(result) if one.outcome.check == "token-swap")
