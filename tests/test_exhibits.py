@@ -29,10 +29,11 @@ from auditkit.findings import (
     Token,
 )
 from auditkit.models.load import ModelSpec
-from auditkit.policy import Policy
+from auditkit.policy import Exhibits, Policy
 from auditkit.render import render
 from auditkit.result import Execution, Result, read_result, to_json
 from auditkit.run import Request, run
+from tests.render.hostile import hostile
 from tests.render.sample import image_result, text_result
 
 CANARY = "zanzibarquux"  # in every text
@@ -90,6 +91,14 @@ def test_blurred_rows_keep_their_number_and_lose_names_and_texts(name: str) -> N
     render(after, "html")
 
 
+@pytest.mark.parametrize("exhibits", ["blurred", "none"])
+@pytest.mark.parametrize("name", RESULTS)
+def test_hostile_names_cannot_act_in_what_is_left(name: str, exhibits: Exhibits) -> None:
+    page = render(private_result(hostile(RESULTS[name]()), exhibits), "html")
+    assert page.count("<script>") == 1
+    assert "<img src=x" not in page
+
+
 def picture(pixels: np.ndarray) -> Picture:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format="PNG")
@@ -141,7 +150,7 @@ def test_a_blurred_map_holds_means_of_blocks() -> None:
 
 
 @pytest.mark.parametrize("exhibits", ["blurred", "none"])
-def test_names_are_replaced_in_tables_and_notes(exhibits: str) -> None:
+def test_names_are_replaced_in_tables_and_notes(exhibits: Exhibits) -> None:
     outcome = measured(
         {
             "doubles": Table(title="t", columns=["ids", "n"], rows=[["a/anna.png, a/b.png", 2]]),
@@ -150,7 +159,7 @@ def test_names_are_replaced_in_tables_and_notes(exhibits: str) -> None:
             "nomination": Note(title="t", text="the word anna"),
         }
     )
-    after = private(outcome, exhibits, Names.of(["a/anna.png", "a/b.png"]))  # type: ignore[arg-type]
+    after = private(outcome, exhibits, Names.of(["a/anna.png", "a/b.png"]))
     doubles, words = after.evidence["doubles"], after.evidence["words"]
     assert isinstance(doubles, Table)
     assert isinstance(words, Table)
@@ -217,7 +226,7 @@ def test_no_file_holds_an_input_or_its_name(folder: Path) -> None:
     files = {one.name: one.read_bytes().lower() for one in folder.rglob("*") if one.is_file()}
     assert "adversarial.parquet" not in files
     records = pd.read_parquet(folder / "records.parquet")
-    assert re.fullmatch(r"input 1 of [0-9a-f]{12}", records["id"][0])
+    assert re.fullmatch(r"input 1 of [0-9a-f]{12}", str(records["id"].iloc[0]))
     assert records["id"].is_unique
     files["records"] = records.to_csv().lower().encode()
     for name, content in files.items():

@@ -20,7 +20,7 @@ from markupsafe import Markup, escape
 from auditkit.render import coverage, glossary, groups, outline, standards, words
 from auditkit.render.changes import changes
 from auditkit.render.evidence import Exhibitor, faded_maps
-from auditkit.render.finding_table import finding_table
+from auditkit.render.finding_table import finding_table, rows_of_each
 from auditkit.result import Result
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def render_html(result: Result, older: Result | None = None) -> str:
         chapters=outline.chapters(result),
         insights=outline.matters_most(result),
         decisions=outline.decisions(result),
+        most_rows=rows_of_each(sum(1 for one in result.outcomes if one.findings)),
         changes=None if older is None else changes(result, older),
         coverage=coverage.parts(result),
         coverage_sentence=coverage.sentence(result),

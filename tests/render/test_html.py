@@ -20,6 +20,7 @@ from auditkit.findings import Finding, ImageExhibit, Outcome, Table, TextExhibit
 from auditkit.render.html import TEMPLATES, anchor, prose, render_html
 from auditkit.render.words import VERDICTS
 from auditkit.result import Judgement, Result, Verdict, to_json
+from auditkit.types import Scalar
 from tests.render.hostile import hostile
 from tests.render.sample import clean_accuracy, image_result, text_result
 
@@ -188,7 +189,9 @@ def test_code_in_sentences_is_marked_and_nothing_in_it_acts() -> None:
     assert prose("`<b>` & `x\ny` `") == "<code>&lt;b&gt;</code> &amp; `x\ny` `"
     assert prose("`\x1b[31m`") == "<code>\\x1b[31m</code>"
     outcome = image_result().outcomes[0]
-    texts = dict.fromkeys(("explanation", "not_shown", "remedy"), "below `minimum_n`, <i>")
+    texts: dict[str, object] = dict.fromkeys(
+        ("explanation", "not_shown", "remedy"), "below `minimum_n`, <i>"
+    )
     changed = outcome.model_copy(update=texts)
     page = render_html(image_result().model_copy(update={"outcomes": [changed]}))
     assert page.count("below <code>minimum_n</code>, &lt;i&gt;") == 3
@@ -329,6 +332,22 @@ def test_a_check_with_many_findings_keeps_the_judged_ones_and_counts_the_rest() 
     assert f'id="finding-{last.id}"' in page
     assert page.count('<tr id="finding-') == 400
     assert "600 findings of these only in the result file." in page
+
+
+def test_a_page_stays_below_ten_megabytes_whatever_the_input() -> None:
+    """Many checks with many findings and long tables: what is left out is said."""
+    result = large(60, 500)
+    cells: list[list[Scalar]] = [["a long cell " * 20] * 6 for _ in range(150)]
+    wordy = Table(title="Long table", columns=list("abcdef"), rows=cells)
+    outcomes = [
+        one.model_copy(update={"evidence": {"one": wordy, "two": wordy}}) for one in result.outcomes
+    ]
+    page = render_html(result.model_copy(update={"outcomes": outcomes}))
+    assert 3_000_000 < len(page.encode()) < 10_000_000
+    assert "Left out to keep this page small; the result file has it." in page
+    assert "367 findings of these only in the result file." in page
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(ids)
 
 
 @pytest.mark.slow
