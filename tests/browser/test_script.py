@@ -76,6 +76,23 @@ def test_a_table_is_sorted_by_the_column_that_is_clicked(image: Page) -> None:
     assert image.run(heading) is True
 
 
+def test_gaps_stay_below_their_groups_when_groups_are_sorted(page: Page) -> None:
+    (example,) = [one.parent for one in EXAMPLES if one.parent.name == "digits-vit"]
+    page.open(example / "report.html", width=1280)
+    page.run("document.querySelectorAll('.groups .sort')[1].click()")
+    kinds = page.run(
+        "return [...document.querySelectorAll('.groups tbody')].map(body =>"
+        " [...body.rows].map(row => row.classList.contains('gap')))"
+    )
+    assert kinds == [[False, False, True]] * 3
+    values = page.run(
+        "return [...document.querySelectorAll('.groups tbody')].map(body =>"
+        " [...body.rows].slice(0, 2).map(row => parseFloat(row.cells[1].textContent)))"
+    )
+    assert isinstance(values, list)
+    assert all(low <= high for low, high in values)
+
+
 def test_a_filter_hides_the_rows_that_do_not_hold_its_text(image: Page) -> None:
     typed = image.run(
         "const field = document.querySelector('.filter input');"

@@ -37,14 +37,15 @@
     for (const other of all("thead th", table)) other.removeAttribute("aria-sort");
     head.setAttribute("aria-sort", up ? "ascending" : "descending");
     for (const body of table.tBodies) {
-      const rows = [...body.rows].filter((row) => !row.querySelector("th[scope=rowgroup]"));
+      const last = [...body.rows].filter((row) => row.classList.contains("gap"));
+      const rows = [...body.rows].filter((row) => !row.querySelector("th[scope=rowgroup]") && !last.includes(row));
       const keyed = rows.map((row) => {
         const cell = place(row, column);
         const text = cell ? cell.textContent.trim() : "";
         return { row, text, number: number(text), empty: !text || cell.classList.contains("undefined") };
       });
       keyed.sort((one, other) => compare(one, other, up ? 1 : -1));
-      body.append(...keyed.map((one) => one.row));
+      body.append(...keyed.map((one) => one.row), ...last);
     }
     say(`Sorted by ${head.textContent.trim()}, ${up ? "ascending" : "descending"}.`);
   };
@@ -54,10 +55,9 @@
       for (let before = head.previousElementSibling; before; before = before.previousElementSibling) {
         column += before.colSpan;
       }
-      if (head.querySelector("a")) return;
       const button = make("button", "", { type: "button", class: "sort" });
-      button.append(...head.childNodes);
-      head.append(button);
+      button.append(...[...head.childNodes].filter((node) => node.nodeName !== "A"));
+      head.prepend(button, " ");
       button.addEventListener("click", () => sort(table, head, column));
     });
   };
