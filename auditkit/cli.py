@@ -179,6 +179,18 @@ def _formats(
     return names
 
 
+def _formats_or_pdf(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[str, ...]:
+    """Return formats of `render`, which alone makes a PDF: that needs a browser."""
+    parts = [] if value is None else [part.strip() for part in value.split(",")]
+    texts = [part for part in parts if part != "pdf"]
+    if parts and not texts:
+        return ("pdf",)
+    names = _formats(context, parameter, ",".join(texts) if texts else None)
+    return (*names, "pdf") if "pdf" in parts else names
+
+
 def _duration(
     _context: click.Context, _parameter: click.Parameter, value: str | None
 ) -> float | None:
@@ -358,6 +370,10 @@ def _model_options(command: F) -> F:
     metavar="N",
     help="Privacy: say nothing about fewer than N inputs of a group.",
 )
+@click.option(
+    "--no-exhibits", is_flag=True, help="Privacy: show no input, text or name of an input."
+)
+@click.option("--blur", is_flag=True, help="Privacy: show inputs so that nobody knows them.")
 @click.option("--budget", callback=_duration, metavar="10m", help="Skip what would start later.")
 @click.option(
     "--check-timeout", callback=_duration, metavar="10m", help="Give up a check that takes longer."
@@ -586,6 +602,7 @@ def _policy(options: dict[str, Any]) -> Policy:
     policy = load_policy(options["policy"], suite=options["suite"], checks=options["checks"])
     direct = ("max_inputs", "min_cell", "budget", "check_timeout", "seed")
     given = {key: options[key] for key in direct}
+    given["exhibits"] = _exhibits(options["no_exhibits"], options["blur"])
     columns = options["columns"] if options["shift"] else None
     for option, check, name in (*_PARAMETERS, *_OF_SHIFT):
         value = columns if name == "columns" else options[option]
@@ -593,6 +610,11 @@ def _policy(options: dict[str, Any]) -> Policy:
             known = given.get("parameters") or policy.parameters
             given["parameters"] = {**known, check: {**known.get(check, {}), name: value}}
     return policy.model_copy(update={k: v for k, v in given.items() if v is not None})
+
+
+def _exhibits(left_out: bool, blurred: bool) -> str | None:
+    """Return how single inputs are shown; the stricter option wins."""
+    return "none" if left_out else "blurred" if blurred else None
 
 
 # Options that set a parameter of a check.
@@ -728,7 +750,11 @@ def _console() -> Console:
 @cli.command()
 @click.argument("result", type=click.Path(path_type=Path))
 @click.option(
-    "--format", "formats", callback=_formats, metavar="html,json,...", help="Files to write."
+    "--format",
+    "formats",
+    callback=_formats_or_pdf,
+    metavar="html,json,...",
+    help="Files to write; pdf too.",
 )
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Folder; beside the result by default."
@@ -739,13 +765,37 @@ def _console() -> Console:
     metavar="DIR",
     help="Write charts, maps and highlighted texts as SVG files into DIR, and no report.",
 )
-def render(result: Path, formats: tuple[str, ...], out: Path | None, figures: Path | None) -> None:
+@click.option(
+    "--no-exhibits", is_flag=True, help="Privacy: show no input, text or name of an input."
+)
+@click.option("--blur", is_flag=True, help="Privacy: show inputs so that nobody knows them.")
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    metavar="RESULT",
+    help="An older result: say how the headlines changed.",
+)
+def render(
+    result: Path,
+    formats: tuple[str, ...],
+    out: Path | None,
+    figures: Path | None,
+    no_exhibits: bool,
+    blur: bool,
+    against: Path | None,
+) -> None:
     """Write the report of RESULT again, without the model."""
     from auditkit.render import FORMATS as KNOWN
+    from auditkit.render import PRINTED
     from auditkit.render import render as render_as
     from auditkit.result import read_result, write_atomically
 
     loaded = read_result(result)
+    older = None if against is None else read_result(against)
+    if no_exhibits or blur:
+        from auditkit.exhibits import private_result
+
+        loaded = private_result(loaded, "none" if no_exhibits else "blurred")
     folder = out or (result if result.is_dir() else result.parent)
     if figures is not None:
         from auditkit.render.figures import figures_of
@@ -759,8 +809,10 @@ def render(result: Path, formats: tuple[str, ...], out: Path | None, figures: Pa
     for name in formats:
         if name == "json" and out is None:
             continue  # the result itself
-        file = folder / KNOWN[name].file
-        write_atomically(file, render_as(loaded, name))
+        printed = PRINTED.get(name)
+        file = folder / (printed or KNOWN[name]).file
+        content = printed.render(loaded) if printed else render_as(loaded, name, older=older)
+        write_atomically(file, content)
         click.echo(str(file))
     if "github" in formats:
         _tell_github(loaded, folder, err=False)

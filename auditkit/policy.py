@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import (
     BaseModel,
@@ -159,6 +159,9 @@ class Rating(_Strict):
     reason: str = ""
 
 
+Exhibits: TypeAlias = Literal["shown", "blurred", "none"]  # how single inputs are shown
+
+
 class Policy(_Strict):
     """What to run and what to hold it against."""
 
@@ -179,6 +182,7 @@ class Policy(_Strict):
     level: float = Field(default=LEVEL, gt=0.5, lt=1)
     minimum_n: int = Field(default=20, ge=1)
     min_cell: int | None = Field(default=None, ge=1)
+    exhibits: Exhibits = "shown"
     _required_at: str | None = PrivateAttr(default=None)
 
     @property

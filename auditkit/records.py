@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -19,15 +19,22 @@ from auditkit.result import RecordsFile, write_atomically
 FILE = "records.parquet"
 
 
-def write_records(folder: Path, data: Dataset, records: Mapping[str, Records]) -> RecordsFile:
+def write_records(
+    folder: Path,
+    data: Dataset,
+    records: Mapping[str, Records],
+    *,
+    names: Sequence[str] | None = None,
+) -> RecordsFile:
     """Write `records.parquet` and return its name and hash.
 
     Columns are `id`, `label`, `slice/<column>` and `<check>/<quantity>`. Where small cells are
     suppressed there are no slices: crossed with labels and answers they would tell small cells. Nor
     are there quantities that are about a group, such as how likely an input belongs to it.
+    Where `names` are given they stand in the place of the ids.
     """
     columns: dict[str, pa.Array] = {
-        "id": pa.array(data.ids),
+        "id": pa.array(data.ids if names is None else names),
         "label": pa.array([data.classes[i] for i in data.labels]),
     }
     for name in () if data.min_cell else data.attributes.columns:

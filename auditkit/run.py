@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol, final
 
@@ -19,6 +20,7 @@ from auditkit.checks.base import Check, Context, Measured, NotApplicable, Record
 from auditkit.data.load import DataSpec
 from auditkit.engine import Engine, Failure, InProcess, Setup, Workers, failure_of
 from auditkit.errors import AuditkitError, ConfigError, ModelError
+from auditkit.exhibits import Names, private, record_names
 from auditkit.findings import Outcome
 from auditkit.limits import resident
 from auditkit.lock import cannot_write, locked
@@ -324,7 +326,7 @@ class _Run:
             if isinstance(part, NotApplicable):
                 return _inapplicable(check, part, seconds())
             parts.append(part.with_inputs(()))  # they take far more room than the rest
-            if self.request.keep_inputs:
+            if self.request.keep_inputs and self.policy.exhibits == "shown":
                 inputs = merged([*inputs, *part.adversarial])  # bounded at once
             self.progress.stepped()
         limit = self.policy.check_timeout
@@ -371,7 +373,12 @@ class _Run:
             self.progress.noted(incident, again=again)
 
     def _keep(self, check: Check, finished: Finished, state: State) -> None:
-        """Write down a finished check; a full disk ends the audit only at its end."""
+        """Write down a finished check; a full disk ends the audit only at its end.
+
+        Where inputs are private nothing is kept: what is needed to go on would hold some.
+        """
+        if self.policy.exhibits != "shown":
+            return
         try:
             state.save(check, finished)
         except OSError as error:
@@ -393,7 +400,7 @@ class _Run:
         write_atomically(self.folder / "result.json", render(result, "json"))
 
     def _result(self, execution: Execution, *, partial: bool, with_records: bool) -> Result:
-        outcomes = [one.outcome for one in self.done] + list(self.plan.not_run)
+        outcomes = [self._shown(one.outcome) for one in self.done] + list(self.plan.not_run)
         if partial:
             left = self.plan.checks[len(self.done) :]
             outcomes += [outcome_of(c, status="skipped", reason="interrupted") for c in left]
@@ -418,11 +425,27 @@ class _Run:
             model=self._model_facts,
             data=self._data_facts,
             outcomes=outcomes,
-            records=_written_records(self.folder, self.subject, columns) if with_records else None,
+            records=self._written_records(columns) if with_records else None,
             adversarial=_written_inputs(self.folder, inputs) if with_records else None,
             verdict=verdict,
             provenance=self.provenance.model_copy(update=update),
         )
+
+    def _shown(self, outcome: Outcome) -> Outcome:
+        """Return an outcome as the report may show it."""
+        return private(outcome, self.policy.exhibits, self._names)
+
+    @cached_property
+    def _names(self) -> Names:
+        return Names.of(self.subject.data.ids)
+
+    def _written_records(self, columns: Mapping[str, Records]) -> RecordsFile:
+        is_private = self.policy.exhibits != "shown"
+        names = record_names(self.subject.data.ids) if is_private else None
+        try:
+            return write_records(self.folder, self.subject.data, columns, names=names)
+        except OSError as error:
+            raise cannot_write(self.folder, error) from error
 
     def _state(self, execution: Execution) -> State:
         seed, level = self.policy.seed, self.policy.level
@@ -520,13 +543,6 @@ def _loaded(spec: SubjectSpec) -> tuple[SubjectSpec, Subject]:
             "There is not enough memory to load the model and its data.",
             hint="Close other programs, or take fewer inputs: --max-inputs 100",
         ) from error
-
-
-def _written_records(folder: Path, subject: Subject, columns: Mapping[str, Records]) -> RecordsFile:
-    try:
-        return write_records(folder, subject.data, columns)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
 
 
 def _written_inputs(

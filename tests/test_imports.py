@@ -22,7 +22,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("explain", "description", "records", "stored", "state", "engine", "convert", "provenance"),
     ("plan", "subject"),
     ("render", "init", "resolved", "verdict", "ratings", "weighing", "checks"),
-    ("policy", "artifacts", "behaviour", "memory", "privacy"),
+    ("policy", "artifacts", "behaviour", "memory", "privacy", "exhibits"),
     ("models", "data", "methods"),
     ("result",),
     ("findings",),

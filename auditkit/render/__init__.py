@@ -10,22 +10,39 @@ from auditkit.result import Result, to_json
 
 
 class Format(NamedTuple):
-    """The file that a format is written to, and the function that makes its text."""
+    """The file that a format is written to, and the functions that make its text.
+
+    The second one makes it with the changes against an older result, where a format has them.
+    """
 
     file: str
     render: Callable[[Result], str | bytes]
+    against: Callable[[Result, Result], str] | None = None
 
 
-def _html(result: Result) -> str:
+class Printed(NamedTuple):
+    """The file of a format that is no text, and the function that makes its bytes."""
+
+    file: str
+    render: Callable[[Result], bytes]
+
+
+def _html(result: Result, older: Result | None = None) -> str:
     from auditkit.render.html import render_html
 
-    return render_html(result)
+    return render_html(result, older)
 
 
-def _markdown(result: Result) -> str:
+def _pdf(result: Result) -> bytes:
+    from auditkit.render.pdf import render_pdf
+
+    return render_pdf(result)
+
+
+def _markdown(result: Result, older: Result | None = None) -> str:
     from auditkit.render.markdown import render_markdown
 
-    return render_markdown(result)
+    return render_markdown(result, older)
 
 
 def _junit(result: Result) -> str:
@@ -77,10 +94,10 @@ def _badge(result: Result) -> str:
 
 
 FORMATS: dict[str, Format] = {
-    "html": Format("report.html", _html),
+    "html": Format("report.html", _html, _html),
     "json": Format("result.json", to_json),
     "junit": Format("junit.xml", _junit),
-    "md": Format("summary.md", _markdown),
+    "md": Format("summary.md", _markdown, _markdown),
     "sarif": Format("audit.sarif", _sarif),
     "gitlab": Format("gl-code-quality-report.json", _gitlab),
     "github": Format("job-summary.md", _github),
@@ -91,9 +108,20 @@ FORMATS: dict[str, Format] = {
 }
 DEFAULT = ("html", "json", "junit", "md")  # what an audit writes unless it is told otherwise
 
+PRINTED: dict[str, Printed] = {"pdf": Printed("report.pdf", _pdf)}  # of `audit render` alone
 
-def render(result: Result, name: str) -> str | bytes:
+
+def render(result: Result, name: str, *, older: Result | None = None) -> str | bytes:
     """Return the result in one of `FORMATS`: as text, or as bytes for Parquet.
+
+    Parameters
+    ----------
+    result : Result
+        What to write.
+    name : str
+        Of the format.
+    older : Result, optional
+        What to say changes against, in formats that have a place for it.
 
     Raises
     ------
@@ -105,7 +133,10 @@ def render(result: Result, name: str) -> str | bytes:
             f"There is no format {name!r}.{near_miss(name, FORMATS)}",
             hint=f"Choose from {', '.join(FORMATS)}.",
         )
-    return FORMATS[name].render(result)
+    known = FORMATS[name]
+    if older is not None and known.against is not None:
+        return known.against(result, older)
+    return known.render(result)
 
 
 def render_text(result: Result, name: str) -> str:

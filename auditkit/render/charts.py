@@ -137,7 +137,7 @@ def _points(index: int, series: Series, unit: str, scale: float) -> list[_Row]:
             "y": _scaled(y, scale),
             "low": _scaled(low, scale),
             "high": _scaled(high, scale),
-            "says": f"{short(series.name, 40)} at {bare(x)}: {_says(y, low, high, unit)}",
+            "says": f"{short(series.name, 200)} at {bare(x)}: {_says(y, low, high, unit)}",
         }
         for x, y, low, high in zip(series.x, series.y, lows, highs, strict=False)
     ]
@@ -181,7 +181,10 @@ def bars_svg(bars: Bars, unit: str = "") -> Markup:
 
     scale = 100 if unit == "share" else 1
     drawn = bars.bars[:MAX_BARS]
-    rows = [_row(i, bar, unit, scale) for i, bar in enumerate(drawn)]
+    above = any(len(_bar_label(bar)) > _BESIDE for bar in drawn)
+    rows = [_row(i, bar, unit, scale, _ABOVE if above else _BESIDE) for i, bar in enumerate(drawn)]
+    labels, band = (_NARROW, 2 * _BAND) if above else (_LABELS, _BAND)
+    plot = _WIDTH - labels - _SHOWN
     if not any(row["x"] is not None for row in rows):
         return Markup()
     dotted = any(bar.low is not None for bar in drawn)
@@ -190,37 +193,58 @@ def bars_svg(bars: Bars, unit: str = "") -> Markup:
     x = alt.X("x:Q", scale=_linear(domain), axis=across)
     up = alt.Scale(domain=[len(rows) - 0.5, -0.5], nice=False)
     marks = alt.Chart().encode(y=alt.Y("row:Q", axis=None, scale=up))
+    said = marks.mark_text(
+        align="left" if above else "right",
+        baseline="middle",
+        fontSize=12,
+        dy=-_BAND if above else 0,
+    ).encode(x=alt.value(0 if above else -10), text="label:N", description="full:N")
     layers = [
-        marks.mark_text(align="right", baseline="middle", fontSize=12).encode(
-            x=alt.value(-10), text="label:N"
-        ),
+        said,
         marks.mark_text(align="left", baseline="middle", fontSize=12).encode(
-            x=alt.value(_PLOT + 8), text="shown:N"
+            x=alt.value(plot + 8), text="shown:N"
         ),
         *(_dots(marks, x) if dotted else _plain_bars(marks, x)),
     ]
     layered = alt.layer(*layers, data=alt.Data(values=rows)).properties(
-        width=_PLOT,
-        height=_BAND * len(rows),
-        padding={"left": _LABELS, "right": _SHOWN, "top": 8, "bottom": 46},
-    )
+        width=plot,
+        height=band * len(rows),
+        padding={
+            "left": labels, "right": _SHOWN, "top": _BAND - 4 if above else 8, "bottom": 46,
+        },
+    )  # fmt: skip
     return _drawn(layered, bars.title)
 
 
-_LABELS, _SHOWN = 152, 74
-_PLOT = _WIDTH - _LABELS - _SHOWN
+_LABELS, _NARROW, _SHOWN = 152, 8, 74  # a column of labels, or none where they stand above
+_BESIDE, _ABOVE = 22, 50  # characters of a label beside its bar, or on a line of its own
 
 
-def _row(index: int, bar: Bar, unit: str, scale: float) -> _Row:
-    label = short(bar.label, 22 if bar.n is None else 16)
+def _bar_label(bar: Bar) -> str:
+    label = line(bar.label)
+    return label if bar.n is None else f"{label} ({bar.n:,})"
+
+
+def _cut(bar: Bar, most: int) -> str:
+    """Return the label with its n, of which the label alone gives way where there is no room."""
+    whole = _bar_label(bar)
+    if len(whole) <= most:
+        return whole
+    beside = whole[len(line(bar.label)) :]
+    return f"{short(bar.label, most - len(beside))}{beside}"
+
+
+def _row(index: int, bar: Bar, unit: str, scale: float, most: int) -> _Row:
+    label = _cut(bar, most)
     return {
         "row": index,
-        "label": label if bar.n is None else f"{label} ({bar.n:,})",
+        "label": label,
+        "full": "" if label == _bar_label(bar) else _bar_label(bar),
         "x": _scaled(bar.value, scale),
         "low": _scaled(bar.low, scale),
         "high": _scaled(bar.high, scale),
         "shown": "undefined" if bar.value is None else _brief(bar.value, unit),
-        "says": f"{short(bar.label, 40)}: {_says(bar.value, bar.low, bar.high, unit)}",
+        "says": f"{short(bar.label, 200)}: {_says(bar.value, bar.low, bar.high, unit)}",
     }
 
 
@@ -230,7 +254,9 @@ def _brief(value: float, unit: str) -> str:
 
 def _dots(chart: alt.Chart, x: alt.X) -> list[alt.Chart]:
     return [
-        chart.mark_rule(stroke=COLOURS[0], strokeWidth=2).encode(x=_on(x, "low"), x2="high:Q"),
+        chart.mark_rule(stroke=COLOURS[0], strokeWidth=2, aria=False).encode(
+            x=_on(x, "low"), x2="high:Q"
+        ),
         chart.mark_point(filled=True, opacity=1, size=70, color=COLOURS[0]).encode(
             x=x, description="says:N"
         ),
@@ -408,7 +434,9 @@ def _rebuilt(element: ElementTree.Element) -> list[ElementTree.Element]:
     new = ElementTree.Element(tag, attributes)
     new.text = element.text if tag in ("text", "tspan") else None
     says = element.get("aria-label")
-    if says and tag == "path" and "mark" not in element.get("aria-roledescription", "mark"):
+    kind = element.get("aria-roledescription", "mark")
+    marked = (tag == "path" and "mark" not in kind) or (tag == "line" and kind == "rule mark")
+    if says and (marked or (tag == "text" and "…" in (element.text or ""))):  # a label that was cut
         ElementTree.SubElement(new, "title").text = says
     new.extend(children)
     return [new]

@@ -26,7 +26,8 @@ from auditkit.findings import (
 from auditkit.render import charts, images, words
 from auditkit.result import Result
 
-PICTURE_BUDGET = 6_000_000  # characters of pictures in one page
+PICTURE_BUDGET = 5_000_000  # characters of pictures in one page
+EVIDENCE_BUDGET = 3_000_000  # characters of all other evidence in one page
 MAX_ROWS = 200  # of a table
 MAX_CELLS = 20 * 20  # of a matrix with its numbers
 MAX_PAIRS = 20  # largest values beside a larger matrix
@@ -93,7 +94,7 @@ class Pair:
 
 @dataclass
 class Exhibitor:
-    """Draws evidence and keeps the pictures of one page within their budget.
+    """Draws evidence and keeps that of one page within its budgets.
 
     Parameters
     ----------
@@ -103,14 +104,26 @@ class Exhibitor:
         Characters of pictures that the page may still take.
     faded : mapping
         By check and label, what the policy calls maps that surely miss its limits.
+    room : int
+        Characters of evidence beside pictures that the page may still take.
     """
 
     macros: Any
     left: int = PICTURE_BUDGET
     faded: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
+    room: int = EVIDENCE_BUDGET
 
     def draw(self, outcome: Outcome, key: str) -> Markup:
-        """Return one piece of a check's evidence as markup."""
+        """Return one piece of a check's evidence as markup, or that it is left out."""
+        if self.room > 0:
+            before = max(0, self.left)
+            drawn = self._drawn(outcome, key)
+            self.room -= len(drawn) - (before - max(0, self.left))
+            if self.room > 0:
+                return drawn
+        return self.macros.left_out(outcome.evidence[key])
+
+    def _drawn(self, outcome: Outcome, key: str) -> Markup:
         item, unit = outcome.evidence[key], unit_of(outcome, key)
         match item:
             case Table():

@@ -10,6 +10,8 @@ from auditkit.render import words
 from auditkit.render.outline import Mark, Reading
 
 MAX_ROWS = 400  # of one check; the others stay in the result file
+MAX_ROWS_OF_PAGE = 8_000
+LEAST_ROWS = 20  # of one check, however many checks there are
 LONG = 16  # rows that are still shown unfolded
 MAX_SETTINGS = 3  # swept parameters with a column each
 
@@ -63,13 +65,18 @@ class FindingTable:
         return sum(len(group.rows) for group in self.groups) > LONG
 
 
-def finding_table(reading: Reading) -> FindingTable:
+def rows_of_each(checks: int) -> int:
+    """Return how many findings of each of so many checks there is room for in a page."""
+    return max(LEAST_ROWS, min(MAX_ROWS, MAX_ROWS_OF_PAGE // max(1, checks)))
+
+
+def finding_table(reading: Reading, most: int = MAX_ROWS) -> FindingTable:
     """Return the findings by metric and slice, each in ascending order of what was swept.
 
-    Of more than `MAX_ROWS` those that missed a limit stay first, then those that met one, then
+    Of more than `most` those that missed a limit stay first, then those that met one, then
     undefined ones.
     """
-    findings = _shown(reading)
+    findings = _shown(reading, most)
     names = list(dict.fromkeys(name for one in findings for name, _ in words.settings(one)))
     settings = names if len(names) <= MAX_SETTINGS else ["settings"]
     sliced = any(one.slice != "all" for one in findings)
@@ -116,10 +123,10 @@ def _ascending(rows: list[Finding]) -> list[Finding]:
     return sorted(rows, key=key)
 
 
-def _shown(reading: Reading) -> list[Finding]:
+def _shown(reading: Reading, most: int) -> list[Finding]:
     findings = reading.outcome.findings
     by_weight = sorted(findings, key=lambda one: _weight(one, reading.marks_on(one)))
-    kept = {id(one) for one in by_weight[:MAX_ROWS]}
+    kept = {id(one) for one in by_weight[:most]}
     return [one for one in findings if id(one) in kept]
 
 

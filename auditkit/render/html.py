@@ -1,7 +1,8 @@
-"""Result to one HTML page: offline, without script, safe to open whoever wrote the names in it.
+"""Result to one HTML page: offline, complete without script, safe whoever wrote the names in it.
 
 Everything is escaped by the template engine and passed through `words.clean`; the only markup that
-is not escaped are charts rebuilt from known parts and the style sheet of this package.
+is not escaped are charts rebuilt from known parts, and the style sheet and the script of this
+package, which the page's content policy names by their hashes.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
-from auditkit.render import outline, words
+from auditkit.render import coverage, glossary, groups, outline, standards, words
+from auditkit.render.changes import changes
 from auditkit.render.evidence import Exhibitor, faded_maps
-from auditkit.render.finding_table import finding_table
+from auditkit.render.finding_table import finding_table, rows_of_each
 from auditkit.result import Result
 
 if TYPE_CHECKING:
@@ -27,26 +29,60 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def render_html(result: Result) -> str:
-    """Return the page; the same result always gives the same text."""
-    style = Markup((TEMPLATES / "style.css").read_text(encoding="utf-8"))  # noqa: S704  # our own
+def render_html(result: Result, older: Result | None = None) -> str:
+    """Return the page; the same result always gives the same text.
+
+    Parameters
+    ----------
+    result : Result
+        What to show.
+    older : Result, optional
+        What to say changes against, on the first screen.
+    """
+    style, script = _own("style.css"), _own("report.js")
     return _template("report.html").render(
         result=result,
         style=style,
-        policy_of_content=_content_policy(style),
+        script=script,
+        policy_of_content=_content_policy(style, script),
         chapters=outline.chapters(result),
         insights=outline.matters_most(result),
         decisions=outline.decisions(result),
-        untested=outline.untested(result),
+        most_rows=rows_of_each(sum(1 for one in result.outcomes if one.findings)),
+        changes=None if older is None else changes(result, older),
+        coverage=coverage.parts(result),
+        coverage_sentence=coverage.sentence(result),
+        missing=coverage.missing(result),
+        stresses=groups.stresses(result),
+        topics=standards.coverage(result),
+        terms=glossary.terms(result),
+        metrics=glossary.metrics(result),
+        papers=glossary.references(result),
         evidence=Exhibitor(_template("evidence.html").module, faded=faded_maps(result)).draw,
         resolved_policy=json.dumps(result.provenance.policy, indent=2, ensure_ascii=False),
     )
 
 
-def _content_policy(style: str) -> str:
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    rules = ("default-src 'none'", f"style-src 'sha256-{digest}'", "img-src data:")
-    return "; ".join([*rules, "base-uri 'none'", "form-action 'none'"])
+@cache
+def _own(name: str) -> Markup:
+    """Return a file of this package as it is."""
+    return Markup((TEMPLATES / name).read_text(encoding="utf-8"))  # noqa: S704  # our own
+
+
+def _content_policy(style: str, script: str) -> str:
+    rules = (
+        "default-src 'none'",
+        f"style-src 'sha256-{_digest(style)}'",
+        f"script-src 'sha256-{_digest(script)}'",
+        "img-src data:",
+        "base-uri 'none'",
+        "form-action 'none'",
+    )
+    return "; ".join(rules)
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 # --- templates -----------------------------------------------------------------------------------
@@ -74,6 +110,7 @@ def _environment() -> Environment:
     }
     environment.globals.update(names)
     environment.filters["unbroken"] = words.unbroken
+    environment.filters["prose"] = prose
     return environment
 
 
@@ -83,6 +120,18 @@ def _template(name: str) -> Template:
 
 def _inert(value: Any) -> Any:
     return words.clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def prose(text: str) -> Markup:
+    """Return a text with what stands in backticks as code; everything in it is escaped first.
+
+    Examples
+    --------
+    >>> prose("below `minimum_n` < 5")
+    Markup('below <code>minimum_n</code> &lt; 5')
+    """
+    safe = str(escape(words.clean(text)))
+    return Markup(re.sub(r"`([^`\s](?:[^`\n]*[^`\s])?)`", r"<code>\1</code>", safe))  # noqa: S704  # escaped above
 
 
 def anchor(kind: str, name: str) -> str:

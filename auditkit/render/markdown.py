@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from auditkit.render import outline, words
+from auditkit.render import coverage, outline, words
+from auditkit.render.changes import Changes, changes
+from auditkit.render.coverage import Missing
 from auditkit.render.outline import Chapter, Decision, Insight, Reading
 from auditkit.result import Result
 
@@ -17,13 +19,23 @@ ICONS: dict[str, str] = {
     "pass": "✅",
 }
 MAX_DECISIONS = 20
-MAX_UNTESTED = 20
+MAX_UNTESTED = 20  # reasons
+MAX_NAMES = 30  # of checks with one reason
 
 _BREAK = "\u200b"  # zero-width space: what it parts is no mention, no link, no reference
 
 
-def render_markdown(result: Result) -> str:
-    """Return the summary; the same result always gives the same text."""
+def render_markdown(result: Result, older: Result | None = None) -> str:
+    """Return the summary; the same result always gives the same text.
+
+    Parameters
+    ----------
+    result : Result
+        What to show.
+    older : Result, optional
+        What to say changes against.
+    """
+    against = None if older is None else changes(result, older)
     verdict, model, data = result.verdict, result.model, result.data
     icon = ICONS.get(verdict.status, "⚪")
     lines = [
@@ -37,9 +49,9 @@ def render_markdown(result: Result) -> str:
         "",
         *_decided(outline.decisions(result)),
         *_section("What matters most", [_insight(one) for one in outline.matters_most(result)]),
-        *_families(outline.chapters(result)),
+        *_families(outline.chapters(result), against),
         *_section("What the policy calls them", _ratings(outline.readings(result))),
-        *_section("What was not tested", _untested(outline.untested(result))),
+        *_section("What was not tested", _untested(result)),
         *_section("Notes", [f"- {escape(note)}" for note in verdict.notes]),
         *_section(
             "What went wrong and was survived",
@@ -110,13 +122,17 @@ def _ratings(readings: Sequence[Reading]) -> list[str]:
     ]
 
 
-def _families(chapters: Sequence[Chapter]) -> list[str]:
-    rows = [_family(one) for one in chapters]
-    head = ["| Family | Status | Headline | Value | Interval | n |", "|---|---|---|---:|---:|---:|"]
-    return [*head, *rows, ""] if rows else []
+def _families(chapters: Sequence[Chapter], against: Changes | None) -> list[str]:
+    rows = [_family(one, against) for one in chapters]
+    heads = ["Family", "Status", "Headline", "Value", "Interval", "n"]
+    rule = "|---|---|---|---:|---:|---:|"
+    if against is not None:
+        heads, rule = [*heads, "Change"], f"{rule}---|"
+    said = [escape(against.about), ""] if against is not None else []
+    return [f"| {' | '.join(heads)} |", rule, *rows, "", *said] if rows else []
 
 
-def _family(chapter: Chapter) -> str:
+def _family(chapter: Chapter, against: Changes | None) -> str:
     reading = chapter.first
     finding = reading.headline
     cells = [words.FAMILY_TITLES[chapter.family], _standing(reading.standing)]
@@ -129,6 +145,8 @@ def _family(chapter: Chapter) -> str:
             escape(words.range_of(finding)),
             f"{finding.n:,}",
         ]
+    if against is not None:
+        cells.append("" if finding is None else escape(against.by_finding.get(finding.id, "")))
     return f"| {' | '.join(cells)} |"
 
 
@@ -142,11 +160,17 @@ def _standing(standing: outline.Standing) -> str:
     return f"{ICONS.get(standing, '⚪')} {outline.STANDINGS[standing]}"
 
 
-def _untested(readings: Sequence[Reading]) -> list[str]:
-    rows = [
-        f"- {code(one.outcome.check)}: {outline.STATUSES[one.outcome.status].lower()}, "
-        f"{escape(words.short(one.outcome.reason or 'no reason was recorded', 300))}"
-        for one in readings[:MAX_UNTESTED]
-    ]
-    left = len(readings) - len(rows)
-    return [*rows, *([f"- {words.count(left, 'more check')} in the report"] if left else [])]
+def _untested(result: Result) -> list[str]:
+    groups = coverage.missing(result)
+    rows = [_missing(one) for one in groups[:MAX_UNTESTED]]
+    left = sum(len(one.readings) for one in groups[MAX_UNTESTED:])
+    rows += [f"- {words.count(left, 'more check')} in the report"] if left else []
+    return [escape(coverage.sentence(result)), "", *rows] if rows else []
+
+
+def _missing(one: Missing) -> str:
+    names = [code(name) for name in one.checks[:MAX_NAMES]]
+    left = len(one.checks) - len(names)
+    names += [f"{left:,} more"] if left else []
+    said = outline.STATUSES[one.status].lower()
+    return f"- {', '.join(names)}: {said}, {escape(words.short(one.reason, 300))}"

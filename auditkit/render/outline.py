@@ -218,14 +218,21 @@ def _standing(outcome: Outcome, judged: list[Judgement], waived: list[Waived]) -
 
 
 def chapters(result: Result) -> list[Chapter]:
-    """Return the families, failed first, then incomplete, passed and unjudged; checks alike."""
+    """Return the families, failed first, then incomplete, passed and unjudged; checks alike.
+
+    Of those that nothing judged, what is surely wrong most often comes first.
+    """
     everything = readings(result)
     found = [
-        Chapter(family, sorted(members, key=_rank))
+        Chapter(family, sorted(members, key=_place))
         for family in FAMILIES
         if (members := [one for one in everything if one.outcome.family == family])
     ]
     return sorted(found, key=lambda chapter: _rank(chapter.first))
+
+
+def _place(reading: Reading) -> tuple[int, float]:
+    return _rank(reading), -_surely_wrong(reading) if reading.standing == "unjudged" else 0.0
 
 
 def _rank(reading: Reading) -> int:
@@ -242,26 +249,72 @@ def untested(result: Result) -> list[Reading]:
 def matters_most(result: Result, *, at_most: int = 3) -> list[Insight]:
     """Return the findings to read first, at most one per check.
 
-    Failed limits come first, then open ones, then the headline shares that lie furthest from their
-    ideal. There is no score behind it.
+    There is no score behind it. Failed limits come first, then open ones. Then come the headlines
+    that say how often the model goes wrong (shares, of every family but attribution), by what is
+    *surely* wrong: how far the end of the interval that is kinder to the model lies from the ideal.
+    At most two of these are of one family, so that one weakness, met by several checks, does not
+    hide the others. What is merely not proved (`PROOFS`), what is about explanations, and what is
+    surely nothing fills places that are left.
     """
     everything = sorted(readings(result), key=_rank)
     pressing = [one for one in everything if one.standing in ("fail", "incomplete")]
-    others = [one for one in everything if one not in pressing]
-    insights = [_insight(one) for one in [*pressing, *sorted(others, key=_shortfall, reverse=True)]]
+    others = sorted(
+        (one for one in everything if one not in pressing), key=_surely_wrong, reverse=True
+    )
+    bad = _few_per_family([one for one in others if _surely_wrong(one) > 0])
+    rest = sorted((one for one in others if one not in bad), key=_is_aside)
+    insights = [_insight(one) for one in [*pressing, *bad, *rest]]
     return [one for one in insights if one is not None][:at_most]
 
 
-def _insight(reading: Reading) -> Insight | None:
+PROOFS = ("certified_accuracy",)  # lower bounds: what is not proved need not be wrong
+MOST_OF_A_FAMILY = 2  # places in what matters most, beside failed and open limits
+
+
+def _few_per_family(found: Sequence[Reading]) -> list[Reading]:
+    kept: list[Reading] = []
+    for one in found:
+        same = [other for other in kept if other.outcome.family == one.outcome.family]
+        if len(same) < MOST_OF_A_FAMILY:
+            kept.append(one)
+    return kept
+
+
+def _is_aside(reading: Reading) -> bool:
     finding = reading.headline
+    proof = finding is not None and finding.metric in PROOFS
+    return proof or reading.outcome.family in ASIDE
+
+
+ASIDE: tuple[Family, ...] = ("attribution", "efficiency")  # not about wrong answers
+
+
+def _insight(reading: Reading) -> Insight | None:
+    finding = _news(reading)
     if finding is None or (finding.value is None and not reading.on(finding)):
         return None
     limits = [one for one in reading.on(finding) if one.status == reading.standing]
     return Insight(reading, finding, limits[0] if limits else None)
 
 
-def _shortfall(reading: Reading) -> float:
-    finding = reading.headline
+def _news(reading: Reading) -> Finding | None:
+    """Return what to tell of a check: where its limits are met, its own headline, not theirs."""
+    if reading.standing == "pass":
+        own = [one for one in reading.outcome.findings if one.id == reading.outcome.headline]
+        return own[0] if own else reading.headline
+    return reading.headline
+
+
+def _surely_wrong(reading: Reading) -> float:
+    """Return the distance of a share from its ideal that the interval leaves no doubt about.
+
+    Zero where the headline is no share, or says nothing about wrong answers.
+    """
+    finding = _news(reading)
     if finding is None or finding.value is None or not words.is_share(finding.unit):
-        return -1.0
-    return {"higher": 1 - finding.value, "lower": finding.value, "neither": -1.0}[finding.better]
+        return 0.0
+    if _is_aside(reading) or finding.interval == "null-band":
+        return 0.0
+    high = finding.value if finding.high is None else finding.high
+    low = finding.value if finding.low is None else finding.low
+    return {"higher": 1 - high, "lower": low, "neither": 0.0}[finding.better]

@@ -9,6 +9,7 @@ import shlex
 import unicodedata
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import cast
 from urllib.parse import unquote
 
 from auditkit.findings import Finding, Metric, Outcome
@@ -43,6 +44,7 @@ UNITLESS = {
     "", "1", "correlation", "p", "p-value", "probability", "rank correlation", "ratio", "score",
     "squared probability",
 }  # fmt: skip
+MOST_LISTED = 12  # swept values that the settings of a check name
 LONG_UNIT = 12  # characters from which a unit is said once per sentence instead of at each number
 
 _KEPT = {"\n", "\t", "\u200c", "\u200d"}  # joiners belong to words and emoji
@@ -277,6 +279,53 @@ def fixed_settings(outcome: Outcome) -> list[tuple[str, str]]:
     return [(line(k), scalar(v, k)) for k, v in sorted(params.items()) if line(k) not in swept]
 
 
+def all_settings(result: Result, outcome: Outcome) -> list[tuple[str, str]]:
+    """Return the fixed parameters, then what was swept, then lists that the policy set.
+
+    Findings hold no lists: of a parameter such as `epsilons` they hold one value each, and the
+    policy holds the list where it is not the check's own default.
+    """
+    swept: dict[str, list[str]] = {}
+    for finding in outcome.findings:
+        for name, value in settings(finding):
+            known = swept.setdefault(name, [])
+            if value not in known:
+                known.append(value)
+    fixed = fixed_settings(outcome)
+    told = {name for name, _ in fixed}
+    return [
+        *fixed,
+        *((name, _listed(values)) for name, values in swept.items()),
+        *((name, text) for name, text in _lists(result, outcome.check) if name not in told),
+    ]
+
+
+def _lists(result: Result, check: str) -> list[tuple[str, str]]:
+    """Return the parameters of a check that the policy gives as lists."""
+    known = result.provenance.policy.get("parameters")
+    own = cast("dict[str, object]", known).get(check) if isinstance(known, dict) else None
+    if not isinstance(own, dict):
+        return []
+    found: list[tuple[str, str]] = []
+    for name, value in sorted(cast("dict[str, object]", own).items()):
+        if isinstance(value, (list, tuple)):
+            items = cast("Sequence[object]", value)
+            found.append((line(name), _listed([_item(one, name) for one in items])))
+    return found
+
+
+def _item(value: object, name: str) -> str:
+    if value is None or isinstance(value, (str, int, float)):
+        return scalar(value, name)
+    return line(str(value))
+
+
+def _listed(values: Sequence[str]) -> str:
+    shown = [line(one) for one in values[:MOST_LISTED]]
+    left = len(values) - len(shown)
+    return ", ".join([*shown, *([f"{left:,} more"] if left else [])])
+
+
 def subject(outcome: Outcome, finding: Finding) -> str:
     """Return what a finding is about: metric, settings and slice."""
     label = sentence_case(line(metric_of(outcome, finding).label))
@@ -324,8 +373,16 @@ def statement(outcome: Outcome, finding: Finding) -> str:
 
     A finding without a value says so and why.
     """
-    text = f"{subject(outcome, finding)} is {estimate(finding)}{_unit_beside(finding)}"
+    about = subject(outcome, finding)
+    text = f"{about} {_verb(about)} {estimate(finding)}{_unit_beside(finding)}"
     return text if text.endswith(".") else f"{text}."
+
+
+def _verb(about: str) -> str:
+    """Return `are` behind a plural such as `Answers that change`, else `is`."""
+    first = about.split(" ", maxsplit=1)[0].lower()
+    plural = first.endswith("s") and not first.endswith(("ss", "us", "is", "bias"))
+    return "are" if plural else "is"
 
 
 def _unit_beside(finding: Finding) -> str:

@@ -150,3 +150,24 @@ def test_a_chart_is_the_same_every_time_and_with_every_font(
 
     monkeypatch.setattr(vl_convert, "vegalite_to_svg", with_another_font)
     assert everything() == before
+
+
+def texts(svg: str) -> list[str]:
+    return [
+        one.text or "" for one in ElementTree.fromstring(svg).iter() if one.tag.endswith("text")
+    ]
+
+
+def test_long_labels_have_a_line_of_their_own_and_the_whole_of_a_cut_one_is_a_tooltip() -> None:
+    long, longer = "a name of some thirty letters", "a name " * 12 + "in full"
+    bars = BARS.model_copy(
+        update={"bars": [Bar(label=long, value=0.5, n=12), Bar(label=longer, value=0.2, n=3)]}
+    )
+    svg = charts.bars_svg(bars, "share")
+    assert f"{long} (12)" in texts(svg)
+    (cut,) = [one for one in texts(svg) if one.endswith("… (3)")]
+    assert len(cut) == 50
+    assert f"{longer} (3)" in tooltips(svg)
+    assert f"{longer}: 20.0 %" in tooltips(svg)
+    short = charts.bars_svg(BARS, "share")
+    assert float(re.findall(r"viewBox=.0 0 \S+ ([\d.]+)", short)[0]) < 130

@@ -17,9 +17,10 @@ from pathlib import Path
 import pytest
 
 from auditkit.findings import Finding, ImageExhibit, Outcome, Table, TextExhibit
-from auditkit.render.html import TEMPLATES, anchor, render_html
+from auditkit.render.html import TEMPLATES, anchor, prose, render_html
 from auditkit.render.words import VERDICTS
 from auditkit.result import Judgement, Result, Verdict, to_json
+from auditkit.types import Scalar
 from tests.render.hostile import hostile
 from tests.render.sample import clean_accuracy, image_result, text_result
 
@@ -36,6 +37,7 @@ class Document(HTMLParser):
         self.open: list[str] = []
         self.unbalanced: list[str] = []
         self.styles: list[str] = []
+        self.scripts: list[str] = []
         self.text = ""
         self.feed(page)
         self.close()
@@ -55,6 +57,8 @@ class Document(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self.open and self.open[-1] == "style":
             self.styles.append(data)
+        elif self.open and self.open[-1] == "script":
+            self.scripts.append(data)
         else:
             self.text += data
 
@@ -76,11 +80,12 @@ def page(request: pytest.FixtureRequest) -> str:
 def test_nothing_on_the_page_can_act(page: str) -> None:
     document = Document(page)
     tags = {tag for tag, _ in document.tags}
-    assert not tags & {"script", "iframe", "object", "embed", "form", "base", "foreignobject", "a:"}
+    assert not tags & {"iframe", "object", "embed", "form", "base", "foreignobject", "a:"}
     for tag, attributes in document.tags:
         assert not [name for name in attributes if name.startswith("on") or name == "style"], tag
         for name in ("href", "src", "xlink:href"):
             assert attributes.get(name, "#").startswith(("#", "data:image/png;base64,", "data:,"))
+    assert [one for tag, one in document.tags if tag == "script"] == [{}]
     assert document.unbalanced == []
     assert document.open == []
 
@@ -91,13 +96,29 @@ def test_characters_that_act_are_shown_as_escapes(page: str) -> None:
     page.encode()
 
 
-def test_the_content_policy_allows_one_style_and_nothing_else(page: str) -> None:
+def test_the_content_policy_allows_one_style_and_one_script_and_nothing_else(page: str) -> None:
     document = Document(page)
     (style,) = document.styles
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    (script,) = document.scripts
+    assert script == (TEMPLATES / "report.js").read_text(encoding="utf-8")
     (policy,) = [a["content"] for t, a in document.tags if t == "meta" and "http-equiv" in a]
-    assert policy.startswith(f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:;")
-    assert "unsafe" not in policy
+    assert policy == (
+        f"default-src 'none'; style-src 'sha256-{digest(style)}';"
+        f" script-src 'sha256-{digest(script)}'; img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def test_the_script_reaches_for_nothing_outside_the_page() -> None:
+    script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
+    assert not re.search(
+        r"fetch|XMLHttp|WebSocket|import\b|eval|Function\(|innerHTML|insertAdjacent|document\.write"
+        r"|https?:|localStorage|cookie|</",
+        script.replace("nothing is fetched, stored or evaluated", ""),
+    )
 
 
 def test_identifiers_are_unique_and_links_lead_somewhere(page: str) -> None:
@@ -158,9 +179,29 @@ def test_what_is_missing_says_so() -> None:
     assert "undefined: no input belongs to its denominator" in text
     assert "RuntimeError: CUDA error" in text
     assert "the time budget of 60 s was used up" in text
-    assert "it is about text models" in text
+    assert "It is about text models" in text
     assert "needs about 940 inputs (an extrapolation)" in text
     assert "dana@example.org, until 2031-01-31" in text
+
+
+def test_code_in_sentences_is_marked_and_nothing_in_it_acts() -> None:
+    assert prose("a `b` c") == "a <code>b</code> c"
+    assert prose("`<b>` & `x\ny` `") == "<code>&lt;b&gt;</code> &amp; `x\ny` `"
+    assert prose("`\x1b[31m`") == "<code>\\x1b[31m</code>"
+    outcome = image_result().outcomes[0]
+    texts: dict[str, object] = dict.fromkeys(
+        ("explanation", "not_shown", "remedy"), "below `minimum_n`, <i>"
+    )
+    changed = outcome.model_copy(update=texts)
+    page = render_html(image_result().model_copy(update={"outcomes": [changed]}))
+    assert page.count("below <code>minimum_n</code>, &lt;i&gt;") == 3
+
+
+def test_a_card_is_shown_as_its_maker_s_words_and_a_missing_one_is_said() -> None:
+    assert "auditkit did not check these sentences" in sample_page()
+    result = image_result()
+    bare = result.model_copy(update={"model": result.model.model_copy(update={"card": {}})})
+    assert "The model came without a card" in render_html(bare)
 
 
 @pytest.mark.parametrize("status", list(VERDICTS))
@@ -294,6 +335,22 @@ def test_a_check_with_many_findings_keeps_the_judged_ones_and_counts_the_rest() 
     assert f'id="finding-{last.id}"' in page
     assert page.count('<tr id="finding-') == 400
     assert "600 findings of these only in the result file." in page
+
+
+def test_a_page_stays_below_ten_megabytes_whatever_the_input() -> None:
+    """Many checks with many findings and long tables: what is left out is said."""
+    result = large(60, 500)
+    cells: list[list[Scalar]] = [["a long cell " * 20] * 6 for _ in range(150)]
+    wordy = Table(title="Long table", columns=list("abcdef"), rows=cells)
+    outcomes = [
+        one.model_copy(update={"evidence": {"one": wordy, "two": wordy}}) for one in result.outcomes
+    ]
+    page = render_html(result.model_copy(update={"outcomes": outcomes}))
+    assert 3_000_000 < len(page.encode()) < 10_000_000
+    assert "Left out to keep this page small; the result file has it." in page
+    assert "367 findings of these only in the result file." in page
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(ids)
 
 
 @pytest.mark.slow

@@ -60,11 +60,88 @@ def test_the_headline_of_a_failed_check_is_what_failed() -> None:
     assert reading.headline.id == failed
 
 
-def test_what_matters_most_is_what_failed_then_what_is_open_then_the_furthest_share() -> None:
+def test_what_matters_most_is_what_failed_then_what_is_open_then_what_is_surely_wrong() -> None:
     checks = [one.reading.outcome.check for one in outline.matters_most(image_result())]
     assert checks == ["pgd-linf", "group-gap", "corruptions"]
     passed = [one.reading.outcome.check for one in outline.matters_most(text_result())]
-    assert passed == ["text-attribution-trust", "token-swap", "clean-accuracy"]
+    assert passed == ["token-swap", "clean-accuracy", "text-attribution-trust"]
+
+
+def told(*headlines: tuple[str, str, str, float, float]) -> list[str]:
+    """Return the order of checks given as (id, family, metric, low, high); higher is better."""
+    result = image_result()
+    first = result.outcomes[0]
+    finding = first.findings[0]
+    outcomes = [
+        first.model_copy(
+            update={
+                "check": check, "family": family, "headline": f"{check}/x", "evidence": {},
+                "findings": [
+                    finding.model_copy(
+                        update={"id": f"{check}/x", "metric": metric, "value": (low + high) / 2,
+                                "low": low, "high": high}
+                    )
+                ],
+            }
+        )
+        for check, family, metric, low, high in headlines
+    ]  # fmt: skip
+    nothing = Verdict(status="not_judged", exit_code=0, sentence="", decided_by=[])
+    bare = result.model_copy(update={"outcomes": outcomes, "verdict": nothing})
+    return [one.reading.outcome.check for one in outline.matters_most(bare, at_most=9)]
+
+
+def test_a_wide_interval_is_no_bad_news() -> None:
+    sure, vague = ("sure", "robustness", "acc", 0.7, 0.8), ("vague", "shift", "acc", 0.2, 0.95)
+    assert told(vague, sure) == ["sure", "vague"]
+
+
+def test_explanations_and_proofs_come_after_wrong_answers() -> None:
+    order = told(
+        ("flips", "attribution", "acc", 0, 0.1),
+        ("proved", "robustness", "certified_accuracy", 0, 0.1),
+        ("clean", "performance", "acc", 0.9, 0.95),
+        ("perfect", "shift", "acc", 0.9, 1),
+    )
+    assert order == ["clean", "perfect", "flips", "proved"]
+
+
+def test_one_weakness_takes_two_places_at_most() -> None:
+    attacks = [(f"attack-{i}", "robustness", "acc", 0.1 * i, 0.1 * i) for i in range(4)]
+    assert told(*attacks, ("gap", "bias", "acc", 0.8, 0.9))[:3] == ["attack-0", "attack-1", "gap"]
+
+
+def test_of_unjudged_checks_what_is_surely_wrong_stands_for_the_family() -> None:
+    result = image_result()
+    first = next(one for one in result.outcomes if one.check == "corruptions")
+    worse = [
+        one.model_copy(update={"id": one.id.replace("corruptions/", "worse/"), "value": 0.1,
+                               "low": 0.05, "high": 0.2})
+        for one in first.findings
+    ]  # fmt: skip
+    assert first.headline is not None
+    other = first.model_copy(
+        update={"check": "worse", "findings": worse,
+                "headline": first.headline.replace("corruptions/", "worse/")}
+    )  # fmt: skip
+    shift = next(
+        one
+        for one in outline.chapters(
+            result.model_copy(update={"outcomes": [*result.outcomes, other]})
+        )
+        if one.family == "shift"
+    )
+    assert [one.outcome.check for one in shift.readings] == ["worse", "corruptions"]
+
+
+def test_a_check_that_passed_tells_its_own_headline_not_its_limit_s() -> None:
+    result = text_result()
+    reading = next(one for one in outline.readings(result) if one.outcome.check == "token-swap")
+    (insight,) = [
+        one for one in outline.matters_most(result) if one.reading.outcome == reading.outcome
+    ]
+    assert reading.standing == "pass"
+    assert insight.finding.id == reading.outcome.headline
 
 
 def test_marks_name_waivers_and_a_judgement_counts_once() -> None:

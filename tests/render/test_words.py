@@ -136,3 +136,36 @@ def test_the_command_that_runs_one_check_again_is_quoted() -> None:
         words.replay(chosen, "attribution-trust")
         == "audit run digits-cnn --check attribution-trust"
     )
+
+
+def test_settings_name_what_was_fixed_what_was_swept_and_lists_of_the_policy() -> None:
+    result = image_result()
+    outcome = next(one for one in result.outcomes if one.check == "pgd-linf")
+    policy = {
+        "parameters": {"pgd-linf": {"epsilons": [0.1, 8 / 255], "steps": 7, "odd": ({}, None)}}
+    }
+    changed = result.model_copy(
+        update={"provenance": result.provenance.model_copy(update={"policy": policy})}
+    )
+    found = dict(words.all_settings(changed, outcome))
+    assert found["epsilons"] == "0.1, 8/255"
+    assert found["odd"] == "{}, undefined"
+    assert found["epsilon"].startswith("0, ")
+    assert dict(words.fixed_settings(outcome)).items() <= found.items()
+    assert "epsilons" not in dict(words.all_settings(result, outcome))
+    none = result.provenance.model_copy(update={"policy": {"parameters": [1]}})
+    words.all_settings(result.model_copy(update={"provenance": none}), outcome)
+
+
+def test_a_plural_has_its_verb() -> None:
+    outcome = image_result().outcomes[0]
+    finding = outcome.findings[0]
+
+    def said(label: str) -> str:
+        metric = outcome.metrics[finding.metric].model_copy(update={"label": label})
+        named = outcome.model_copy(update={"metrics": {finding.metric: metric}})
+        return words.statement(named, finding)
+
+    assert said("answers that change").startswith("Answers that change are ")
+    assert said("loss of accuracy").startswith("Loss of accuracy is ")
+    assert said("bias amplification").startswith("Bias amplification is ")
