@@ -676,23 +676,34 @@ def render(result: Path, formats: tuple[str, ...], out: Path | None, figures: Pa
 @cli.command("assert")
 @click.argument("result", type=click.Path(path_type=Path))
 @click.option("--policy", metavar="FILE", help="Limits to hold the result against.")
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    metavar="RESULT",
+    help="Reference for limits with max_drop_against.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
 @click.option("--quiet", is_flag=True, help="Print the verdict alone.")
-def assert_(result: Path, policy: str | None, as_json: bool, quiet: bool) -> None:
+def assert_(
+    result: Path, policy: str | None, against: Path | None, as_json: bool, quiet: bool
+) -> None:
     """Judge RESULT against a policy, without measuring anything again."""
     from datetime import UTC, datetime
 
+    from auditkit.diff.compare import changes_against
     from auditkit.policy import load_policy
     from auditkit.result import read_result
     from auditkit.verdict import judge
 
     loaded = read_result(result)
+    rules = load_policy(policy, suite=None if policy else loaded.provenance.suite)
     verdict = judge(
         loaded.outcomes,
-        load_policy(policy, suite=None if policy else loaded.provenance.suite),
+        rules,
         modality=loaded.model.modality,
         today=datetime.now(UTC).date(),
         interrupted=loaded.provenance.partial,
+        changes=None if against is None else changes_against(result, against, policy=rules),
     )
     with suppress(BrokenPipeError):  # whoever reads it may stop; the verdict stands
         if as_json:
@@ -704,6 +715,87 @@ def assert_(result: Path, policy: str | None, as_json: bool, quiet: bool) -> Non
 
             render_verdict(verdict, _console())
     sys.exit(verdict.exit_code)
+
+
+@cli.command()
+@click.argument("before", type=click.Path(path_type=Path))
+@click.argument("after", type=click.Path(path_type=Path))
+@click.option("--policy", metavar="FILE", help="Its limits say what is judged, and what failed.")
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(min=0, max=1),
+    default=0.0,
+    show_default=True,
+    metavar="SHARE",
+    help="How much worse a share may become: 0.01 is one percentage point.",
+)
+@click.option(
+    "--allow-different-data",
+    is_flag=True,
+    help="Compare results on other data too, as independent samples.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Write diff.html, diff.md and diff.json into DIR.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
+@click.option("--markdown", is_flag=True, help="Print the comparison as Markdown.")
+@click.option("--quiet", is_flag=True, help="Print one sentence.")
+def diff(
+    before: Path,
+    after: Path,
+    policy: str | None,
+    tolerance: float,
+    allow_different_data: bool,
+    out: Path | None,
+    as_json: bool,
+    markdown: bool,
+    quiet: bool,
+) -> None:
+    """Compare the result AFTER with BEFORE, input by input.
+
+    Exit codes: 0 no regression, 1 something judged is surely worse, 2 usage or other data, 3 what
+    is judged could not all be compared.
+    """
+    from datetime import UTC, datetime
+
+    from auditkit.diff.compare import compare
+    from auditkit.diff.report import to_json
+    from auditkit.policy import load_policy
+    from auditkit.render.diff_markdown import render_diff_markdown
+    from auditkit.result import read_result, write_atomically
+
+    suite = None if policy else read_result(after).provenance.suite
+    found = compare(
+        before,
+        after,
+        policy=load_policy(policy, suite=suite),
+        today=datetime.now(UTC).date(),
+        tolerance=tolerance,
+        allow_different_data=allow_different_data,
+    )
+    if out is not None:
+        from auditkit.render.diff_html import render_diff_html
+
+        write_atomically(out / "diff.html", render_diff_html(found))
+        write_atomically(out / "diff.md", render_diff_markdown(found))
+        write_atomically(out / "diff.json", to_json(found))
+    with suppress(BrokenPipeError):  # whoever reads it may stop; the answer stands
+        if as_json:
+            click.echo(to_json(found), nl=False)
+        elif markdown:
+            click.echo(render_diff_markdown(found), nl=False)
+        elif quiet:
+            click.echo(_plain(found.sentence))
+        else:
+            from auditkit.render.diff_terminal import render_diff_terminal
+
+            render_diff_terminal(found, _console())
+            if out is not None:
+                click.echo(f"Comparison: {out / 'diff.html'}")
+    sys.exit(found.exit_code)
 
 
 @cli.command()

@@ -19,7 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("run",),
     ("explain", "records", "stored", "state", "engine", "convert", "provenance"),
     ("plan", "subject"),
-    ("render", "init", "verdict", "ratings", "weighing", "checks"),
+    ("diff", "render", "init", "verdict", "ratings", "weighing", "checks"),
     ("policy", "artifacts", "behaviour", "memory", "privacy"),
     ("models", "data", "methods"),
     ("result",),
@@ -28,6 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("types", "errors", "limits", "paths", "processes", "timelimit"),
 )
 LIGHT = (
+    "diff",
     "render",
     "verdict",
     "findings",

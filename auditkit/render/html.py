@@ -30,20 +30,21 @@ TEMPLATES = Path(__file__).parent / "templates"
 def render_html(result: Result) -> str:
     """Return the page; the same result always gives the same text."""
     style = Markup((TEMPLATES / "style.css").read_text(encoding="utf-8"))  # noqa: S704  # our own
-    return _template("report.html").render(
+    return template_of("report.html").render(
         result=result,
         style=style,
-        policy_of_content=_content_policy(style),
+        policy_of_content=content_policy(style),
         chapters=outline.chapters(result),
         insights=outline.matters_most(result),
         decisions=outline.decisions(result),
         untested=outline.untested(result),
-        evidence=Exhibitor(_template("evidence.html").module, faded=faded_maps(result)).draw,
+        evidence=Exhibitor(template_of("evidence.html").module, faded=faded_maps(result)).draw,
         resolved_policy=json.dumps(result.provenance.policy, indent=2, ensure_ascii=False),
     )
 
 
-def _content_policy(style: str) -> str:
+def content_policy(style: str) -> str:
+    """Return what the page may load: its own style sheet, and pictures that stand in it."""
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     rules = ("default-src 'none'", f"style-src 'sha256-{digest}'", "img-src data:")
     return "; ".join([*rules, "base-uri 'none'", "form-action 'none'"])
@@ -77,7 +78,8 @@ def _environment() -> Environment:
     return environment
 
 
-def _template(name: str) -> Template:
+def template_of(name: str) -> Template:
+    """Return a page's template; whatever it prints is escaped and made inert."""
     return _environment().get_template(name)
 
 
