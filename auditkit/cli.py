@@ -327,7 +327,7 @@ def _model_options(command: F) -> F:
 @click.option(
     "--other-model",
     metavar="MODEL",
-    help="A second model, for transfer and attribution-regression.",
+    help="A second model, for transfer, regression and attribution-regression.",
 )
 @click.option("--synonyms", metavar="FILE", help="Words that token-swap may replace, and by what.")
 @click.option(
@@ -512,6 +512,7 @@ def _policy(options: dict[str, Any]) -> Policy:
 _PARAMETERS = (
     ("other_model", "transfer", "other"),
     ("other_model", "attribution-regression", "other"),
+    ("other_model", "regression", "other"),
     ("synonyms", "token-swap", "synonyms"),
     ("identity_terms", "counterfactual-identity", "terms"),
 )

@@ -51,6 +51,7 @@ from auditkit.checks.robustness.transfer import Transfer
 from auditkit.checks.robustness.universal import Universal
 from auditkit.checks.robustness.worst_case import WorstCase
 from auditkit.checks.shift.corruptions import Corruptions
+from auditkit.checks.shift.regression import Regression
 from auditkit.checks.shift.typos import Typos
 from auditkit.errors import ConfigError, near_miss
 
@@ -76,6 +77,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     Backdoor,
     Corruptions,
     Typos,
+    Regression,
     CalibrationError,
     GroupGap,
     GroupRobustness,

@@ -12,7 +12,7 @@ from auditkit.diff.report import Flip, FlipGroup, Flips
 from auditkit.diff.sides import Loaded
 from auditkit.findings import ImageExhibit, ImageRow, Picture, TextExhibit, TextRow, Token
 from auditkit.result import Result
-from auditkit.statistics import binomial_p_below, holm_adjusted, paired_difference
+from auditkit.statistics import holm_adjusted, mcnemar_p, paired_difference
 from auditkit.types import Bools, Strings
 
 AT_MOST = 200  # listed of each kind
@@ -125,22 +125,6 @@ def _groups(
             p=mcnemar_p(lost, gained),
             small=len(was) < minimum_n,
         )
-
-
-def mcnemar_p(lost: int, gained: int) -> float:
-    """Return the exact two-sided p-value of "an input is as likely lost as gained".
-
-    References
-    ----------
-    McNemar, 1947, Psychometrika 12, 153-157, with the binomial distribution.
-
-    Examples
-    --------
-    >>> mcnemar_p(0, 5), mcnemar_p(0, 0)
-    (0.0625, 1.0)
-    """
-    n = lost + gained
-    return 1.0 if n == 0 else min(1.0, 2 * binomial_p_below(min(lost, gained), n, 0.5))
 
 
 def _corrected(groups: list[FlipGroup]) -> list[FlipGroup]:
