@@ -851,6 +851,29 @@ def reproduce(as_json: bool, quiet: bool, export_test: Path | None, **options: A
     sys.exit(found.exit_code)
 
 
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path), default=Path("reports"), metavar="[DIR]")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Any free one by default.")
+@click.option("--no-open", is_flag=True, help="Do not open a browser.")
+def view(folder: Path, port: int, no_open: bool) -> None:
+    """List the results in DIR (reports by default) in a browser, and compare them.
+
+    The pages are served to this machine alone, until Ctrl-C.
+    """
+    from auditkit.view.history import open_history
+    from auditkit.view.server import start
+
+    with start(open_history(folder), port) as server:
+        click.echo(f"Audits in {folder}: {server.address}")
+        click.echo("Stop with Ctrl-C.", err=True)
+        if not no_open:
+            import webbrowser
+
+            webbrowser.open(server.address)
+        with suppress(KeyboardInterrupt):
+            server.serve_forever()
+
+
 # --- looking around ------------------------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parents[1] / "auditkit"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
     ("cli",),
-    ("api", "doctor", "export", "progress", "reproduce", "selftest"),
+    ("api", "doctor", "export", "progress", "reproduce", "selftest", "view"),
     ("run",),
     ("explain", "records", "stored", "state", "engine", "convert", "provenance"),
     ("plan", "subject"),
@@ -29,6 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 )
 LIGHT = (
     "diff",
+    "view",
     "render",
     "verdict",
     "findings",

@@ -64,7 +64,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        finalize=_inert,
+        finalize=inert,
     )
     names: dict[str, Any] = {
         "words": words,
@@ -83,7 +83,8 @@ def template_of(name: str) -> Template:
     return _environment().get_template(name)
 
 
-def _inert(value: Any) -> Any:
+def inert(value: Any) -> Any:
+    """Return what a template prints, without characters that act."""
     return words.clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
