@@ -6,13 +6,14 @@ import hashlib
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from auditkit.errors import ConfigError, ResultError
+from auditkit.findings import Finding, Outcome
 from auditkit.render import words
 from auditkit.result import Result, read_result
 
@@ -222,20 +223,40 @@ def _add(
         found = read_result(file)
     except ResultError as problem:
         error = problem.message
-    shown = folder.encode(errors="backslashreplace").decode()
-    row: list[Any] = [name, shown, about.st_mtime_ns, about.st_size, error]
+    row: list[Any] = [name, folder, about.st_mtime_ns, about.st_size, error]
     row += _NOTHING if found is None else _columns(found)
-    index.execute(f"INSERT INTO runs VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608
+    marks = ", ".join("?" * len(row))
+    index.execute(f"INSERT INTO runs VALUES ({marks})", _storable(row))  # noqa: S608
     if found is not None:
         index.executemany(
             "INSERT INTO findings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
-                (name, one.id, outcome.check, words.subject(outcome, one), one.slice, one.value,
-                 one.low, one.high, one.level, one.n, one.unit, one.better)
+                _storable(_finding(name, outcome, one))
                 for outcome in found.outcomes
                 for one in outcome.findings
             ],
-        )  # fmt: skip
+        )
+
+
+def _finding(run: str, outcome: Outcome, one: Finding) -> list[Any]:
+    about = words.subject(outcome, one)
+    return [
+        run, one.id, outcome.check, about, one.slice, one.value, one.low, one.high, one.level,
+        one.n, one.unit, one.better,
+    ]  # fmt: skip
+
+
+def _storable(row: Iterable[Any]) -> list[Any]:
+    """Return values that a database can hold: no halves of characters, no endless integers."""
+    most = 2**63 - 1
+    return [
+        one.encode(errors="backslashreplace").decode()
+        if isinstance(one, str)
+        else max(-most, min(most, one))
+        if isinstance(one, int)
+        else one
+        for one in row
+    ]
 
 
 def _columns(result: Result) -> list[Any]:

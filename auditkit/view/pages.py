@@ -202,6 +202,23 @@ def error_page(error: AuditkitError, *, again: str = "") -> str:
     return _template("error.html").render(message=error.message, hint=error.hint, again=again)
 
 
+def when(started: str) -> str:
+    """Return a time to the minute.
+
+    Examples
+    --------
+    >>> when("2026-11-22T13:10:03+00:00")
+    '2026-11-22 13:10'
+    """
+    return words.line(started.replace("T", " "))[:16]
+
+
+def sentence(run: Run) -> str:
+    """Return a verdict's sentence without the word that stands beside it."""
+    said = words.line(run.sentence).removeprefix(f"{VERDICTS.get(run.status, '')}:").strip()
+    return words.short(words.sentence_case(said), 120)
+
+
 def address(path: str, **query: str) -> str:
     """Return a link on this server."""
     return f"{path}?{urlencode(query)}"
@@ -224,7 +241,8 @@ def _environment() -> Environment:
         "verdicts": VERDICTS,
         "style": style(),
         "policy_of_content": policy(),
-        "address": address,
+        "when": when,
+        "sentence": sentence,
     }
     environment.globals.update(names)
     environment.filters["unbroken"] = words.unbroken
