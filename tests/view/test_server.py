@@ -71,7 +71,8 @@ def test_localhost_is_this_machine(server: Server) -> None:
     "path",
     [
         "/report/../../../etc/passwd", "/report/..%2f..%2fetc%2fpasswd", "/report/%00",
-        "//etc/passwd", "/a/result.json", "/history.sqlite", "/report/", "/report/0123456789ab", "/nothing",
+        "//etc/passwd", "/a/result.json", "/history.sqlite", "/report/",
+        "/report/0123456789ab", "/nothing",
     ],
 )  # fmt: skip
 def test_addresses_are_never_paths(server: Server, path: str) -> None:
