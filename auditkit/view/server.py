@@ -70,7 +70,6 @@ def start(history: History, port: int = 0) -> Server:
 class _Handler(BaseHTTPRequestHandler):
     """One request. No file name is ever taken from an address: results go by the index's ids."""
 
-    server: Server
     server_version = "auditkit"
     sys_version = ""
     timeout = 30
@@ -105,9 +104,18 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 self._send(page, HTTPStatus.OK)
 
+    @property
+    def _ours(self) -> Server:
+        assert isinstance(self.server, Server)
+        return self.server
+
+    @property
+    def _history(self) -> History:
+        return self._ours.history
+
     def _is_for_us(self) -> bool:
         """Say whether the browser asked for this machine: another name may be an attack by DNS."""
-        port = self.server.server_port
+        port = self._ours.server_port
         known = {f"{name}:{port}" for name in (LOOPBACK, "localhost")}
         return self.headers.get_all("Host", []) in [[one] for one in known]
 
@@ -121,26 +129,26 @@ class _Handler(BaseHTTPRequestHandler):
             return handlers[path]()
         if path.startswith("/report/"):
             run = self._run(path.removeprefix("/report/"))
-            return None if run is None else pages.report_page(self.server.history, run)
+            return None if run is None else pages.report_page(self._history, run)
         return None
 
     def _list(self) -> str:
-        self.server.history.refresh()
+        self._history.refresh()
         return pages.list_page(
-            self.server.history,
+            self._history,
             search=self.query.get("q", "")[:200],
             sort=self.query.get("sort", ""),
         )
 
     def _trend(self) -> str:
-        return pages.trend_page(self.server.history, self.query.get("finding", ""))
+        return pages.trend_page(self._history, self.query.get("finding", ""))
 
     def _compare(self) -> str:
         before, after = (self._run(self.query.get(name, "")) for name in ("before", "after"))
         if before is None or after is None:
             raise ConfigError("Choose two results to compare: one before and one now.")
         return pages.comparison_page(
-            self.server.history,
+            self._history,
             before,
             after,
             today=datetime.now(UTC).date(),
@@ -148,7 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
         )
 
     def _run(self, name: str) -> Run | None:
-        return self.server.history.run(name) if re.fullmatch(r"[0-9a-f]{12}", name) else None
+        return self._history.run(name) if re.fullmatch(r"[0-9a-f]{12}", name) else None
 
     def _send(self, text: str, status: HTTPStatus, *, plain: bool = False) -> None:
         content = text.encode("utf-8", errors="replace")

@@ -115,7 +115,7 @@ def test_what_is_not_better_higher_or_lower_is_never_judged(tmp_path: Path) -> N
         )
         for name, columns in (("a", answers(100, [])), ("b", answers(100, range(60))))
     ]
-    found = diff(*sides)
+    found = diff(sides[0], sides[1])
     assert found.changes[0].standing is None
     assert found.changes[0].direction == "unclear" or found.changes[0].direction == "other"
     assert found.exit_code == 3  # nothing at all was judged
@@ -131,7 +131,7 @@ def test_means_are_paired_by_bootstrap_which_sees_a_small_shift(tmp_path: Path) 
         )
         for name, one in (("a", values), ("b", shifted))
     ]
-    one = change(diff(*sides), f"{CHECK}/nll/all")
+    one = change(diff(sides[0], sides[1]), f"{CHECK}/nll/all")
     assert one.interval == "bootstrap-paired"
     assert one.difference == pytest.approx(float((shifted - values).mean()))
     assert one.low is not None
@@ -145,7 +145,7 @@ def test_without_records_the_difference_is_unpaired_and_says_so(tmp_path: Path) 
         write(tmp_path / name, [outcome(share("accuracy", one))])
         for name, one in (("a", a), ("b", b))
     ]
-    found = diff(*sides)
+    found = diff(sides[0], sides[1])
     one = change(found)
     assert (one.low, one.high) == newcombe(70, 100, 90, 100)
     assert not one.paired
@@ -193,7 +193,7 @@ def test_a_check_of_another_version_is_refused_alone(tmp_path: Path) -> None:
         )
         for name, version in (("x", 1), ("y", 2))
     ]
-    found = diff(*sides)
+    found = diff(sides[0], sides[1])
     assert [one.check for one in found.changes] == [CHECK]
     (said,) = found.refused
     assert said.startswith("b: measures differently since: version 1 before, 2 after")
@@ -208,7 +208,7 @@ def test_other_settings_are_another_measurement(tmp_path: Path) -> None:
         write(tmp_path / name, [outcome(share("accuracy", ones, fixed={"steps": steps}))], columns)
         for name, steps in (("a", 20), ("b", 40))
     ]
-    found = diff(*sides)
+    found = diff(sides[0], sides[1])
     assert change(found).why == "the settings differ: steps 20 before, 40 after"
     assert change(found).standing == "open"
     assert found.exit_code == 3

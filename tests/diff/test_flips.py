@@ -65,12 +65,12 @@ def test_groups_carry_their_own_test(found: Flips) -> None:
 
 def test_small_groups_have_no_p(tmp_path: Path) -> None:
     sides = [accurate(tmp_path / name, 30, wrong) for name, wrong in (("a", []), ("b", [0]))]
-    assert all(one.small and one.p_holm is None for one in flips(*sides).groups)
+    assert all(one.small and one.p_holm is None for one in flips(sides[0], sides[1]).groups)
 
 
 def test_cells_that_may_not_be_told_are_left_out(tmp_path: Path) -> None:
     sides = [accurate(tmp_path / name, 30, [], policy={"min_cell": 40}) for name in ("a", "b")]
-    assert flips(*sides).groups == []
+    assert flips(sides[0], sides[1]).groups == []
 
 
 def test_a_flip_shows_the_input_that_a_gallery_holds(found: Flips) -> None:
