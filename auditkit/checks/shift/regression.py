@@ -85,14 +85,14 @@ class Regression(Check):
         " of them.",
         metrics={
             "negative_flip_rate": Metric(
-                label="negative flips",
+                label="negative flip rate",
                 definition="Share of all inputs that the parent answers rightly and this model"
                 " wrongly.",
                 unit="share",
                 better="lower",
             ),
             "positive_flip_rate": Metric(
-                label="positive flips",
+                label="positive flip rate",
                 definition="Share of all inputs that the parent answers wrongly and this model"
                 " rightly.",
                 unit="share",
@@ -216,7 +216,7 @@ class Regression(Check):
             interval=interval,
             method="newcombe-paired",
             slice_name=name,
-            evidence=["groups"] if name != "all" else ["flips"],
+            evidence=["groups", "forgetting"] if name != "all" else ["flips"],
             level=level,
         )
 
@@ -353,7 +353,7 @@ def _bars(groups: list[_Group], level: float) -> Bars:
     bars: list[Bar] = []
     for one in ordered[:MOST_BARS]:
         value, low, high = _change(one, level)
-        bars.append(Bar(label=one.name, value=value, low=low, high=high, n=one.n))
+        bars.append(Bar(label=one.name, value=value, low=low, high=high))
     return Bars(
         title="Accuracy lost since the parent, by class and group",
         value_label="accuracy lost",
