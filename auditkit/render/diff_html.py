@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from auditkit.diff.report import Change, Diff, Flip
-from auditkit.findings import Bar, Bars, ImageRow, TextRow
-from auditkit.render import charts, diff_words, evidence, words
+from auditkit.diff.report import Diff, Flip
+from auditkit.findings import ImageRow, TextRow
+from auditkit.render import diff_words, evidence
 from auditkit.render.html import TEMPLATES, content_policy, template_of
 
-MOST_BARS = 30
 MOST_ROWS = 400  # findings of one family
 
 
@@ -26,14 +25,12 @@ def render_diff_html(diff: Diff, *, home: str = "") -> str:
         Address of the page that led here; empty for a page that stands alone.
     """
     style = styles("style.css", "diff.css")
-    judged = diff_words.judged(diff)
     return template_of("diff.html").render(
         diff=diff,
         home=home,
         style=style,
         policy_of_content=content_policy(style),
-        judged=judged,
-        chart=_chart(judged),
+        judged=diff_words.judged(diff),
         families=diff_words.families(diff),
         groups=diff_words.pressing_groups(diff, 40),
         methods=sorted({one.interval for one in diff.changes} & set(diff_words.METHODS)),
@@ -51,20 +48,6 @@ def styles(*names: str) -> Markup:
     """Return style sheets of this package as one."""
     texts = [(TEMPLATES / name).read_text(encoding="utf-8") for name in names]
     return Markup("\n".join(texts))  # noqa: S704  # our own
-
-
-def _chart(judged: Sequence[Change]) -> Markup:
-    """Return the differences of shares with their intervals; empty where there are none."""
-    bars = [
-        Bar(label=words.short(one.about, 60), value=one.difference, low=one.low, high=one.high)
-        for one in judged
-        if words.is_share(one.unit) and one.difference is not None and one.low is not None
-    ]
-    if not bars:
-        return Markup()
-    title = "Differences of shares, now minus before"
-    shown = Bars(title=title, value_label="difference", bars=bars[:MOST_BARS])
-    return charts.bars_svg(shown, "share")
 
 
 def _shown(flips: Sequence[Flip]) -> list[tuple[Flip, ImageRow | TextRow, list[evidence.Tile]]]:

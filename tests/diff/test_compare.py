@@ -15,7 +15,7 @@ from auditkit.diff.report import Change, Diff
 from auditkit.errors import ResultError
 from auditkit.policy import Limit, Policy
 from auditkit.result import read_result
-from auditkit.statistics import newcombe, newcombe_paired
+from auditkit.statistics import binomial_p_above, newcombe, newcombe_paired
 from auditkit.verdict import judge
 from tests.diff.sample import CHECK, accurate, answers, mean, outcome, share, write
 
@@ -254,3 +254,25 @@ def test_the_json_is_read_back(good: Path, bad: Path) -> None:
 
     found = diff(good, bad)
     assert Diff.model_validate(json.loads(to_json(found))) == found
+
+
+@pytest.mark.slow
+def test_models_that_are_equally_good_raise_no_more_alarms_than_stated(tmp_path: Path) -> None:
+    """500 pairs of models that err at random alike, three judged findings: at most 2.5 % alarms."""
+    rng = np.random.default_rng(0)
+    checks, alarms, n, repetitions = ("a", "b", "c"), 0, 200, 500
+    ids = [f"i{k:04d}" for k in range(n)]
+    for _ in range(repetitions):
+        hard = rng.random((3, n)) < 0.3  # what both find hard, they get wrong half the time
+        sides: list[Path] = []
+        for name in ("x", "y"):
+            right = ~(hard & (rng.random((3, n)) < 0.5))
+            columns = {"id": ids, "label": ["cat"] * n}
+            columns |= {f"{c}/correct": one for c, one in zip(checks, right, strict=True)}
+            found = [
+                outcome(share("accuracy", one, check=c), check=c)
+                for c, one in zip(checks, right, strict=True)
+            ]
+            sides.append(write(tmp_path / name, found, columns))
+        alarms += diff(sides[0], sides[1]).exit_code == 1
+    assert binomial_p_above(alarms, repetitions, 0.025) > 0.01, alarms
