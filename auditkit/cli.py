@@ -343,7 +343,7 @@ def _model_options(command: F) -> F:
 @click.option(
     "--other-model",
     metavar="MODEL",
-    help="A second model, for transfer and attribution-regression.",
+    help="A second model, for transfer, regression and attribution-regression.",
 )
 @click.option("--synonyms", metavar="FILE", help="Words that token-swap may replace, and by what.")
 @click.option(
@@ -448,7 +448,7 @@ def _config(options: dict[str, Any]) -> str:
     policy = _policy(options)
     known = origins(options["policy"], suite=options["suite"])
     known |= {key: who for key, who in given.items() if key in Policy.model_fields}
-    for option, check, _ in _PARAMETERS:
+    for option, check in dict.fromkeys(one[:2] for one in (*_PARAMETERS, *_OF_SHIFT)):
         if option in given:
             before = known.get(f"parameters.{check}")
             known[f"parameters.{check}"] = ", ".join(filter(None, (before, given[option])))
@@ -621,6 +621,7 @@ def _exhibits(left_out: bool, blurred: bool) -> str | None:
 _PARAMETERS = (
     ("other_model", "transfer", "other"),
     ("other_model", "attribution-regression", "other"),
+    ("other_model", "regression", "other"),
     ("synonyms", "token-swap", "synonyms"),
     ("identity_terms", "counterfactual-identity", "terms"),
     ("deployment", "what-if", "deployment"),
@@ -821,23 +822,34 @@ def render(
 @cli.command("assert")
 @click.argument("result", type=click.Path(path_type=Path))
 @click.option("--policy", metavar="FILE", help="Limits to hold the result against.")
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    metavar="RESULT",
+    help="Reference for limits with max_drop_against.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
 @click.option("--quiet", is_flag=True, help="Print the verdict alone.")
-def assert_(result: Path, policy: str | None, as_json: bool, quiet: bool) -> None:
+def assert_(
+    result: Path, policy: str | None, against: Path | None, as_json: bool, quiet: bool
+) -> None:
     """Judge RESULT against a policy, without measuring anything again."""
     from datetime import UTC, datetime
 
+    from auditkit.diff.compare import changes_against
     from auditkit.policy import load_policy
     from auditkit.result import read_result
     from auditkit.verdict import judge
 
     loaded = read_result(result)
+    rules = load_policy(policy, suite=None if policy else loaded.provenance.suite)
     verdict = judge(
         loaded.outcomes,
-        load_policy(policy, suite=None if policy else loaded.provenance.suite),
+        rules,
         modality=loaded.model.modality,
         today=datetime.now(UTC).date(),
         interrupted=loaded.provenance.partial,
+        changes=None if against is None else changes_against(result, against, policy=rules),
     )
     with suppress(BrokenPipeError):  # whoever reads it may stop; the verdict stands
         if as_json:
@@ -849,6 +861,87 @@ def assert_(result: Path, policy: str | None, as_json: bool, quiet: bool) -> Non
 
             render_verdict(verdict, _console())
     sys.exit(verdict.exit_code)
+
+
+@cli.command()
+@click.argument("before", type=click.Path(path_type=Path))
+@click.argument("after", type=click.Path(path_type=Path))
+@click.option("--policy", metavar="FILE", help="Its limits say what is judged, and what failed.")
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(min=0, max=1),
+    default=0.0,
+    show_default=True,
+    metavar="SHARE",
+    help="How much worse a share may become: 0.01 is one percentage point.",
+)
+@click.option(
+    "--allow-different-data",
+    is_flag=True,
+    help="Compare results on other data too, as independent samples.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Write diff.html, diff.md and diff.json into DIR.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
+@click.option("--markdown", is_flag=True, help="Print the comparison as Markdown.")
+@click.option("--quiet", is_flag=True, help="Print one sentence.")
+def diff(
+    before: Path,
+    after: Path,
+    policy: str | None,
+    tolerance: float,
+    allow_different_data: bool,
+    out: Path | None,
+    as_json: bool,
+    markdown: bool,
+    quiet: bool,
+) -> None:
+    """Compare the result AFTER with BEFORE, input by input.
+
+    Exit codes: 0 no regression, 1 something judged is surely worse, 2 usage or other data, 3 what
+    is judged could not all be compared.
+    """
+    from datetime import UTC, datetime
+
+    from auditkit.diff.compare import compare
+    from auditkit.diff.report import to_json
+    from auditkit.policy import load_policy
+    from auditkit.render.diff_markdown import render_diff_markdown
+    from auditkit.result import read_result, write_atomically
+
+    suite = None if policy else read_result(after).provenance.suite
+    found = compare(
+        before,
+        after,
+        policy=load_policy(policy, suite=suite),
+        today=datetime.now(UTC).date(),
+        tolerance=tolerance,
+        allow_different_data=allow_different_data,
+    )
+    if out is not None:
+        from auditkit.render.diff_html import render_diff_html
+
+        write_atomically(out / "diff.html", render_diff_html(found))
+        write_atomically(out / "diff.md", render_diff_markdown(found))
+        write_atomically(out / "diff.json", to_json(found))
+    with suppress(BrokenPipeError):  # whoever reads it may stop; the answer stands
+        if as_json:
+            click.echo(to_json(found), nl=False)
+        elif markdown:
+            click.echo(render_diff_markdown(found), nl=False)
+        elif quiet:
+            click.echo(_plain(found.sentence))
+        else:
+            from auditkit.render.diff_terminal import render_diff_terminal
+
+            render_diff_terminal(found, _console())
+            if out is not None:
+                click.echo(f"Comparison: {out / 'diff.html'}")
+    sys.exit(found.exit_code)
 
 
 @cli.command()
@@ -902,6 +995,29 @@ def reproduce(as_json: bool, quiet: bool, export_test: Path | None, **options: A
         count = write_test(export_test, answered)
         click.echo(f"Wrote {export_test} with {count} inputs. Next: pytest {export_test}", err=True)
     sys.exit(found.exit_code)
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path), default=Path("reports"), metavar="[DIR]")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Any free one by default.")
+@click.option("--no-open", is_flag=True, help="Do not open a browser.")
+def view(folder: Path, port: int, no_open: bool) -> None:
+    """List the results in DIR (reports by default) in a browser, and compare them.
+
+    The pages are served to this machine alone, until Ctrl-C.
+    """
+    from auditkit.view.history import open_history
+    from auditkit.view.server import start
+
+    with start(open_history(folder), port) as server:
+        click.echo(f"Audits in {folder}: {server.address}")
+        click.echo("Stop with Ctrl-C.", err=True)
+        if not no_open:
+            import webbrowser
+
+            webbrowser.open(server.address)
+        with suppress(KeyboardInterrupt):
+            server.serve_forever()
 
 
 # --- looking around ------------------------------------------------------------------------------

@@ -21,7 +21,8 @@ minimum_n = 20         # limits on smaller groups are incomplete
 required = [{required}]
 
 # A limit passes if the whole interval meets it, fails if the whole interval misses it, and is
-# incomplete (exit code 3) otherwise. `finding` may hold * wildcards; give min or max.
+# incomplete (exit code 3) otherwise. `finding` may hold * wildcards; give min or max,
+# or max_drop_against for `audit assert RESULT --against REFERENCE`.
 """
 
 _WAIVER = """

@@ -65,6 +65,9 @@ class Limit(_Strict):
         Finding id; `*` matches anything.
     min, max : float, optional
         The cautious end of the interval must reach it.
+    max_drop_against : float, optional
+        How much worse than in a reference result the finding may be, at least 0; the cautious end
+        of the difference's interval must reach it.
     modality : Modality, optional
         Hold this limit only in audits of such models.
     reason : str
@@ -74,13 +77,17 @@ class Limit(_Strict):
     finding: str
     min: float | None = None
     max: float | None = None
+    max_drop_against: float | None = Field(default=None, ge=0)
     modality: Modality | None = None
     reason: str = ""
     _place: str | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _one_bound(self) -> Self:
-        _require_one(self.min, self.max)
+        if self.max_drop_against is None:
+            _require_one(self.min, self.max)
+        elif self.min is not None or self.max is not None:
+            raise ValueError("give one of min, max and max_drop_against")
         return self
 
     @property

@@ -75,6 +75,27 @@ def binomial_p_above(count: int, n: int, share: float) -> float:
     return float(betainc(count, n - count + 1, share))
 
 
+def mcnemar_p(lost: int, gained: int) -> float:
+    """Return the exact two-sided p-value of "an input is as likely lost as gained".
+
+    Parameters
+    ----------
+    lost, gained : int
+        Inputs that succeeded only the first, and only the second time.
+
+    References
+    ----------
+    McNemar, 1947, Psychometrika 12, 153-157, with the binomial distribution in place of chi-square.
+
+    Examples
+    --------
+    >>> mcnemar_p(0, 5), mcnemar_p(0, 0)
+    (0.0625, 1.0)
+    """
+    n = lost + gained
+    return 1.0 if n == 0 else min(1.0, 2 * binomial_p_below(min(lost, gained), n, 0.5))
+
+
 def normal_quantile(p: float) -> float:
     """Return z with P(Z <= z) = p for a standard normal Z."""
     return float(ndtri(p))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from fnmatch import fnmatchcase
 from typing import assert_never
 
+from auditkit.diff.report import Change
 from auditkit.errors import near_miss
 from auditkit.findings import Finding, Outcome
 from auditkit.policy import Limit, Policy, Waiver
@@ -15,7 +16,7 @@ from auditkit.ratings import rated
 from auditkit.result import Judgement, LimitStatus, Verdict, VerdictStatus, Waived
 from auditkit.statistics import holm, n_needed_for_share
 from auditkit.types import Modality
-from auditkit.weighing import Weighed, bound_of, in_words, judged, weigh
+from auditkit.weighing import Weighed, bound_of, in_words, judged, weigh, weigh_drop
 
 EXIT_CODES: dict[VerdictStatus, int] = {"pass": 0, "not_judged": 0, "fail": 1, "incomplete": 3}
 
@@ -27,6 +28,7 @@ def judge(
     modality: Modality,
     today: date,
     interrupted: bool = False,
+    changes: Mapping[str, Change] | None = None,
 ) -> Verdict:
     """Hold every limit against every finding it names.
 
@@ -47,6 +49,9 @@ def judge(
         Waivers that expired before this day do not hold.
     interrupted : bool
         Whether checks are missing because the run was stopped; the verdict is then incomplete.
+    changes : mapping, optional
+        Findings beside those of a reference result, by id, for limits with `max_drop_against`;
+        without it they are incomplete.
     """
     words = rated(outcomes, policy)
     limits = [one for one in policy.limits if one.modality in (None, modality)]
@@ -55,7 +60,7 @@ def judge(
         return _verdict("not_judged", [], [], [], notes).model_copy(update={"ratings": words})
     findings = {one.id: one for outcome in outcomes for one in outcome.findings}
     weighed = _with_holm(
-        [one for limit in limits for one in _weigh(limit, outcomes, policy)], policy
+        [one for limit in limits for one in _weigh(limit, outcomes, policy, changes)], policy
     )
     judgements = [_controlled(one, findings, policy).judgement for one in weighed]
     judgements += [
@@ -78,13 +83,23 @@ def judge(
     return verdict.model_copy(update={"ratings": words})
 
 
-def _weigh(limit: Limit, outcomes: Sequence[Outcome], policy: Policy) -> list[Weighed]:
+def _weigh(
+    limit: Limit,
+    outcomes: Sequence[Outcome],
+    policy: Policy,
+    changes: Mapping[str, Change] | None,
+) -> list[Weighed]:
     matched = [
         one
         for outcome in outcomes
         for one in outcome.findings
         if fnmatchcase(one.id, limit.finding)
     ]
+    if matched and limit.max_drop_against is not None:
+        if changes is None:
+            reason = "no reference result was given: audit assert RESULT --against REFERENCE"
+            return [Weighed(judged(limit, one.id, "incomplete", reason)) for one in matched]
+        return [weigh_drop(limit, one, changes.get(one.id), policy) for one in matched]
     if matched:
         return [weigh(limit, one, policy) for one in matched]
     reason = _why_nothing_matches(limit.finding, outcomes)

@@ -1,9 +1,10 @@
-"""One limit and one finding to pass, fail or incomplete."""
+"""One limit and one finding, or how much worse it got, to pass, fail or incomplete."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from auditkit.diff.report import Change
 from auditkit.findings import Finding
 from auditkit.policy import Limit, Policy
 from auditkit.result import Judgement, LimitStatus
@@ -55,12 +56,46 @@ def weigh(limit: Limit, finding: Finding, policy: Policy) -> Weighed:
     return Weighed(judged(limit, finding.id, status, reason, finding, needs), p, finding, bound)
 
 
+def weigh_drop(limit: Limit, finding: Finding, change: Change | None, policy: Policy) -> Weighed:
+    """Hold a limit against how much worse a finding is than in the reference result.
+
+    Parameters
+    ----------
+    limit : Limit
+        With `max_drop_against`.
+    finding : Finding
+        As it is now.
+    change : Change, optional
+        The finding before and now; None where the reference has nothing to compare it with.
+    policy : Policy
+        Its level and minimum n.
+    """
+    drop = None if change is None else change.drop(finding)
+    if finding.value is None:
+        return weigh(limit, finding, policy)
+    if drop is None:
+        return Weighed(judged(limit, finding.id, "incomplete", _no_drop(finding, change)))
+    if drop.low is None and change is not None and change.why:
+        reason = f"the difference has no interval: {change.why}"
+        return Weighed(judged(limit, finding.id, "incomplete", reason))
+    return weigh(limit, drop, policy)
+
+
+def _no_drop(finding: Finding, change: Change | None) -> str:
+    if change is None:
+        return "the reference result has no such finding"
+    if finding.better == "neither":
+        return "neither direction of it is worse: give min or max"
+    return f"it cannot be compared with the reference: {change.why or 'no value'}"
+
+
 def bound_of(limit: Limit) -> tuple[float, bool]:
     """Return the bound of a limit, and whether more is better."""
     if limit.min is not None:
         return limit.min, True
-    assert limit.max is not None  # a limit has either min or max
-    return limit.max, False
+    most = limit.max if limit.max_drop_against is None else limit.max_drop_against
+    assert most is not None  # a limit has one bound
+    return most, False
 
 
 def _p_value(
@@ -116,4 +151,6 @@ def in_words(limit: Limit) -> str:
     """
     metric = limit.finding.split("/")[1] if "/" in limit.finding else limit.finding
     bound, wants_more = bound_of(limit)
+    if limit.max_drop_against is not None:
+        return f"{metric} worse by at most {bound:g} than the reference"
     return f"{metric} {'>=' if wants_more else '<='} {bound:g}"

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from auditkit.cli import _exit_code, cli
+from tests.diff.sample import accurate
 
 RUN = ["run", "digits-cnn", "--max-inputs", "30", "--workers", "1", "--check", "clean-accuracy"]
 
@@ -273,3 +274,78 @@ def test_completion(shell: str) -> None:
 def test_options_can_come_from_the_environment(folder: Path) -> None:
     runner = CliRunner(env={"AUDIT_RUN_MAX_INPUTS": "0"})
     assert "is not in the range" in runner.invoke(cli, ["run", "digits-cnn"]).stderr
+
+
+# --- two results ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pair")
+    accurate(folder / "good", 200, [0])
+    accurate(folder / "bad", 200, range(40))
+    accurate(folder / "elsewhere", 200, [], data="e" * 64)
+    (folder / "drop.toml").write_text(
+        '[[limits]]\nfinding = "clean-accuracy/accuracy/all"\nmax_drop_against = 0.05\n'
+    )
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["good", "bad"], 1, "surely worse"),
+        (["bad", "good"], 0, "none is surely worse"),
+        (["good", "bad", "--tolerance", "0.3"], 0, "none is surely worse"),
+        (["good", "elsewhere"], 2, "different data"),
+        (["good", "elsewhere", "--allow-different-data"], 0, "none is surely worse"),
+        (["good", "nothing"], 2, "no result"),
+    ],
+)
+def test_diff_says_by_its_exit_code_whether_it_got_worse(
+    pair: Path, arguments: list[str], code: int, said: str
+) -> None:
+    done = CliRunner().invoke(cli, ["diff", "--quiet", *placed(pair, arguments)])
+    assert (done.exit_code if code != 2 else 2) == code
+    assert said in done.output or said in str(done.exception)
+
+
+def placed(folder: Path, arguments: list[str]) -> list[str]:
+    return [str(folder / arguments[0]), str(folder / arguments[1]), *arguments[2:]]
+
+
+def test_diff_writes_a_page_markdown_and_json(pair: Path, tmp_path: Path) -> None:
+    sides = [str(pair / "good"), str(pair / "bad")]
+    done = CliRunner().invoke(cli, ["diff", *sides, "--out", str(tmp_path), "--json"])
+    assert done.output == (tmp_path / "diff.json").read_text(encoding="utf-8")
+    assert json.loads(done.output)["exit_code"] == done.exit_code == 1
+    assert "<title>Regression:" in (tmp_path / "diff.html").read_text(encoding="utf-8")
+    printed = CliRunner().invoke(cli, ["diff", *sides, "--markdown"]).output
+    assert printed == (tmp_path / "diff.md").read_text(encoding="utf-8")
+
+
+def test_diff_and_assert_against_need_no_torch(pair: Path) -> None:
+    sides = [str(pair / "good"), str(pair / "bad")]
+    policy = str(pair / "drop.toml")
+    code = (
+        "import sys; from auditkit.cli import cli\n"
+        "def run(*arguments):\n"
+        "    try: cli.main(list(arguments), standalone_mode=False)\n"
+        "    except SystemExit as stop: print(stop.code, 'torch' in sys.modules)\n"
+        f"run('diff', {sides[0]!r}, {sides[1]!r}, '--quiet')\n"
+        f"run('assert', {sides[1]!r}, '--policy', {policy!r}, '--against', {sides[0]!r}, '--quiet')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines()[1::2] == ["1 False", "1 False"]
+
+
+@pytest.mark.parametrize(
+    ("after", "against", "code"), [("bad", ["good"], 1), ("good", ["good"], 0), ("good", [], 3)]
+)
+def test_assert_holds_drops_against_a_reference(
+    pair: Path, after: str, against: list[str], code: int
+) -> None:
+    arguments = ["assert", str(pair / after), "--policy", str(pair / "drop.toml"), "--quiet"]
+    for one in against:
+        arguments += ["--against", str(pair / one)]
+    assert CliRunner().invoke(cli, arguments).exit_code == code

@@ -17,11 +17,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("cli",),
     ("callbacks", "pytest_plugin"),
     ("undisturbed",),
-    ("api", "doctor", "export", "progress", "reproduce", "selftest"),
+    ("api", "doctor", "export", "progress", "reproduce", "selftest", "view"),
     ("run",),
     ("explain", "description", "records", "stored", "state", "engine", "convert", "provenance"),
     ("plan", "subject"),
-    ("render", "init", "resolved", "verdict", "ratings", "weighing", "checks"),
+    ("diff", "render", "init", "resolved", "verdict", "ratings", "weighing", "checks"),
     ("policy", "artifacts", "behaviour", "memory", "privacy", "exhibits"),
     ("models", "data", "methods"),
     ("result",),
@@ -30,6 +30,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("types", "errors", "limits", "paths", "processes", "timelimit", "places"),
 )
 LIGHT = (
+    "diff",
+    "view",
     "render",
     "verdict",
     "findings",

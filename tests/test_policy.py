@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from auditkit.checks.catalogue import find_check
 from auditkit.errors import ConfigError
-from auditkit.policy import SUITES, load_policy, read_suite
+from auditkit.policy import SUITES, Limit, load_policy, read_suite
 
 OWN = """
 suite = "quick"
@@ -119,3 +120,11 @@ def test_a_missing_policy_file_says_what_to_type() -> None:
 def test_durations() -> None:
     assert load_policy(written("budget = '90s'\n")).budget == 90
     assert load_policy(written("budget = '2h'\n")).budget == 7200
+
+
+@pytest.mark.parametrize(
+    "bounds", [{}, {"min": 0.1, "max_drop_against": 0.1}, {"max_drop_against": -0.1}]
+)
+def test_a_limit_has_one_bound_and_no_drop_is_negative(bounds: dict[str, float]) -> None:
+    with pytest.raises(ValidationError):
+        Limit(finding="a/b/all", **bounds)  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from auditkit.diff.report import Change
 from auditkit.findings import Finding, Metric, Outcome
 from auditkit.policy import Limit, Policy, Waiver
 from auditkit.result import Verdict
@@ -241,3 +242,65 @@ def test_the_sentence_counts_limits_in_plain_words() -> None:
     assert verdict(bad, limits=two).sentence == "Fail: 2 of 2 limits are missed."
     open_ = [outcome(undefined())]
     assert verdict(open_, limits=two[:1]).sentence == "Incomplete: 1 of 1 limit is not decided."
+
+
+# --- drops against a reference -------------------------------------------------------------------
+
+
+def change(**update: object) -> Change:
+    plain = Change(
+        finding="pgd-linf/robust_accuracy/all", check="pgd-linf", family="robustness",
+        about="Robust accuracy", metric="Robust accuracy", unit="share", better="higher",
+        before=0.9, after=0.8, n_before=400, n_after=400, difference=-0.1, low=-0.15, high=-0.05,
+        level=0.95, interval="newcombe-paired", paired=True, n=400,
+    )  # fmt: skip
+    return plain.model_copy(update=update)
+
+
+@pytest.mark.parametrize(
+    ("most", "status"), [(0.2, "pass"), (0.15, "pass"), (0.1, "incomplete"), (0.04, "fail")]
+)
+def test_the_interval_of_the_drop_meets_the_limit(most: float, status: str) -> None:
+    policy = Policy(limits=(Limit(finding="pgd-linf/robust_accuracy/all", max_drop_against=most),))
+    one = change()
+    verdict = judge(
+        [outcome(share(320, 400))],
+        policy,
+        modality="image",
+        today=TODAY,
+        changes={one.finding: one},
+    )
+    assert verdict.status == status
+    (judged,) = [*verdict.decided_by, *verdict.passed]
+    assert (judged.low, judged.high) == (0.05, 0.15)
+
+
+def test_what_is_better_lower_drops_upwards() -> None:
+    one = change(better="lower", difference=0.1, low=0.05, high=0.15)
+    drop = one.drop(share(320, 400))
+    assert drop is not None
+    assert (drop.value, drop.low, drop.high) == (0.1, 0.05, 0.15)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        (None, "--against"),
+        ({}, "no such finding"),
+        ({"difference": None, "why": "the settings differ"}, "the settings differ"),
+        ({"better": "neither"}, "give min or max"),
+        ({"low": None, "high": None, "why": "no interval of its own"}, "no interval of its own"),
+    ],
+)
+def test_a_drop_that_nobody_can_tell_is_incomplete(
+    changes: dict[str, object] | None, reason: str
+) -> None:
+    policy = Policy(limits=(Limit(finding="pgd-linf/robust_accuracy/all", max_drop_against=0.1),))
+    one = change(**changes) if changes else None
+    known = None if changes is None else {one.finding: one} if one else {}
+    found = share(320, 400)
+    if one is not None and one.better == "neither":
+        found = found.model_copy(update={"better": "neither"})
+    verdict = judge([outcome(found)], policy, modality="image", today=TODAY, changes=known)
+    assert verdict.status == "incomplete"
+    assert reason in verdict.decided_by[0].reason

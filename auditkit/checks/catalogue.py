@@ -62,6 +62,7 @@ from auditkit.checks.shift.drift import Drift
 from auditkit.checks.shift.frequency import Frequency
 from auditkit.checks.shift.natural_variation import NaturalVariation
 from auditkit.checks.shift.out_of_distribution import OutOfDistribution
+from auditkit.checks.shift.regression import Regression
 from auditkit.checks.shift.texture_shape import TextureShape
 from auditkit.checks.shift.typos import Typos
 from auditkit.checks.shift.user_shift import UserShift
@@ -95,6 +96,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     OutOfDistribution,
     Drift,
     UserShift,
+    Regression,
     CalibrationError,
     Selective,
     Conformal,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from functools import lru_cache
 
 from auditkit.errors import ModelError
@@ -13,11 +15,27 @@ from auditkit.types import Params
 
 MISSING = "no second model was given; name one with --other-model MODEL"
 
+_GIVEN: dict[str, Classifier] = {}
 
-@lru_cache(maxsize=1)
+
 def other_model(source: str) -> Classifier:
     """Return the other model, on the CPU; a process loads it once."""
+    return _GIVEN[source] if source in _GIVEN else _loaded(source)
+
+
+@lru_cache(maxsize=1)
+def _loaded(source: str) -> Classifier:
     return load_model(ModelSpec(source=source, device="cpu"))
+
+
+@contextmanager
+def given(source: str, model: Classifier) -> Generator[None]:
+    """Within the block, let a name mean a model in memory, in this process."""
+    _GIVEN[source] = model
+    try:
+        yield
+    finally:
+        del _GIVEN[source]
 
 
 def hash_of(source: str) -> Params:

@@ -40,11 +40,11 @@ def render_html(result: Result, older: Result | None = None) -> str:
         What to say changes against, on the first screen.
     """
     style, script = _own("style.css"), _own("report.js")
-    return _template("report.html").render(
+    return template_of("report.html").render(
         result=result,
         style=style,
         script=script,
-        policy_of_content=_content_policy(style, script),
+        policy_of_content=content_policy(style, script),
         chapters=outline.chapters(result),
         insights=outline.matters_most(result),
         decisions=outline.decisions(result),
@@ -58,7 +58,7 @@ def render_html(result: Result, older: Result | None = None) -> str:
         terms=glossary.terms(result),
         metrics=glossary.metrics(result),
         papers=glossary.references(result),
-        evidence=Exhibitor(_template("evidence.html").module, faded=faded_maps(result)).draw,
+        evidence=Exhibitor(template_of("evidence.html").module, faded=faded_maps(result)).draw,
         resolved_policy=json.dumps(result.provenance.policy, indent=2, ensure_ascii=False),
     )
 
@@ -69,11 +69,12 @@ def _own(name: str) -> Markup:
     return Markup((TEMPLATES / name).read_text(encoding="utf-8"))  # noqa: S704  # our own
 
 
-def _content_policy(style: str, script: str) -> str:
+def content_policy(style: str, script: str = "") -> str:
+    """Return what a page may use: its own style sheet and script, and pictures that stand in it."""
     rules = (
         "default-src 'none'",
         f"style-src 'sha256-{_digest(style)}'",
-        f"script-src 'sha256-{_digest(script)}'",
+        *([f"script-src 'sha256-{_digest(script)}'"] if script else []),
         "img-src data:",
         "base-uri 'none'",
         "form-action 'none'",
@@ -99,7 +100,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        finalize=_inert,
+        finalize=inert,
     )
     names: dict[str, Any] = {
         "words": words,
@@ -114,11 +115,13 @@ def _environment() -> Environment:
     return environment
 
 
-def _template(name: str) -> Template:
+def template_of(name: str) -> Template:
+    """Return a page's template; whatever it prints is escaped and made inert."""
     return _environment().get_template(name)
 
 
-def _inert(value: Any) -> Any:
+def inert(value: Any) -> Any:
+    """Return what a template prints, without characters that act."""
     return words.clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 

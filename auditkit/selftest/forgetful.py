@@ -66,8 +66,8 @@ FLAWS = (
         planted="fine-tuned on digits in negative alone",
         twin="a third of the fine-tuning rehearses the first task",
         must_reveal="paired regression against its parent",
-        revealed_by="accuracy on the first task's test split: so much is lost that the model alone"
-        " shows it. No check compares with the parent, so a smaller loss would be missed.",
+        revealed_by="regression beside the parent: the accuracy lost on the first task's test"
+        " split, each input held against itself.",
         symptom=Symptom(label="accuracy on the first task lost since its parent", measure=_lost),
         plant=_plant,
         data=_audited,

@@ -28,6 +28,10 @@ class Page:
 
     def open(self, file: Path, *, width: int, height: int = 900, dark: bool = False) -> None:
         """Show a file in a viewport of the given size."""
+        self.visit(file.resolve().as_uri(), width=width, height=height, dark=dark)
+
+    def visit(self, address: str, *, width: int, height: int = 900, dark: bool = False) -> None:
+        """Show an address in a viewport of the given size."""
         self.devtools(
             "Emulation.setDeviceMetricsOverride",
             width=width, height=height, deviceScaleFactor=1, mobile=width < 600,
@@ -36,7 +40,7 @@ class Page:
             "Emulation.setEmulatedMedia",
             features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}],
         )
-        self._post("url", url=file.resolve().as_uri())
+        self._post("url", url=address)
 
     def run(self, script: str) -> object:
         """Return what a script in the page returns."""

@@ -38,13 +38,13 @@ ENVIRONMENT = {
         "AUDIT_RUN_CHECK": "clean-accuracy pgd-linf",
     },
 }
-SLOW = ("models train", "selftest")  # options are checked, nothing is run
+SLOW = ("models train", "selftest", "view")  # options are checked, nothing is run
 # What a page takes for granted before its first block.
 GIVEN = {
     "README.md": "from torch import nn\n"
     "network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 2))",
 }
-WORKED = {"run": {0, 1, 3}, "assert": {0, 1, 3}}  # any verdict is an answer
+WORKED = {"run": {0, 1, 3}, "assert": {0, 1, 3}, "diff": {0, 1, 3}}  # any verdict is an answer
 NET = """
 from torch import nn
 

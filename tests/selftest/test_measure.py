@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 import auditkit
 from auditkit.data import digits
+from auditkit.errors import ModelError
 from auditkit.models.load import ModelSpec, load_model
 from auditkit.policy import Limit, Policy
 from auditkit.result import Execution
@@ -47,3 +50,12 @@ def test_a_check_that_cannot_run_leaves_the_limit_open() -> None:
     verdict = held_against(Policy(checks=("typos",), limits=(limit,)), reader(0), data())
     assert verdict.status == "incomplete"
     assert "does not apply" in verdict.decided_by[0].reason
+
+
+def test_the_parent_is_the_other_model_for_as_long_as_it_is_judged() -> None:
+    limit = Limit(finding="regression/churn/all", max=0.1)
+    policy = Policy(checks=("regression",), limits=(limit,))
+    named = policy.model_copy(update={"parameters": {"regression": {"other": "parent"}}})
+    assert held_against(named, reader(0), data(), parent=reader(0)).status == "pass"
+    with pytest.raises(ModelError, match="parent"):  # nothing is left behind
+        held_against(named, reader(0), data())

@@ -1,0 +1,1 @@
+"""Past audits in a browser: a list, comparisons and trends, on this machine alone."""
