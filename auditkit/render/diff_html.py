@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from markupsafe import Markup
-
 from auditkit.diff.report import Diff, Flip
 from auditkit.findings import ImageRow, TextRow
 from auditkit.render import diff_words, evidence
-from auditkit.render.html import TEMPLATES, content_policy, template_of
+from auditkit.render.page import TEMPLATES, content_policy, environment, own
 
 MOST_ROWS = 400  # findings of one family
 
@@ -24,8 +22,9 @@ def render_diff_html(diff: Diff, *, home: str = "") -> str:
     home : str
         Address of the page that led here; empty for a page that stands alone.
     """
-    style = styles("style.css", "diff.css")
-    return template_of("diff.html").render(
+    style = own("style.css", "diff.css")
+    templates = environment(TEMPLATES, {})
+    return templates.get_template("diff.html").render(
         diff=diff,
         home=home,
         style=style,
@@ -36,18 +35,12 @@ def render_diff_html(diff: Diff, *, home: str = "") -> str:
         methods=sorted({one.interval for one in diff.changes} & set(diff_words.METHODS)),
         said=diff_words,
         shown=_shown,
-        evidence=template_of("evidence.html").module,
+        evidence=templates.get_template("evidence.html").module,
         tint=evidence.tint,
         spelled=evidence.spelled,
         bars=evidence.scale_bars(),
         most_rows=MOST_ROWS,
     )
-
-
-def styles(*names: str) -> Markup:
-    """Return style sheets of this package as one."""
-    texts = [(TEMPLATES / name).read_text(encoding="utf-8") for name in names]
-    return Markup("\n".join(texts))  # noqa: S704  # our own
 
 
 def _shown(flips: Sequence[Flip]) -> list[tuple[Flip, ImageRow | TextRow, list[evidence.Tile]]]:

@@ -7,26 +7,19 @@ package, which the page's content policy names by their hashes.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-import re
 from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from markupsafe import Markup, escape
-
-from auditkit.render import coverage, glossary, groups, outline, standards, words
+from auditkit.render import coverage, glossary, groups, outline, standards
 from auditkit.render.changes import changes
 from auditkit.render.evidence import Exhibitor, faded_maps
 from auditkit.render.finding_table import finding_table, rows_of_each
+from auditkit.render.page import TEMPLATES, content_policy, environment, own
 from auditkit.result import Result
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
-
-TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render_html(result: Result, older: Result | None = None) -> str:
@@ -39,8 +32,8 @@ def render_html(result: Result, older: Result | None = None) -> str:
     older : Result, optional
         What to say changes against, on the first screen.
     """
-    style, script = _own("style.css"), _own("report.js")
-    return template_of("report.html").render(
+    style, script = own("style.css"), own("report.js")
+    return _template("report.html").render(
         result=result,
         style=style,
         script=script,
@@ -58,85 +51,20 @@ def render_html(result: Result, older: Result | None = None) -> str:
         terms=glossary.terms(result),
         metrics=glossary.metrics(result),
         papers=glossary.references(result),
-        evidence=Exhibitor(template_of("evidence.html").module, faded=faded_maps(result)).draw,
+        evidence=Exhibitor(_template("evidence.html").module, faded=faded_maps(result)).draw,
         resolved_policy=json.dumps(result.provenance.policy, indent=2, ensure_ascii=False),
     )
 
 
 @cache
-def _own(name: str) -> Markup:
-    """Return a file of this package as it is."""
-    return Markup((TEMPLATES / name).read_text(encoding="utf-8"))  # noqa: S704  # our own
-
-
-def content_policy(style: str, script: str = "") -> str:
-    """Return what a page may use: its own style sheet and script, and pictures that stand in it."""
-    rules = (
-        "default-src 'none'",
-        f"style-src 'sha256-{_digest(style)}'",
-        *([f"script-src 'sha256-{_digest(script)}'"] if script else []),
-        "img-src data:",
-        "base-uri 'none'",
-        "form-action 'none'",
-    )
-    return "; ".join(rules)
-
-
-def _digest(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-# --- templates -----------------------------------------------------------------------------------
-
-
-@cache
 def _environment() -> Environment:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        finalize=inert,
-    )
-    names: dict[str, Any] = {
-        "words": words,
+    names = {
         "standings": outline.STANDINGS,
         "statuses": outline.STATUSES,
         "finding_table": finding_table,
-        "anchor": anchor,
     }
-    environment.globals.update(names)
-    environment.filters["unbroken"] = words.unbroken
-    environment.filters["prose"] = prose
-    return environment
+    return environment(TEMPLATES, names)
 
 
-def template_of(name: str) -> Template:
-    """Return a page's template; whatever it prints is escaped and made inert."""
+def _template(name: str) -> Template:
     return _environment().get_template(name)
-
-
-def inert(value: Any) -> Any:
-    """Return what a template prints, without characters that act."""
-    return words.clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def prose(text: str) -> Markup:
-    """Return a text with what stands in backticks as code; everything in it is escaped first.
-
-    Examples
-    --------
-    >>> prose("below `minimum_n` < 5")
-    Markup('below <code>minimum_n</code> &lt; 5')
-    """
-    safe = str(escape(words.clean(text)))
-    return Markup(re.sub(r"`([^`\s](?:[^`\n]*[^`\s])?)`", r"<code>\1</code>", safe))  # noqa: S704  # escaped above
-
-
-def anchor(kind: str, name: str) -> str:
-    """Return an identifier for a place on the page: the name, with odd characters replaced."""
-    return f"{kind}-{re.sub(r'[^A-Za-z0-9._=,/-]', '_', name)}"

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from markupsafe import Markup
-
-from auditkit.render import words
-from auditkit.render.html import TEMPLATES, anchor
+from auditkit.render.page import content_policy, environment, own
 from auditkit.result import Judgement
 from auditkit.selftest.report import Row, Selftest, Standing
 from auditkit.selftest.terminal import about, counted, symptom
@@ -30,41 +25,22 @@ _CLASSES: dict[Standing, str] = {"green": "pass", "red": "fail", "no check": "in
 
 def render_html(selftest: Selftest) -> str:
     """Return the page; the same table always gives the same text."""
-    style = Markup((TEMPLATES / "style.css").read_text(encoding="utf-8"))  # noqa: S704  # our own
+    style = own("style.css")
     return (
         _environment()
         .get_template("selftest.html")
         .render(
             selftest=selftest,
             style=style,
-            policy_of_content=_content_policy(style),
+            policy_of_content=content_policy(style),
             about=about(selftest),
         )
     )
 
 
-def _content_policy(style: str) -> str:
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    rules = ("default-src 'none'", f"style-src 'sha256-{digest}'", "img-src data:")
-    return "; ".join([*rules, "base-uri 'none'", "form-action 'none'"])
-
-
 @cache
 def _environment() -> Environment:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        finalize=_inert,
-    )
-    names: dict[str, Any] = {
-        "words": words,
-        "anchor": anchor,
+    names = {
         "counted": counted,
         "symptom": symptom,
         "standings": STANDINGS,
@@ -72,12 +48,7 @@ def _environment() -> Environment:
         "findings_of": findings_of,
         "judgement_of": judgement_of,
     }
-    environment.globals.update(names)
-    return environment
-
-
-def _inert(value: Any) -> Any:
-    return words.clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return environment(TEMPLATE, names)
 
 
 def findings_of(row: Row) -> list[str]:

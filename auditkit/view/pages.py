@@ -14,8 +14,9 @@ from markupsafe import Markup
 from auditkit.errors import AuditkitError
 from auditkit.findings import Curve, Series
 from auditkit.render import charts, words
-from auditkit.render.diff_html import render_diff_html, styles
-from auditkit.render.html import content_policy, inert, render_html
+from auditkit.render.diff_html import render_diff_html
+from auditkit.render.html import render_html
+from auditkit.render.page import content_policy, environment, own
 from auditkit.result import read_result
 from auditkit.view.history import History, Point, Run
 
@@ -38,13 +39,12 @@ VERDICTS = {"pass": "Pass", "fail": "Fail", "incomplete": "Incomplete", "not_jud
 
 def style() -> Markup:
     """Return the style sheet of these pages."""
-    own = (TEMPLATES / "view.css").read_text(encoding="utf-8")
-    return styles("style.css") + Markup(own)  # noqa: S704  # our own
+    return own("style.css") + own("view.css", folder=TEMPLATES)
 
 
 def policy() -> str:
     """Return what these pages may load and where their forms may go."""
-    return content_policy(style()).replace("form-action 'none'", "form-action 'self'")
+    return content_policy(style(), forms="'self'")
 
 
 def list_page(history: History, *, search: str = "", sort: str = "when") -> str:
@@ -226,27 +226,14 @@ def address(path: str, **query: str) -> str:
 
 @cache
 def _environment() -> Environment:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=inert,
-    )
-    names: dict[str, Any] = {
-        "words": words,
+    names = {
         "verdicts": VERDICTS,
         "style": style(),
         "policy_of_content": policy(),
         "when": when,
         "sentence": sentence,
     }
-    environment.globals.update(names)
-    environment.filters["unbroken"] = words.unbroken
-    return environment
+    return environment(TEMPLATES, names)
 
 
 def _template(name: str) -> Any:

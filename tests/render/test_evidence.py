@@ -24,7 +24,8 @@ from auditkit.findings import (
     TextRow,
     Token,
 )
-from auditkit.render import evidence, html
+from auditkit.render import evidence
+from auditkit.render.page import TEMPLATES, environment
 from tests.render.sample import clean_accuracy, digit, image_result, png, relevance, text_result
 
 EMPTY: list[Evidence] = [
@@ -40,7 +41,7 @@ EMPTY: list[Evidence] = [
 
 def drawn(item: Evidence, *, left: int = evidence.PICTURE_BUDGET) -> Markup:
     outcome = clean_accuracy().model_copy(update={"evidence": {"it": item}})
-    macros = html.template_of("evidence.html").module
+    macros = environment(TEMPLATES, {}).get_template("evidence.html").module
     return evidence.Exhibitor(macros, left).draw(outcome, "it")
 
 
@@ -168,7 +169,7 @@ def test_only_shares_are_drawn_in_percent() -> None:
     outcome = clean_accuracy()
     bars = Bars(title="b", value_label="recall", bars=[Bar(label="a", value=0.5)])
     counts = Bars(title="b", value_label="inputs", bars=[Bar(label="a", value=12)])
-    macros = html.template_of("evidence.html").module
+    macros = environment(TEMPLATES, {}).get_template("evidence.html").module
     for item, text in ((bars, "50.0 %"), (counts, ">12<")):
         changed = outcome.model_copy(update={"evidence": {"recall": item}})
         page = evidence.Exhibitor(macros).draw(changed, "recall")

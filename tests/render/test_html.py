@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from auditkit.findings import Finding, ImageExhibit, Outcome, Table, TextExhibit
-from auditkit.render.html import TEMPLATES, anchor, prose, render_html
+from auditkit.render.html import render_html
+from auditkit.render.page import TEMPLATES, anchor, prose
 from auditkit.render.words import VERDICTS
 from auditkit.result import Judgement, Result, Verdict, to_json
 from auditkit.types import Scalar
