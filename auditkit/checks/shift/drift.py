@@ -80,6 +80,7 @@ class Drift(Check):
     meta: ClassVar[Meta] = Meta(
         id=CHECK,
         family="shift",
+        version=2,
         question="Do the deployment data differ from the audited data, and would this sample show"
         " it?",
         explanation=(
