@@ -11,8 +11,8 @@ from auditkit.artifacts.base import Artifacts
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
 from auditkit.checks.bias._groups import nothing_to_compare
 from auditkit.checks.bias._stress import Drop, Stress, compare_groups, stress_metrics
+from auditkit.checks.parameters import require_least
 from auditkit.data.dataset import Dataset
-from auditkit.errors import ConfigError
 from auditkit.findings import Metric
 from auditkit.models.classifier import Classifier
 
@@ -76,13 +76,7 @@ class GroupConfidence(Check):
     permutations: int = 2000
 
     def __post_init__(self) -> None:
-        for name, least in (("minimum_n", 1), ("permutations", 100)):
-            if getattr(self, name) < least:
-                given = getattr(self, name)
-                raise ConfigError(
-                    f"group-confidence: {name} is {given}, expected at least {least}.",
-                    hint="Leave it out for its default.",
-                )
+        require_least(self, minimum_n=1, permutations=100, hint="Leave it out for its default.")
 
     def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
         """Where there are groups to compare."""

@@ -12,6 +12,7 @@ from auditkit.artifacts.base import Artifacts
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
 from auditkit.checks.bias._groups import nothing_to_compare
 from auditkit.checks.bias._stress import Stress, compare_groups, stress_metrics
+from auditkit.checks.parameters import require_least
 from auditkit.checks.robustness._controls import CHECK, OF_PLAIN_DESCENT, OF_THE_ENSEMBLE
 from auditkit.data.dataset import Dataset
 from auditkit.errors import ConfigError
@@ -91,11 +92,7 @@ class GroupRobustness(Check):
                 f"group-robustness: radius is {self.radius}, expected a value in (0, 1].",
                 hint="It is a share of the input range: 8/255 is 0.0314.",
             )
-        for name, least in (("words", 1), ("minimum_n", 1), ("permutations", 100)):
-            if getattr(self, name) < least:
-                raise ConfigError(
-                    f"group-robustness: {name} is {getattr(self, name)}, expected at least {least}."
-                )
+        require_least(self, words=1, minimum_n=1, permutations=100)
 
     def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
         """Where there are groups to compare."""

@@ -12,8 +12,8 @@ from auditkit.artifacts.base import Artifacts
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
 from auditkit.checks.bias._groups import nothing_to_compare
 from auditkit.checks.bias._stress import Stress, compare_groups, compare_parts, stress_metrics
+from auditkit.checks.parameters import require_least
 from auditkit.data.dataset import Dataset
-from auditkit.errors import ConfigError
 from auditkit.findings import Metric
 from auditkit.models.classifier import Classifier
 from auditkit.types import Floats
@@ -79,12 +79,7 @@ class GroupShift(Check):
     permutations: int = 2000
 
     def __post_init__(self) -> None:
-        for name, least in (("minimum_n", 1), ("permutations", 100)):
-            if getattr(self, name) < least:
-                raise ConfigError(
-                    f"group-shift: {name} is {getattr(self, name)}, expected at least {least}.",
-                    hint="Leave it out for its default.",
-                )
+        require_least(self, minimum_n=1, permutations=100, hint="Leave it out for its default.")
 
     def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
         """Where there are groups to compare."""

@@ -23,6 +23,7 @@ from auditkit.checks.bias._decisions import (
     samples,
     scored,
 )
+from auditkit.checks.parameters import require_least
 from auditkit.data.dataset import Dataset
 from auditkit.errors import ConfigError
 from auditkit.findings import Curve, Evidence, Finding, Metric, Note, Series, Table
@@ -133,11 +134,9 @@ class ThresholdSweep(Check):
                     f"{PURPOSE}: a threshold is {one}, expected a value in (0, 1).",
                     hint="It is a probability of the positive class.",
                 )
-        if self.minimum_n < 1:
-            raise ConfigError(
-                f"{PURPOSE}: minimum_n is {self.minimum_n}, expected at least 1.",
-                hint="Leave it at 20: rates of smaller groups are mostly noise.",
-            )
+        require_least(
+            self, minimum_n=1, hint="Leave it at 20: rates of smaller groups are mostly noise."
+        )
 
     def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
         """Where a class is decided for or against, and a column is called sensitive."""

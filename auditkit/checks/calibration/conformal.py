@@ -27,6 +27,7 @@ from auditkit.checks.calibration._sets import (
     quantiles,
 )
 from auditkit.checks.calibration._slices import slices_of, too_small
+from auditkit.checks.parameters import require_choice, require_least
 from auditkit.errors import ConfigError, near_miss
 from auditkit.findings import Bar, Bars, Curve, Evidence, Finding, Metric, Note, Series, Table
 from auditkit.methods.metrics.conformal import coverage_band, fewest_for, too_low_p
@@ -139,22 +140,14 @@ class Conformal(Check):
                     hint=f"The methods are {', '.join(METHODS)}.",
                 )
         for name, chosen in (("methods", self.methods), ("alphas", self.alphas)):
-            if not chosen or len(set(chosen)) < len(chosen):
-                raise ConfigError(
-                    f"conformal: {name} is {list(chosen)}, expected at least one, none twice.",
-                    hint=f"Leave {name} out for the default.",
-                )
+            require_choice("conformal", name, chosen)
         for alpha in self.alphas:
             if not 0 < alpha < 1:
                 raise ConfigError(
                     f"conformal: alphas holds {alpha}, expected values between 0 and 1.",
                     hint="Write 0.1 for sets that hold the truth in 90 %.",
                 )
-        if self.minimum_n < 1:
-            raise ConfigError(
-                f"conformal: minimum_n is {self.minimum_n}, expected at least 1.",
-                hint="Leave it at 20: fewer inputs say next to nothing.",
-            )
+        require_least(self, minimum_n=1, hint="Leave it at 20: fewer inputs say next to nothing.")
         require_changes("conformal", self.kinds, self.severities)
 
     @property

@@ -10,6 +10,7 @@ import numpy as np
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Measured, Meta, Records
+from auditkit.checks.parameters import require_choice
 from auditkit.errors import ConfigError, near_miss
 from auditkit.findings import Curve, Evidence, Finding, Metric, Note, Series, Table
 from auditkit.methods.metrics.auc import auc, auc_interval
@@ -150,11 +151,7 @@ class Selective(Check):
         for name, chosen in (
             ("scores", self.scores), ("coverages", self.coverages), ("risks", self.risks)
         ):  # fmt: skip
-            if not chosen or len(set(chosen)) < len(chosen):
-                raise ConfigError(
-                    f"selective: {name} is {list(chosen)}, expected at least one, none twice.",
-                    hint=f"Leave {name} out for the default.",
-                )
+            require_choice("selective", name, chosen)
         for name, shares in (("coverages", self.coverages), ("risks", self.risks)):
             for share in shares:
                 if not 0 < share < 1:

@@ -12,23 +12,13 @@ import torch
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import GALLERY_SIZE
-from auditkit.errors import ConfigError, ModelError
+from auditkit.checks.parameters import require_choice
+from auditkit.errors import ModelError
 from auditkit.findings import Series
 from auditkit.methods.corruptions.severity import require_severity
 from auditkit.models.classifier import Inputs
 from auditkit.statistics import Interval, bootstrap_mean, clopper_pearson
 from auditkit.types import Bools, Floats, Ints
-
-
-def require_choice(check: str, name: str, chosen: Sequence[object]) -> None:
-    """Raise ConfigError if a list parameter is empty or names something twice."""
-    if not chosen:
-        raise ConfigError(
-            f"{check}: {name} is empty, expected at least one.", hint=f"Leave {name} out for all."
-        )
-    for one in chosen:
-        if chosen.count(one) > 1:
-            raise ConfigError(f"{check}: {name} names {one!r} twice.", hint="Name it once.")
 
 
 def require_severities(check: str, severities: Sequence[int]) -> None:

@@ -19,6 +19,7 @@ from auditkit.checks.base import (
     NotApplicable,
     Records,
 )
+from auditkit.checks.parameters import require_choice
 from auditkit.checks.shift._graded import (
     Cell,
     Fallen,
@@ -26,7 +27,6 @@ from auditkit.checks.shift._graded import (
     bounded_mean,
     fallen_in,
     mean_error,
-    require_choice,
     require_severities,
     worst,
 )

@@ -15,8 +15,8 @@ from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.attribution._donors import Donors
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
 from auditkit.checks.galleries import galleries
+from auditkit.checks.parameters import require_least
 from auditkit.data.dataset import Dataset
-from auditkit.errors import ConfigError
 from auditkit.findings import Bar, Bars, Evidence, Finding, ImageRow, Metric, Note, Picture
 from auditkit.methods.pictures import picture
 from auditkit.methods.variation.composites import on_background, with_texture
@@ -116,11 +116,7 @@ class TextureShape(Check):
     donors: int = 200
 
     def __post_init__(self) -> None:
-        if self.donors < 2:
-            raise ConfigError(
-                f"{PURPOSE}: donors is {self.donors}, expected at least 2.",
-                hint="Leave it at 200.",
-            )
+        require_least(self, donors=2, hint="Leave it at 200.")
 
     def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
         """Only where the data says which pixels belong to the object."""
