@@ -32,7 +32,8 @@ def require_choice(check: str, name: str, chosen: Sequence[object]) -> None:
     """Raise ConfigError if a list parameter is empty or names something twice."""
     if not chosen:
         raise ConfigError(
-            f"{check}: {name} is empty, expected at least one.", hint=f"Leave {name} out for the default."
+            f"{check}: {name} is empty, expected at least one.",
+            hint=f"Leave {name} out for the default.",
         )
     for one in chosen:
         if chosen.count(one) > 1:

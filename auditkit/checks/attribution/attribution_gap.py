@@ -11,7 +11,7 @@ import numpy as np
 from auditkit.artifacts.base import Artifacts
 from auditkit.checks.attribution._leading_parts import leading_parts, leading_table
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
-from auditkit.checks.bias._groups import groups_of, names_of
+from auditkit.checks.groups import groups_of, names_of
 from auditkit.checks.parameters import require_least
 from auditkit.data.dataset import Dataset
 from auditkit.findings import (

@@ -14,8 +14,8 @@ from torch import Tensor
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
-from auditkit.checks.bias._groups import groups_of
 from auditkit.checks.galleries import answer, galleries
+from auditkit.checks.groups import groups_of
 from auditkit.checks.parameters import require_least
 from auditkit.errors import ConfigError, ModelError, near_miss
 from auditkit.findings import Curve, Evidence, Finding, ImageRow, Metric, Note, Series, Table

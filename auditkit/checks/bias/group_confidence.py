@@ -9,8 +9,9 @@ import numpy as np
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
-from auditkit.checks.bias._groups import nothing_to_compare
 from auditkit.checks.bias._stress import Drop, Stress, compare_groups, stress_metrics
+from auditkit.checks.bias._widest import widest
+from auditkit.checks.groups import nothing_to_compare
 from auditkit.checks.parameters import require_least
 from auditkit.data.dataset import Dataset
 from auditkit.findings import Metric
@@ -103,15 +104,6 @@ class GroupConfidence(Check):
         findings, evidence = compare_groups(
             self, stress, context, minimum_n=self.minimum_n, permutations=self.permutations
         )
-        widest = max(
-            (
-                one
-                for one in findings
-                if one.metric == "overconfidence_gap" and one.high is not None
-            ),
-            key=lambda one: one.high or 0.0,
-            default=None,
-        )
         return Measured(
-            findings=findings, evidence=evidence, headline=widest.id if widest else None
+            findings=findings, evidence=evidence, headline=widest(findings, "overconfidence_gap")
         )

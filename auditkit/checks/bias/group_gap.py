@@ -37,12 +37,11 @@ from auditkit.checks.bias._groups import (
     Rate,
     column_of,
     compare,
-    groups_of,
-    names_of,
-    nothing_to_compare,
     positives,
     scores_of,
 )
+from auditkit.checks.bias._widest import widest
+from auditkit.checks.groups import groups_of, names_of, nothing_to_compare
 from auditkit.checks.parameters import require_least
 from auditkit.data.dataset import Dataset
 from auditkit.findings import Evidence, Finding, Metric
@@ -286,10 +285,8 @@ class GroupGap(Check):
         if small := small_groups_table(columns, shown, self.minimum_n):
             evidence["small-groups"] = small
         findings = [one for part in parts for one in part.findings]
-        known = [one for one in findings if one.metric == "accuracy_gap" and one.high is not None]
-        widest = max(known, key=lambda one: one.high or 0.0, default=None)
         return Measured(
-            findings=findings, evidence=evidence, headline=widest.id if widest else None
+            findings=findings, evidence=evidence, headline=widest(findings, "accuracy_gap")
         )
 
     def _columns(self, records: Records, data: Dataset) -> tuple[list[Column], list[str]]:

@@ -12,7 +12,7 @@ from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.features import Features
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
-from auditkit.checks.bias._groups import groups_of, nothing_sensitive
+from auditkit.checks.groups import groups_of, nothing_sensitive
 from auditkit.checks.halves import searched_half, searched_on, too_few
 from auditkit.checks.parameters import require_least
 from auditkit.data.dataset import Dataset

@@ -20,6 +20,7 @@ from auditkit.checks.bias._decisions import (
     samples,
     scored,
 )
+from auditkit.checks.bias._widest import widest
 from auditkit.checks.parameters import require_least
 from auditkit.data.dataset import Dataset
 from auditkit.findings import Curve, Evidence, Finding, Metric, Note, Series
@@ -132,11 +133,7 @@ class RejectOption(Check):
             found, shown = self._of(name, sample, fitted, place, context)
             findings += found
             evidence |= shown
-        known = [one for one in findings if one.metric == "gap_left" and one.high is not None]
-        widest = max(known, key=lambda one: one.high or 0.0, default=None)
-        return Measured(
-            findings=findings, evidence=evidence, headline=widest.id if widest else None
-        )
+        return Measured(findings=findings, evidence=evidence, headline=widest(findings, "gap_left"))
 
     def _of(
         self, name: str, sample: Sample, fitted: Bools, place: int, context: Context

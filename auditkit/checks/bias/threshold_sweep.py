@@ -23,6 +23,7 @@ from auditkit.checks.bias._decisions import (
     samples,
     scored,
 )
+from auditkit.checks.bias._widest import widest
 from auditkit.checks.parameters import require_least
 from auditkit.data.dataset import Dataset
 from auditkit.errors import ConfigError
@@ -169,10 +170,8 @@ class ThresholdSweep(Check):
             middle = int(np.argmin(np.abs(np.array(ordered) - SHARED)))
             heads.append(gaps["selection_rate"][middle])
         evidence["bought"] = _bought_table(bought)
-        known = [one for one in heads if one.high is not None]
-        widest = max(known, key=lambda one: one.high or 0.0, default=None)
         return Measured(
-            findings=findings, evidence=evidence, headline=widest.id if widest else None
+            findings=findings, evidence=evidence, headline=widest(heads, "selection_rate_gap")
         )
 
     def _accuracy(self, sample: Sample, threshold: float, level: float) -> Finding:

@@ -26,7 +26,7 @@ from auditkit.methods.metrics.selective import (
     ranking,
     worst_aurc,
 )
-from auditkit.statistics import Interval, clopper_pearson
+from auditkit.statistics import Interval, clopper_pearson, p_among
 from auditkit.types import Floats, Params, Scalar
 
 SCORES = {
@@ -218,9 +218,8 @@ class Selective(Check):
         if not 0 < table.risk < 1:
             why = "all orders of inputs that are all right, or all wrong, are alike"
             return self.undefined("ranking_p", why, n=table.n, swept=swept)
-        below = int(np.count_nonzero(chance <= aurc(table) + 1e-12))
         return self.value(
-            "ranking_p", (1 + below) / (1 + len(chance)), n=table.n, interval=None, method="exact",
+            "ranking_p", p_among(-aurc(table), -chance), n=table.n, interval=None, method="exact",
             swept=swept, evidence=["chance"],
         )  # fmt: skip
 
