@@ -49,14 +49,14 @@ def classifier_test(first: Floats, second: Floats, *, rng: np.random.Generator) 
     model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto", priors=[0.5, 0.5])
     with np.errstate(all="ignore"):
         model.fit(_with_squares(taught), answers)
-        said = model.predict(_with_squares(asked)) == 1
+        said = np.equal(model.predict(_with_squares(asked)), 1)
     return ClassifierTest(int(np.count_nonzero(said == truth)), len(truth), guessing_p(said, truth))
 
 
 def guessing_p(said: Bools, truth: Bools) -> float:
     """Return how often chance alone would say "second" of so few inputs of the first sample."""
-    wrong, right = np.count_nonzero(said & ~truth), np.count_nonzero(said & truth)
-    second = np.count_nonzero(truth)
+    wrong, right = int((said & ~truth).sum()), int((said & truth).sum())
+    second = int(truth.sum())
     return fewer_p(wrong, len(truth) - second, right, second)
 
 
