@@ -137,7 +137,7 @@ class State:
             return None
         ids = columns.pop("__ids__")
         inputs = columns.pop("__adversarial__")
-        marked = {name for name in columns if name.startswith(_BESIDE)}
+        marked = [name for name in columns if name.startswith(_BESIDE)]  # in the order of writing
         beside = unpacked_beside({one.removeprefix(_BESIDE): columns.pop(one) for one in marked})
         records = Records([str(one) for one in ids], **columns) if len(ids) else None
         records = None if records is None else records.with_beside(beside)

@@ -223,6 +223,23 @@ def mean_of_shares(counts: Ints, totals: Ints, *, level: float = LEVEL) -> Inter
     return Interval(max(0.0, mean - half), min(1.0, mean + half))
 
 
+def bounded_mean(
+    values: Floats, *, seed: int, level: float = LEVEL, low: float = 0.0, high: float = 1.0
+) -> tuple[float, Interval, str]:
+    """Return the mean of values (n,) in [low, high], its interval, and the interval's name.
+
+    Where every input has the same value v, drawing shows no spread; then the share of inputs that
+    differ from v is below Clopper-Pearson's bound u for none in n, and the mean lies in
+    [v - u (v - low), v + u (high - v)].
+    """
+    value = float(values.mean())
+    if np.ptp(values) > 0:
+        return value, bootstrap_mean(values, seed=seed, level=level), "bootstrap"
+    unseen = clopper_pearson(0, len(values), level=level).high
+    interval = Interval(value - unseen * (value - low), value + unseen * (high - value))
+    return value, interval, "clopper-pearson"
+
+
 def weighted_share(
     counts: Ints, totals: Ints, weights: Floats, *, level: float = LEVEL
 ) -> Interval:
@@ -798,6 +815,31 @@ def _resampled(rng: np.random.Generator, n: int, rows: int, strata: Ints | None)
     return drawn
 
 
+def p_among(observed: float, drawn: Floats) -> float:
+    """Return p = (1 + number of drawn values at least as large) / (1 + number of drawn values).
+
+    Never 0: the observed value is one of those that chance could have drawn. Rounding does not tell
+    equal values apart.
+
+    Parameters
+    ----------
+    observed : float
+        A number of about 1 or below.
+    drawn : ndarray
+        (r,) what it would be by chance alone.
+
+    References
+    ----------
+    Phipson and Smyth, 2010, Statistical Applications in Genetics and Molecular Biology 9(1), 39.
+
+    Examples
+    --------
+    >>> p_among(2.0, np.array([1.0, 2.0, 3.0]))
+    0.75
+    """
+    return (1 + int(np.count_nonzero(drawn >= observed - 1e-12))) / (1 + len(drawn))
+
+
 def permutation_p(
     statistic: Callable[[Ints], float], groups: Ints, *, seed: int, permutations: int = 2000
 ) -> float:
@@ -812,8 +854,8 @@ def permutation_p(
     """
     rng = np.random.Generator(np.random.PCG64(seed))
     observed = statistic(groups)
-    hits = sum(statistic(rng.permutation(groups)) >= observed - 1e-12 for _ in range(permutations))
-    return (1 + hits) / (1 + permutations)
+    drawn = np.array([statistic(rng.permutation(groups)) for _ in range(permutations)])
+    return p_among(observed, drawn)
 
 
 def holm(p_values: list[float], *, alpha: float) -> list[bool]:

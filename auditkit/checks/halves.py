@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from auditkit.artifacts.base import Artifacts
@@ -24,7 +26,12 @@ def too_few(data: Dataset) -> NotApplicable | None:
 
 def searched_half(artifacts: Artifacts, check: str) -> Bools:
     """Return which inputs of the whole sample a check searches on, the same in every shard (n,)."""
-    keys = keys_of(artifacts.seed, f"{check}/half", artifacts.data.ids)
+    return half_of(artifacts.data.ids, artifacts.seed, check)
+
+
+def half_of(ids: Sequence[str], seed: int, check: str) -> Bools:
+    """Return which of these inputs a check searches or fits on (n,), drawn by id."""
+    keys = keys_of(seed, f"{check}/half", ids)
     which = np.zeros(len(keys), dtype=bool)
     which[np.argsort(keys, kind="stable")[: len(keys) // 2]] = True
     return which

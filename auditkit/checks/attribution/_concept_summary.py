@@ -11,7 +11,7 @@ import numpy as np
 from auditkit.checks.base import Context, Records
 from auditkit.checks.galleries import galleries
 from auditkit.findings import Bar, Bars, Evidence, Matrix, Note, Table
-from auditkit.statistics import Interval, bootstrap, bootstrap_mean, holm
+from auditkit.statistics import Interval, bootstrap, bootstrap_mean, holm, p_among
 from auditkit.types import Floats, Ints, Scalar
 
 CLASSES = 10  # of which scores are reported, those predicted most often
@@ -244,5 +244,4 @@ def _p(scores: Floats, random: Floats, seed: int) -> float:
     drawn = rng.random((PERMUTATIONS, n)).argpartition(count, axis=1)[:, :count]
     sums = everything[drawn].sum(axis=1)
     gaps = np.abs(sums / count - (everything.sum() - sums) / (n - count))
-    hits = int((gaps >= abs(scores.mean() - random.mean()) - 1e-12).sum())
-    return (1 + hits) / (1 + PERMUTATIONS)
+    return p_among(abs(float(scores.mean() - random.mean())), gaps)

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.checks.attribution._probes import key_for
+from auditkit.checks.changed import corrupted
 from auditkit.methods.attacks.map_attack import Parts, map_attack, slope_parts
 from auditkit.methods.attacks.pgd_linf import pgd_linf
-from auditkit.methods.corruptions.catalogue import CORRUPTIONS
 from auditkit.methods.metrics.top_overlap import leading
 from auditkit.methods.saliency.catalogue import METHODS
 from auditkit.methods.saliency.probes.image import ImageProbe, cells
@@ -76,9 +76,8 @@ def changes_of_image(
         elif change == PGD:
             attacked = _pushed(artifacts, i, probe, clean, epsilon * (high - low), steps)
         else:
-            keys = artifacts.keys(f"corruptions/{change}")[i : i + 1]  # those of `corruptions`
-            unit = (clean[None] - low) / (high - low)
-            attacked = low + (high - low) * CORRUPTIONS[change](unit, severity, keys)[0]
+            here = slice(i, i + 1)
+            attacked = corrupted(artifacts, clean[None], change, severity, rows=here)[0]
         yield Pair(change, attacked, _twin(artifacts, i, change, clean, attacked, probe))
 
 

@@ -13,9 +13,10 @@ from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
-from auditkit.checks.attribution._donors import Donors, Exchanged
+from auditkit.checks.attribution._exchanged import Exchanged
 from auditkit.checks.attribution._probes import probe_of
 from auditkit.checks.base import Example
+from auditkit.checks.donors import Donors
 from auditkit.checks.galleries import shown
 from auditkit.findings import ImageRow, Panel
 from auditkit.methods.pictures import heatmap, picture

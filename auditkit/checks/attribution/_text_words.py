@@ -12,7 +12,7 @@ import numpy as np
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
-from auditkit.checks.attribution._donors import Exchanged
+from auditkit.checks.attribution._exchanged import Exchanged
 from auditkit.checks.attribution._probes import probe_of
 from auditkit.checks.base import Example
 from auditkit.findings import TextRow, Token

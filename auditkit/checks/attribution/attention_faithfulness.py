@@ -14,6 +14,7 @@ from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.attribution._probes import key_for
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
 from auditkit.checks.galleries import galleries
+from auditkit.checks.parameters import require_least
 from auditkit.errors import ConfigError, near_miss
 from auditkit.findings import (
     Bar,
@@ -148,8 +149,7 @@ class AttentionFaithfulness(Check):
     reference: Reference = "mean"
 
     def __post_init__(self) -> None:
-        if self.max_inputs < 2:
-            raise ConfigError(f"{PURPOSE}: max_inputs is {self.max_inputs}, expected at least 2.")
+        require_least(self, max_inputs=2)
         if self.reference not in REFERENCES:
             raise ConfigError(
                 f"{PURPOSE}: reference is {self.reference!r}, expected one of"

@@ -16,6 +16,7 @@ from auditkit.checks.attribution._drift_texts import Vocabulary, untouched, word
 from auditkit.checks.attribution._probes import key_for, probe_of
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
 from auditkit.checks.galleries import galleries
+from auditkit.checks.parameters import require_least
 from auditkit.data.dataset import Dataset
 from auditkit.errors import ConfigError, near_miss
 from auditkit.findings import (
@@ -186,13 +187,7 @@ class AttributionDrift(Check):
     minimum_n: int = 10
 
     def __post_init__(self) -> None:
-        for name, least in (
-            ("max_inputs", 2), ("steps", 1), ("grid", 2), ("nodes", 1), ("minimum_n", 2),
-        ):  # fmt: skip
-            if getattr(self, name) < least:
-                raise ConfigError(
-                    f"{PURPOSE}: {name} is {getattr(self, name)}, expected at least {least}."
-                )
+        require_least(self, max_inputs=2, steps=1, grid=2, nodes=1, minimum_n=2)
         if self.method not in METHODS:
             raise ConfigError(
                 f"{PURPOSE}: there is no method {self.method!r}, expected one of"

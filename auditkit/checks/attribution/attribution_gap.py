@@ -11,9 +11,9 @@ import numpy as np
 from auditkit.artifacts.base import Artifacts
 from auditkit.checks.attribution._leading_parts import leading_parts, leading_table
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
-from auditkit.checks.bias._groups import groups_of, names_of
+from auditkit.checks.groups import groups_of, names_of
+from auditkit.checks.parameters import require_least
 from auditkit.data.dataset import Dataset
-from auditkit.errors import ConfigError
 from auditkit.findings import (
     Bar,
     Bars,
@@ -157,11 +157,7 @@ class AttributionGap(Check):
     permutations: int = 2000
 
     def __post_init__(self) -> None:
-        for name, least in (("max_inputs", 2), ("minimum_n", 2), ("permutations", 100)):
-            if getattr(self, name) < least:
-                raise ConfigError(
-                    f"{PURPOSE}: {name} is {getattr(self, name)}, expected at least {least}."
-                )
+        require_least(self, max_inputs=2, minimum_n=2, permutations=100)
 
     def measure(self, artifacts: Artifacts) -> Records:
         """Find the leading words or columns of those that were drawn; all else is read."""

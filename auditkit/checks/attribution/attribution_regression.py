@@ -17,6 +17,7 @@ from auditkit.checks.attribution._probes import key_for, probe_of
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
 from auditkit.checks.galleries import galleries
 from auditkit.checks.other_model import MISSING, comparable, hash_of, other_model
+from auditkit.checks.parameters import require_least
 from auditkit.data.dataset import Dataset
 from auditkit.errors import ConfigError, near_miss
 from auditkit.findings import Finding, ImageRow, Metric, Note, Panel, Selection, TextRow, Token
@@ -137,11 +138,7 @@ class AttributionRegression(Check):
     grid: int = 8
 
     def __post_init__(self) -> None:
-        for name, least in (("max_inputs", 2), ("steps", 1), ("grid", 2)):
-            if getattr(self, name) < least:
-                raise ConfigError(
-                    f"{CHECK}: {name} is {getattr(self, name)}, expected at least {least}."
-                )
+        require_least(self, max_inputs=2, steps=1, grid=2)
         if self.method not in METHODS:
             raise ConfigError(
                 f"{CHECK}: there is no method {self.method!r}, expected one of"

@@ -35,6 +35,7 @@ from auditkit.checks.attribution._trust_summary import (
     Summary,
 )
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
+from auditkit.checks.parameters import require_least
 from auditkit.data.dataset import Dataset
 from auditkit.errors import ConfigError, near_miss
 from auditkit.methods.saliency.catalogue import DEFAULT, METHODS, Effort, why_not
@@ -155,15 +156,17 @@ class AttributionTrust(Check):
     costly_inputs: int = 8
 
     def __post_init__(self) -> None:
-        for name, least in (
-            ("max_inputs", 2), ("steps", 1), ("copies", 1), ("sets", 2), ("grid", 2),
-            ("deletion_steps", 2), ("neighbours", 1), ("costly_inputs", 0),
-        ):  # fmt: skip
-            if getattr(self, name) < least:
-                raise ConfigError(
-                    f"attribution-trust: {name} is {getattr(self, name)}, expected at least"
-                    f" {least}."
-                )
+        require_least(
+            self,
+            max_inputs=2,
+            steps=1,
+            copies=1,
+            sets=2,
+            grid=2,
+            deletion_steps=2,
+            neighbours=1,
+            costly_inputs=0,
+        )
         if self.reference not in REFERENCES:
             raise ConfigError(
                 f"attribution-trust: reference is {self.reference!r}, expected one of"

@@ -17,6 +17,7 @@ from auditkit.checks.attribution._concept_summary import (
 )
 from auditkit.checks.attribution._concept_trials import Trials, tried
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
+from auditkit.checks.parameters import require_least
 from auditkit.data.dataset import Dataset
 from auditkit.errors import ConfigError
 from auditkit.findings import Finding, Metric
@@ -138,11 +139,7 @@ class Concepts(Check):
     vectors: int = 64
 
     def __post_init__(self) -> None:
-        for name, least in (("max_inputs", 16), ("repeats", 4), ("vectors", 10)):
-            if getattr(self, name) < least:
-                raise ConfigError(
-                    f"{PURPOSE}: {name} is {getattr(self, name)}, expected at least {least}."
-                )
+        require_least(self, max_inputs=16, repeats=4, vectors=10)
         if self.max_inputs < _PAIRS * self.repeats:
             raise ConfigError(
                 f"{PURPOSE}: {self.repeats} repeats need {_PAIRS * self.repeats} inputs,"

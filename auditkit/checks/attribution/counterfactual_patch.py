@@ -15,6 +15,7 @@ from auditkit.checks.attribution._removed_rows import removed_row
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
 from auditkit.checks.flips import median_flip
 from auditkit.checks.galleries import galleries
+from auditkit.checks.parameters import require_least
 from auditkit.errors import ConfigError, near_miss
 from auditkit.findings import Curve, Evidence, Finding, Metric, Series
 from auditkit.methods.saliency.counterfactual import (
@@ -187,11 +188,7 @@ class CounterfactualPatch(Check):
     orders: int = 4
 
     def __post_init__(self) -> None:
-        for name in ("max_inputs", "grid", "orders"):
-            if getattr(self, name) < 2:
-                raise ConfigError(
-                    f"{PURPOSE}: {name} is {getattr(self, name)}, expected at least 2."
-                )
+        require_least(self, max_inputs=2, grid=2, orders=2)
         ascending = all(a < b for a, b in pairwise(self.shares))
         if not self.shares or not ascending or not 0 < self.shares[0] <= self.shares[-1] <= 1:
             raise ConfigError(

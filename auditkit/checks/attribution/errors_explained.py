@@ -24,6 +24,7 @@ from auditkit.checks.base import (
     Records,
 )
 from auditkit.checks.galleries import exhibit, galleries
+from auditkit.checks.parameters import require_least
 from auditkit.errors import ConfigError, near_miss
 from auditkit.findings import (
     Bar,
@@ -187,14 +188,7 @@ class ErrorsExplained(Check):
     minimum_n: int = 10
 
     def __post_init__(self) -> None:
-        for name, least in (
-            ("max_inputs", 2), ("pool", 10), ("steps", 1), ("grid", 2), ("nodes", 1),
-            ("minimum_n", 2),
-        ):  # fmt: skip
-            if getattr(self, name) < least:
-                raise ConfigError(
-                    f"{PURPOSE}: {name} is {getattr(self, name)}, expected at least {least}."
-                )
+        require_least(self, max_inputs=2, pool=10, steps=1, grid=2, nodes=1, minimum_n=2)
         for name in ("top", "epsilon"):
             if not 0 < getattr(self, name) <= 1:
                 raise ConfigError(

@@ -13,7 +13,7 @@ from auditkit.artifacts.base import Artifacts
 from auditkit.behaviour import KeptState, hooks_on
 from auditkit.checks.attribution._probes import key_for, probe_of
 from auditkit.checks.base import Check, Context, Measured, Meta, Records
-from auditkit.errors import ConfigError
+from auditkit.checks.parameters import require_least
 from auditkit.findings import Evidence, Finding, Metric, Note, Scalar, Table
 from auditkit.methods.saliency.catalogue import METHODS, Effort, completeness_error, map_of, why_not
 from auditkit.methods.saliency.eager import eager
@@ -125,11 +125,7 @@ class Preflight(Check):
     grid: int = 4
 
     def __post_init__(self) -> None:
-        for name, least in (("max_inputs", 1), ("steps", 8), ("grid", 2)):
-            if getattr(self, name) < least:
-                raise ConfigError(
-                    f"preflight: {name} is {getattr(self, name)}, expected at least {least}."
-                )
+        require_least(self, max_inputs=1, steps=8, grid=2)
 
     def measure(self, artifacts: Artifacts) -> Records:
         """Run every method on those of the shard's inputs that were drawn."""

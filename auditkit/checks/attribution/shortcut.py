@@ -14,8 +14,8 @@ from auditkit.checks.attribution._text_words import TextWords
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
 from auditkit.checks.galleries import exhibit, galleries
 from auditkit.checks.halves import searched_half, searched_on, too_few
+from auditkit.checks.parameters import require_least
 from auditkit.data.dataset import Dataset
-from auditkit.errors import ConfigError
 from auditkit.findings import (
     Evidence,
     Finding,
@@ -129,11 +129,7 @@ class Shortcut(Check):
     steps: int = 16
 
     def __post_init__(self) -> None:
-        for name, least in (("max_inputs", 10), ("grid", 3), ("steps", 1)):
-            if getattr(self, name) < least:
-                raise ConfigError(
-                    f"shortcut: {name} is {getattr(self, name)}, expected at least {least}."
-                )
+        require_least(self, max_inputs=10, grid=3, steps=1)
 
     def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
         """Only where both halves hold enough inputs."""

@@ -10,7 +10,7 @@ import numpy as np
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, NotApplicable, Records
-from auditkit.checks.bias._groups import groups_of, nothing_sensitive
+from auditkit.checks.groups import groups_of, nothing_sensitive
 from auditkit.checks.halves import searched_half, too_few
 from auditkit.data.dataset import Dataset
 from auditkit.errors import ConfigError, near_miss

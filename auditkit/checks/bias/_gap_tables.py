@@ -6,15 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from auditkit.checks.bias._groups import (
-    OF_A_CLASS,
-    WORDS,
-    Column,
-    Gap,
-    Rate,
-    compare,
-    names_of,
-)
+from auditkit.checks.bias._groups import OF_A_CLASS, WORDS, Column, Gap, Rate, compare
+from auditkit.checks.groups import names_of
 from auditkit.data.dataset import Dataset
 from auditkit.findings import Bar, Bars, Finding, Note, Table
 from auditkit.statistics import Interval, benjamini_hochberg, clopper_pearson, n_for_half_width

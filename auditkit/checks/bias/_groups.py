@@ -1,14 +1,12 @@
-"""The groups of a column, and what the rates that compare them are called and made of."""
+"""What the rates that compare groups are called and made of."""
 
 from __future__ import annotations
 
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
-import pandas as pd
 
-from auditkit.checks.base import NotApplicable
-from auditkit.data.dataset import Dataset, require_columns
+from auditkit.data.dataset import Dataset
 from auditkit.methods.metrics.calibration import Reliability, reliability
 from auditkit.methods.metrics.groups import GroupCounts, Rates, count_groups, equal_mass_bins
 from auditkit.statistics import Interval
@@ -18,7 +16,6 @@ Rate: TypeAlias = Literal["accuracy", "selection_rate", "tpr", "fpr", "fnr", "pp
 OF_A_CLASS: tuple[Rate, ...] = ("selection_rate", "tpr", "fpr", "ppv")  # they need a positive class
 COMPARED: tuple[Rate, ...] = ("accuracy", *OF_A_CLASS)  # a gap in FNR is the gap in TPR
 SHOWN: tuple[Rate, ...] = ("accuracy", "selection_rate", "tpr", "fpr", "fnr", "ppv")
-MISSING = "(missing)"
 
 
 class Words(NamedTuple):
@@ -153,39 +150,6 @@ def compare(column: Column, rate: Rate, positive: int, *, minimum_n: int) -> Com
     rates = column.rates(rate, positive)
     enough = np.flatnonzero(rates.totals >= minimum_n)
     return Compared(rate, positive, enough, rates.of(enough)) if len(enough) > 1 else None
-
-
-def names_of(data: Dataset) -> tuple[str, ...]:
-    """Return the columns to compare."""
-    names = data.sensitive or tuple(map(str, data.attributes.columns))
-    require_columns(data.attributes, names, where=data.name)
-    return names
-
-
-def nothing_to_compare(data: Dataset) -> NotApplicable | None:
-    """Return why no groups can be compared."""
-    names = names_of(data)
-    if not names:
-        return NotApplicable("the data has no column that divides the inputs into groups")
-    if all(data.attributes[name].nunique(dropna=False) < 2 for name in names):
-        return NotApplicable(f"all inputs belong to one group ({', '.join(names)})")
-    return None
-
-
-def nothing_sensitive(data: Dataset) -> NotApplicable | None:
-    """Return why a check about sensitive columns has nothing to look at."""
-    return None if data.sensitive else NotApplicable("no column is marked sensitive (--sensitive)")
-
-
-def groups_of(name: str, data: Dataset) -> tuple[Ints, tuple[str, ...]]:
-    """Return each input's group (n,) in a column, and the names of the groups.
-
-    A missing value is a group of its own.
-    """
-    groups = data.attributes[name].astype(object)
-    groups = groups.where(groups.notna(), MISSING).astype(str)
-    codes, names = pd.factorize(groups.to_numpy(dtype=object), sort=True)
-    return codes, tuple(map(str, names))
 
 
 def scores_of(score: Floats, true: Bools) -> Scores:

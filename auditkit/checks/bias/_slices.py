@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from auditkit.checks.bias._groups import groups_of
+from auditkit.checks.groups import groups_of
 from auditkit.data.dataset import Dataset
 from auditkit.data.schema import MISSING, Feature
 from auditkit.types import Bools, Floats, Ints

@@ -8,7 +8,7 @@ from typing import NamedTuple, final
 import numpy as np
 
 from auditkit.checks.base import Check, Context
-from auditkit.checks.bias._groups import groups_of, names_of
+from auditkit.checks.groups import groups_of, names_of
 from auditkit.findings import Bar, Bars, Evidence, Finding, Metric, Table
 from auditkit.randomness import generator
 from auditkit.statistics import (

@@ -11,9 +11,10 @@ import numpy as np
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
-from auditkit.checks.bias._groups import groups_of, nothing_sensitive
+from auditkit.checks.bias._widest import widest
+from auditkit.checks.groups import groups_of, nothing_sensitive
+from auditkit.checks.parameters import require_least
 from auditkit.data.dataset import Dataset
-from auditkit.errors import ConfigError
 from auditkit.findings import Bar, Bars, Evidence, Finding, Metric, Note, Table
 from auditkit.methods.metrics.amplification import (
     directional_amplification,
@@ -99,11 +100,9 @@ class BiasAmplification(Check):
     minimum_n: int = 20
 
     def __post_init__(self) -> None:
-        if self.minimum_n < 1:
-            raise ConfigError(
-                f"{PURPOSE}: minimum_n is {self.minimum_n}, expected at least 1.",
-                hint="Leave it at 20: shares of smaller groups are mostly noise.",
-            )
+        require_least(
+            self, minimum_n=1, hint="Leave it at 20: shares of smaller groups are mostly noise."
+        )
 
     def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
         """Only where a column is called sensitive."""
@@ -133,9 +132,9 @@ class BiasAmplification(Check):
         if left_out := [note for one in columns if (note := one.left_out())]:
             text = "; ".join(left_out)
             evidence["left-out"] = Note(title="Groups left out (minimum_n)", text=f"{text}.")
-        known = [one for one in findings if one.metric == "amplification" and one.high is not None]
-        worst = max(known, key=lambda one: one.high or 0.0, default=None)
-        return Measured(findings=findings, evidence=evidence, headline=worst.id if worst else None)
+        return Measured(
+            findings=findings, evidence=evidence, headline=widest(findings, "amplification")
+        )
 
     def _of(self, column: _Column, context: Context, *evidence: str) -> list[Finding]:
         n, where = int(column.counts.sum()), column.name

@@ -12,7 +12,7 @@ from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, 
 from auditkit.checks.bias._identity import columns, swapped
 from auditkit.checks.bias._identity_summary import summarised
 from auditkit.checks.galleries import galleries
-from auditkit.errors import ConfigError
+from auditkit.checks.parameters import require_least
 from auditkit.findings import Metric
 from auditkit.methods.identity.terms import IdentityTerms, built_in, read_terms
 from auditkit.types import Params
@@ -117,11 +117,7 @@ class CounterfactualIdentity(Check):
     minimum_n: int = 20
 
     def __post_init__(self) -> None:
-        for name, least in (("max_inputs", 1), ("minimum_n", 2)):
-            if getattr(self, name) < least:
-                raise ConfigError(
-                    f"{PURPOSE}: {name} is {getattr(self, name)}, expected at least {least}."
-                )
+        require_least(self, max_inputs=1, minimum_n=2)
         self._read()  # a bad file is refused before anything runs
 
     def measure(self, artifacts: Artifacts) -> Records:

@@ -14,8 +14,9 @@ from torch import Tensor
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
-from auditkit.checks.bias._groups import groups_of
 from auditkit.checks.galleries import answer, galleries
+from auditkit.checks.groups import groups_of
+from auditkit.checks.parameters import require_least
 from auditkit.errors import ConfigError, ModelError, near_miss
 from auditkit.findings import Curve, Evidence, Finding, ImageRow, Metric, Note, Series, Table
 from auditkit.methods.pictures import picture
@@ -106,11 +107,7 @@ class CounterfactualImage(Check):
     minimum_n: int = 20
 
     def __post_init__(self) -> None:
-        for name in ("max_inputs", "minimum_n"):
-            if getattr(self, name) < 2:
-                raise ConfigError(
-                    f"{PURPOSE}: {name} is {getattr(self, name)}, expected at least 2."
-                )
+        require_least(self, max_inputs=2, minimum_n=2)
         ascending = all(a < b for a, b in pairwise(self.sizes))
         if not self.sizes or not ascending or not 0 < self.sizes[0] <= self.sizes[-1] <= 1:
             raise ConfigError(

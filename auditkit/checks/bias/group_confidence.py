@@ -9,10 +9,11 @@ import numpy as np
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
-from auditkit.checks.bias._groups import nothing_to_compare
 from auditkit.checks.bias._stress import Drop, Stress, compare_groups, stress_metrics
+from auditkit.checks.bias._widest import widest
+from auditkit.checks.groups import nothing_to_compare
+from auditkit.checks.parameters import require_least
 from auditkit.data.dataset import Dataset
-from auditkit.errors import ConfigError
 from auditkit.findings import Metric
 from auditkit.models.classifier import Classifier
 
@@ -76,13 +77,7 @@ class GroupConfidence(Check):
     permutations: int = 2000
 
     def __post_init__(self) -> None:
-        for name, least in (("minimum_n", 1), ("permutations", 100)):
-            if getattr(self, name) < least:
-                given = getattr(self, name)
-                raise ConfigError(
-                    f"group-confidence: {name} is {given}, expected at least {least}.",
-                    hint="Leave it out for its default.",
-                )
+        require_least(self, minimum_n=1, permutations=100, hint="Leave it out for its default.")
 
     def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
         """Where there are groups to compare."""
@@ -109,15 +104,6 @@ class GroupConfidence(Check):
         findings, evidence = compare_groups(
             self, stress, context, minimum_n=self.minimum_n, permutations=self.permutations
         )
-        widest = max(
-            (
-                one
-                for one in findings
-                if one.metric == "overconfidence_gap" and one.high is not None
-            ),
-            key=lambda one: one.high or 0.0,
-            default=None,
-        )
         return Measured(
-            findings=findings, evidence=evidence, headline=widest.id if widest else None
+            findings=findings, evidence=evidence, headline=widest(findings, "overconfidence_gap")
         )

@@ -37,14 +37,13 @@ from auditkit.checks.bias._groups import (
     Rate,
     column_of,
     compare,
-    groups_of,
-    names_of,
-    nothing_to_compare,
     positives,
     scores_of,
 )
+from auditkit.checks.bias._widest import widest
+from auditkit.checks.groups import groups_of, names_of, nothing_to_compare
+from auditkit.checks.parameters import require_least
 from auditkit.data.dataset import Dataset
-from auditkit.errors import ConfigError
 from auditkit.findings import Evidence, Finding, Metric
 from auditkit.methods.metrics.calibration import errors_of_groups
 from auditkit.methods.metrics.classification import log_probabilities
@@ -237,22 +236,16 @@ class GroupGap(Check):
     most_cells: int = 100
 
     def __post_init__(self) -> None:
-        if self.minimum_n < 1:
-            raise ConfigError(
-                f"group-gap: minimum_n is {self.minimum_n}, expected at least 1.",
-                hint="Leave it at 20: rates of smaller groups are mostly noise.",
-            )
-        if self.permutations < 100:
-            raise ConfigError(
-                f"group-gap: permutations is {self.permutations}, expected at least 100.",
-                hint="Leave it at 2000: p cannot fall below 1 / (permutations + 1).",
-            )
+        require_least(
+            self, minimum_n=1, hint="Leave it at 20: rates of smaller groups are mostly noise."
+        )
+        require_least(
+            self,
+            permutations=100,
+            hint="Leave it at 2000: p cannot fall below 1 / (permutations + 1).",
+        )
 
-        if self.most_cells < 2:
-            raise ConfigError(
-                f"group-gap: most_cells is {self.most_cells}, expected at least 2.",
-                hint="Leave it at 100.",
-            )
+        require_least(self, most_cells=2, hint="Leave it at 100.")
 
     def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
         """Say why no groups can be compared."""
@@ -292,10 +285,8 @@ class GroupGap(Check):
         if small := small_groups_table(columns, shown, self.minimum_n):
             evidence["small-groups"] = small
         findings = [one for part in parts for one in part.findings]
-        known = [one for one in findings if one.metric == "accuracy_gap" and one.high is not None]
-        widest = max(known, key=lambda one: one.high or 0.0, default=None)
         return Measured(
-            findings=findings, evidence=evidence, headline=widest.id if widest else None
+            findings=findings, evidence=evidence, headline=widest(findings, "accuracy_gap")
         )
 
     def _columns(self, records: Records, data: Dataset) -> tuple[list[Column], list[str]]:

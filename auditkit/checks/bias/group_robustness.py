@@ -10,8 +10,10 @@ import numpy as np
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
-from auditkit.checks.bias._groups import nothing_to_compare
 from auditkit.checks.bias._stress import Stress, compare_groups, stress_metrics
+from auditkit.checks.bias._widest import widest
+from auditkit.checks.groups import nothing_to_compare
+from auditkit.checks.parameters import require_least
 from auditkit.checks.robustness._controls import CHECK, OF_PLAIN_DESCENT, OF_THE_ENSEMBLE
 from auditkit.data.dataset import Dataset
 from auditkit.errors import ConfigError
@@ -91,11 +93,7 @@ class GroupRobustness(Check):
                 f"group-robustness: radius is {self.radius}, expected a value in (0, 1].",
                 hint="It is a share of the input range: 8/255 is 0.0314.",
             )
-        for name, least in (("words", 1), ("minimum_n", 1), ("permutations", 100)):
-            if getattr(self, name) < least:
-                raise ConfigError(
-                    f"group-robustness: {name} is {getattr(self, name)}, expected at least {least}."
-                )
+        require_least(self, words=1, minimum_n=1, permutations=100)
 
     def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
         """Where there are groups to compare."""
@@ -130,11 +128,7 @@ class GroupRobustness(Check):
             minimum_n=self.minimum_n,
             permutations=self.permutations,
         )
-        known = [one for one in findings if one.metric == "drop_gap" and one.high is not None]
-        widest = max(known, key=lambda one: one.high or 0.0, default=None)
-        return Measured(
-            findings=findings, evidence=evidence, headline=widest.id if widest else None
-        )
+        return Measured(findings=findings, evidence=evidence, headline=widest(findings, "drop_gap"))
 
 
 def _smallest_flips(others: Mapping[str, Records]) -> dict[str, Floats]:

@@ -10,10 +10,11 @@ import numpy as np
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
-from auditkit.checks.bias._groups import nothing_to_compare
 from auditkit.checks.bias._stress import Stress, compare_groups, compare_parts, stress_metrics
+from auditkit.checks.bias._widest import widest
+from auditkit.checks.groups import nothing_to_compare
+from auditkit.checks.parameters import require_least
 from auditkit.data.dataset import Dataset
-from auditkit.errors import ConfigError
 from auditkit.findings import Metric
 from auditkit.models.classifier import Classifier
 from auditkit.types import Floats
@@ -79,12 +80,7 @@ class GroupShift(Check):
     permutations: int = 2000
 
     def __post_init__(self) -> None:
-        for name, least in (("minimum_n", 1), ("permutations", 100)):
-            if getattr(self, name) < least:
-                raise ConfigError(
-                    f"group-shift: {name} is {getattr(self, name)}, expected at least {least}.",
-                    hint="Leave it out for its default.",
-                )
+        require_least(self, minimum_n=1, permutations=100, hint="Leave it out for its default.")
 
     def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
         """Where there are groups to compare."""
@@ -110,11 +106,6 @@ class GroupShift(Check):
         findings, evidence = compare_groups(
             self, stress, context, minimum_n=self.minimum_n, permutations=self.permutations
         )
-        widest = max(
-            (one for one in findings if one.metric == "drop_gap" and one.high is not None),
-            key=lambda one: one.high or 0.0,
-            default=None,
-        )
         parts = [
             Stress(
                 words=kind,
@@ -131,7 +122,7 @@ class GroupShift(Check):
         return Measured(
             findings=[*findings, *each],
             evidence={**evidence, **({"parts": table} if table else {})},
-            headline=widest.id if widest else None,
+            headline=widest(findings, "drop_gap"),
         )
 
 

@@ -13,6 +13,7 @@ from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
 from auditkit.checks.galleries import exhibit
+from auditkit.checks.parameters import require_least
 from auditkit.data.dataset import Dataset
 from auditkit.data.schema import Feature, Schema
 from auditkit.errors import ConfigError, near_miss
@@ -146,11 +147,7 @@ class Individual(Check):
     columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name, least in (("neighbours", 1), ("max_inputs", 20)):
-            if getattr(self, name) < least:
-                raise ConfigError(
-                    f"{PURPOSE}: {name} is {getattr(self, name)}, expected at least {least}."
-                )
+        require_least(self, neighbours=1, max_inputs=20)
         if self.neighbours >= self.max_inputs:
             raise ConfigError(
                 f"{PURPOSE}: {self.neighbours} neighbours of {self.max_inputs} rows (max_inputs)"

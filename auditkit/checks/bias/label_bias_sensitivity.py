@@ -10,9 +10,9 @@ import numpy as np
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
-from auditkit.checks.bias._groups import groups_of, nothing_sensitive
+from auditkit.checks.groups import groups_of, nothing_sensitive
+from auditkit.checks.parameters import require_least
 from auditkit.data.dataset import Dataset
-from auditkit.errors import ConfigError
 from auditkit.findings import Bar, Bars, Evidence, Finding, Metric, Table
 from auditkit.methods.metrics.individual import drawn_shares, quantiles
 from auditkit.methods.metrics.label_bias import Rate, labels_needed, rate_of, turned
@@ -95,11 +95,9 @@ class LabelBiasSensitivity(Check):
     minimum_n: int = 20
 
     def __post_init__(self) -> None:
-        if self.minimum_n < 1:
-            raise ConfigError(
-                f"{PURPOSE}: minimum_n is {self.minimum_n}, expected at least 1.",
-                hint="Leave it at 20: rates of smaller groups are mostly noise.",
-            )
+        require_least(
+            self, minimum_n=1, hint="Leave it at 20: rates of smaller groups are mostly noise."
+        )
 
     def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
         """Only where a column is called sensitive."""

@@ -12,10 +12,10 @@ from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.features import Features
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
-from auditkit.checks.bias._groups import groups_of, nothing_sensitive
+from auditkit.checks.groups import groups_of, nothing_sensitive
 from auditkit.checks.halves import searched_half, searched_on, too_few
+from auditkit.checks.parameters import require_least
 from auditkit.data.dataset import Dataset
-from auditkit.errors import ConfigError
 from auditkit.findings import Bar, Bars, Evidence, Finding, Metric, Note, Table
 from auditkit.methods.metrics.auc import auc, auc_interval, auc_within
 from auditkit.models.classifier import Classifier
@@ -111,11 +111,9 @@ class Proxy(Check):
     minimum_n: int = 20
 
     def __post_init__(self) -> None:
-        if self.minimum_n < 2:
-            raise ConfigError(
-                f"{PURPOSE}: minimum_n is {self.minimum_n}, expected at least 2.",
-                hint="Leave it at 20: less teaches and shows next to nothing.",
-            )
+        require_least(
+            self, minimum_n=2, hint="Leave it at 20: less teaches and shows next to nothing."
+        )
 
     def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
         """Only where a column is called sensitive."""

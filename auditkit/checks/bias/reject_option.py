@@ -20,8 +20,9 @@ from auditkit.checks.bias._decisions import (
     samples,
     scored,
 )
+from auditkit.checks.bias._widest import widest
+from auditkit.checks.parameters import require_least
 from auditkit.data.dataset import Dataset
-from auditkit.errors import ConfigError
 from auditkit.findings import Curve, Evidence, Finding, Metric, Note, Series
 from auditkit.models.classifier import Classifier
 from auditkit.statistics import clopper_pearson
@@ -106,11 +107,9 @@ class RejectOption(Check):
     minimum_n: int = 20
 
     def __post_init__(self) -> None:
-        if self.minimum_n < 1:
-            raise ConfigError(
-                f"{PURPOSE}: minimum_n is {self.minimum_n}, expected at least 1.",
-                hint="Leave it at 20: rates of smaller groups are mostly noise.",
-            )
+        require_least(
+            self, minimum_n=1, hint="Leave it at 20: rates of smaller groups are mostly noise."
+        )
 
     def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
         """Where a class is decided for or against, and a column is called sensitive."""
@@ -134,11 +133,7 @@ class RejectOption(Check):
             found, shown = self._of(name, sample, fitted, place, context)
             findings += found
             evidence |= shown
-        known = [one for one in findings if one.metric == "gap_left" and one.high is not None]
-        widest = max(known, key=lambda one: one.high or 0.0, default=None)
-        return Measured(
-            findings=findings, evidence=evidence, headline=widest.id if widest else None
-        )
+        return Measured(findings=findings, evidence=evidence, headline=widest(findings, "gap_left"))
 
     def _of(
         self, name: str, sample: Sample, fitted: Bools, place: int, context: Context

@@ -23,6 +23,8 @@ from auditkit.checks.bias._decisions import (
     samples,
     scored,
 )
+from auditkit.checks.bias._widest import widest
+from auditkit.checks.parameters import require_least
 from auditkit.data.dataset import Dataset
 from auditkit.errors import ConfigError
 from auditkit.findings import Curve, Evidence, Finding, Metric, Note, Series, Table
@@ -133,11 +135,9 @@ class ThresholdSweep(Check):
                     f"{PURPOSE}: a threshold is {one}, expected a value in (0, 1).",
                     hint="It is a probability of the positive class.",
                 )
-        if self.minimum_n < 1:
-            raise ConfigError(
-                f"{PURPOSE}: minimum_n is {self.minimum_n}, expected at least 1.",
-                hint="Leave it at 20: rates of smaller groups are mostly noise.",
-            )
+        require_least(
+            self, minimum_n=1, hint="Leave it at 20: rates of smaller groups are mostly noise."
+        )
 
     def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
         """Where a class is decided for or against, and a column is called sensitive."""
@@ -170,10 +170,8 @@ class ThresholdSweep(Check):
             middle = int(np.argmin(np.abs(np.array(ordered) - SHARED)))
             heads.append(gaps["selection_rate"][middle])
         evidence["bought"] = _bought_table(bought)
-        known = [one for one in heads if one.high is not None]
-        widest = max(known, key=lambda one: one.high or 0.0, default=None)
         return Measured(
-            findings=findings, evidence=evidence, headline=widest.id if widest else None
+            findings=findings, evidence=evidence, headline=widest(heads, "selection_rate_gap")
         )
 
     def _accuracy(self, sample: Sample, threshold: float, level: float) -> Finding:

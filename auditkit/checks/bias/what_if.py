@@ -12,8 +12,8 @@ import numpy as np
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
-from auditkit.checks.bias._groups import groups_of
 from auditkit.checks.bias.label_bias_sensitivity import cells_of
+from auditkit.checks.groups import groups_of
 from auditkit.data.columns import require_sensitive
 from auditkit.data.dataset import Dataset
 from auditkit.errors import ConfigError
@@ -242,6 +242,11 @@ class WhatIf(Check):
         for metric, (top, bottom) in _RATES.items():
             if observed @ bottom == 0:
                 why = "no input belongs to its denominator"
+                found.append(self.undefined(metric, why, n=n, slice_name=one.name))
+                continue
+            denominators = cells[used] @ bottom  # (g,)
+            if denominators[denominators > 0].min() < context.data.min_cell:
+                why = f"withheld: a group has fewer than {context.data.min_cell} in its denominator"
                 found.append(self.undefined(metric, why, n=n, slice_name=one.name))
                 continue
             value = float(observed @ top / (observed @ bottom))

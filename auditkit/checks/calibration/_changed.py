@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
-from auditkit.errors import ConfigError, ModelError, near_miss
+from auditkit.checks.changed import corrupted, logits_of
+from auditkit.errors import ConfigError, near_miss
 from auditkit.methods.corruptions.catalogue import CORRUPTIONS
 from auditkit.methods.corruptions.severity import require_severity
 from auditkit.methods.corruptions.typos import typos
@@ -70,23 +70,16 @@ def changed_logits(artifacts: Artifacts, change: Change) -> Tensor:
     ModelError
         If a logit is NaN or infinite.
     """
-    logits = artifacts.classifier.predict(
-        _changed(artifacts, change), batch_size=artifacts.execution.batch_size
+    return logits_of(
+        artifacts,
+        _changed(artifacts, change),
+        f"{change.kind} at severity {change.severity}",
+        hint="set severities = [] for this check",
     )
-    if not torch.isfinite(logits).all():
-        raise ModelError(
-            f"The model returned NaN or infinite logits under {change.kind} at severity"
-            f" {change.severity}.",
-            hint="Find the operation that overflows, or set severities = [] for this check.",
-        )
-    return logits
 
 
 def _changed(artifacts: Artifacts, change: Change) -> Inputs:
     if change.kind == _TYPOS:
         mistyped = typos(artifacts.texts, change.severity, artifacts.keys(_TYPOS))
         return [one.text for one in mistyped]
-    low, high = artifacts.image_model.bounds
-    unit = (artifacts.images - low) / (high - low)  # (n, c, h, w) in [0, 1]
-    keys = artifacts.keys(f"corruptions/{change.kind}")
-    return low + CORRUPTIONS[change.kind](unit, change.severity, keys) * (high - low)
+    return corrupted(artifacts, artifacts.images, change.kind, change.severity)

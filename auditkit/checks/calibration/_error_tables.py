@@ -11,7 +11,7 @@ import numpy as np
 from auditkit.checks.calibration._changed import Change
 from auditkit.findings import Bar, Bars, Curve, Note, Series, Table
 from auditkit.methods.metrics.calibration import Reliability
-from auditkit.statistics import Interval, benjamini_hochberg, clopper_pearson
+from auditkit.statistics import Interval, benjamini_hochberg, clopper_pearson, p_among
 from auditkit.types import Bools, Floats, Scalar
 
 
@@ -88,7 +88,7 @@ _COLUMNS = [
 
 def beyond(observed: float, null: Floats) -> float:
     """Return the p-value of an observed error among simulated ones."""
-    return (1 + int(np.count_nonzero(null >= observed - 1e-12))) / (1 + len(null))
+    return p_among(observed, null)
 
 
 def band(null: Floats, level: float) -> Interval:

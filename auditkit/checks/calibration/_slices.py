@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from auditkit.checks.bias._groups import groups_of, names_of
+from auditkit.checks.groups import groups_of, names_of
 from auditkit.data.dataset import Dataset
 from auditkit.types import Bools
 

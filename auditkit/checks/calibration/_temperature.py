@@ -9,7 +9,7 @@ from typing import final
 import numpy as np
 
 from auditkit.checks.base import Context
-from auditkit.checks.halves import FEWEST
+from auditkit.checks.halves import FEWEST, half_of
 from auditkit.findings import Note
 from auditkit.methods.metrics.calibration import Reliability, reliability
 from auditkit.methods.metrics.classification import (
@@ -18,7 +18,6 @@ from auditkit.methods.metrics.classification import (
     log_probabilities,
 )
 from auditkit.methods.metrics.temperature import BOUNDS, slopes, temperature_interval
-from auditkit.randomness import keys_of
 from auditkit.statistics import Interval
 from auditkit.types import Floats
 
@@ -86,8 +85,8 @@ def scaled(log_probs: Floats, ids: Sequence[str], context: Context, *, bins: int
     """
     if len(ids) < FEWEST:
         return f"{len(ids)} inputs are too few to fit on one half and measure on the other"
-    order = np.argsort(keys_of(context.seed, "calibration-error/half", ids), kind="stable")
-    fit, rest = np.sort(order[: len(ids) // 2]), np.sort(order[len(ids) // 2 :])
+    half = half_of(ids, context.seed, "calibration-error")
+    fit, rest = np.flatnonzero(half), np.flatnonzero(~half)
     labels = context.data.labels
     if (log_probs[fit].argmax(axis=1) == labels[fit]).all():
         return f"all {len(fit)} inputs it is fitted on are right: the surer, the likelier"

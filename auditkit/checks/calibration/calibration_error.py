@@ -33,7 +33,7 @@ from auditkit.checks.calibration._error_tables import (
 )
 from auditkit.checks.calibration._slices import slices_of, too_small
 from auditkit.checks.calibration._temperature import scaled
-from auditkit.errors import ConfigError
+from auditkit.checks.parameters import require_least
 from auditkit.findings import Evidence, Finding, Metric, Table
 from auditkit.methods.metrics.calibrated_classes import null_scores
 from auditkit.methods.metrics.calibration import (
@@ -219,21 +219,11 @@ class CalibrationError(Check):
     minimum_n: int = 20
 
     def __post_init__(self) -> None:
-        if self.bins < 2:
-            raise ConfigError(
-                f"calibration-error: bins is {self.bins}, expected at least 2.",
-                hint="Leave it at 15, the number that published values use.",
-            )
-        if self.simulations < 100:
-            raise ConfigError(
-                f"calibration-error: simulations is {self.simulations}, expected at least 100.",
-                hint="Leave it at 1000: fewer cannot show a 95 % band.",
-            )
-        if self.minimum_n < 1:
-            raise ConfigError(
-                f"calibration-error: minimum_n is {self.minimum_n}, expected at least 1.",
-                hint="Leave it at 20: fewer inputs say next to nothing.",
-            )
+        require_least(self, bins=2, hint="Leave it at 15, the number that published values use.")
+        require_least(
+            self, simulations=100, hint="Leave it at 1000: fewer cannot show a 95 % band."
+        )
+        require_least(self, minimum_n=1, hint="Leave it at 20: fewer inputs say next to nothing.")
         require_changes("calibration-error", self.kinds, self.severities)
 
     def measure(self, artifacts: Artifacts) -> Records:

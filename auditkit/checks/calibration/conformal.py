@@ -27,10 +27,11 @@ from auditkit.checks.calibration._sets import (
     quantiles,
 )
 from auditkit.checks.calibration._slices import slices_of, too_small
+from auditkit.checks.parameters import require_choice, require_least
 from auditkit.errors import ConfigError, near_miss
 from auditkit.findings import Bar, Bars, Curve, Evidence, Finding, Metric, Note, Series, Table
 from auditkit.methods.metrics.conformal import coverage_band, fewest_for, too_low_p
-from auditkit.statistics import Interval, benjamini_hochberg, bootstrap_mean, clopper_pearson
+from auditkit.statistics import Interval, benjamini_hochberg, bounded_mean, clopper_pearson
 from auditkit.types import Bools, Ints, Modality, Params, Scalar
 
 _NAMED = 6  # parts in one sentence
@@ -139,22 +140,14 @@ class Conformal(Check):
                     hint=f"The methods are {', '.join(METHODS)}.",
                 )
         for name, chosen in (("methods", self.methods), ("alphas", self.alphas)):
-            if not chosen or len(set(chosen)) < len(chosen):
-                raise ConfigError(
-                    f"conformal: {name} is {list(chosen)}, expected at least one, none twice.",
-                    hint=f"Leave {name} out for the default.",
-                )
+            require_choice("conformal", name, chosen)
         for alpha in self.alphas:
             if not 0 < alpha < 1:
                 raise ConfigError(
                     f"conformal: alphas holds {alpha}, expected values between 0 and 1.",
                     hint="Write 0.1 for sets that hold the truth in 90 %.",
                 )
-        if self.minimum_n < 1:
-            raise ConfigError(
-                f"conformal: minimum_n is {self.minimum_n}, expected at least 1.",
-                hint="Leave it at 20: fewer inputs say next to nothing.",
-            )
+        require_least(self, minimum_n=1, hint="Leave it at 20: fewer inputs say next to nothing.")
         require_changes("conformal", self.kinds, self.severities)
 
     @property
@@ -335,12 +328,12 @@ class _Counted:
         sizes = self._sizes(change)[members].astype(np.float64)
         swept, level = self._swept(change), self.context.level
         purpose = (where, *map(str, swept.values()))
-        interval, method = _mean_interval(
-            sizes, len(self.context.data.classes),
+        value, interval, method = bounded_mean(
+            sizes, high=len(self.context.data.classes),
             seed=self.context.key("conformal", "size", *purpose), level=level,
         )  # fmt: skip
         return self.check.value(
-            "set_size", float(sizes.mean()), n=len(sizes), interval=interval, method=method,
+            "set_size", value, n=len(sizes), interval=interval, method=method,
             slice_name=where, swept=swept,
             evidence=["changes" if change else "coverage"], level=level,
         )  # fmt: skip
@@ -369,20 +362,6 @@ class _Counted:
             empty=float((sizes == 0).mean()),
             p=too_low_p(int(covered.sum()), self.calibration, n, self.rule.alpha),
         )
-
-
-def _mean_interval(
-    sizes: NDArray[np.float64], classes: int, *, seed: int, level: float
-) -> tuple[Interval, str]:
-    """Return the interval of a mean size, and its name.
-
-    Where all sizes are alike, drawing shows no spread; then the share of inputs with another size
-    is below Clopper-Pearson's bound u for none in n, and those sizes lie between 0 and all classes.
-    """
-    if np.ptp(sizes) > 0:
-        return bootstrap_mean(sizes, seed=seed, level=level), "bootstrap"
-    value, unseen = float(sizes[0]), clopper_pearson(0, len(sizes), level=level).high
-    return Interval(value * (1 - unseen), value + unseen * (classes - value)), "clopper-pearson"
 
 
 def _promise(alphas: Sequence[float], calibration: int, n: int, level: float) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Measured, Meta, Records
+from auditkit.checks.parameters import require_choice
 from auditkit.errors import ConfigError, near_miss
 from auditkit.findings import Curve, Evidence, Finding, Metric, Note, Series, Table
 from auditkit.methods.metrics.auc import auc, auc_interval
@@ -25,7 +26,7 @@ from auditkit.methods.metrics.selective import (
     ranking,
     worst_aurc,
 )
-from auditkit.statistics import Interval, clopper_pearson
+from auditkit.statistics import Interval, clopper_pearson, p_among
 from auditkit.types import Floats, Params, Scalar
 
 SCORES = {
@@ -150,11 +151,7 @@ class Selective(Check):
         for name, chosen in (
             ("scores", self.scores), ("coverages", self.coverages), ("risks", self.risks)
         ):  # fmt: skip
-            if not chosen or len(set(chosen)) < len(chosen):
-                raise ConfigError(
-                    f"selective: {name} is {list(chosen)}, expected at least one, none twice.",
-                    hint=f"Leave {name} out for the default.",
-                )
+            require_choice("selective", name, chosen)
         for name, shares in (("coverages", self.coverages), ("risks", self.risks)):
             for share in shares:
                 if not 0 < share < 1:
@@ -221,9 +218,8 @@ class Selective(Check):
         if not 0 < table.risk < 1:
             why = "all orders of inputs that are all right, or all wrong, are alike"
             return self.undefined("ranking_p", why, n=table.n, swept=swept)
-        below = int(np.count_nonzero(chance <= aurc(table) + 1e-12))
         return self.value(
-            "ranking_p", (1 + below) / (1 + len(chance)), n=table.n, interval=None, method="exact",
+            "ranking_p", p_among(-aurc(table), -chance), n=table.n, interval=None, method="exact",
             swept=swept, evidence=["chance"],
         )  # fmt: skip
 

@@ -11,10 +11,10 @@ import torch
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
+from auditkit.checks.parameters import require_least
 from auditkit.checks.robustness._controls import FAULTS, GAINS, WHITE_BOX, metric_of
 from auditkit.checks.robustness._flips import ROBUST_ACCURACY, ascending
 from auditkit.checks.robustness._trial import AVERAGED, Trial
-from auditkit.errors import ConfigError
 from auditkit.findings import Evidence, Finding, Metric, Note, Table
 from auditkit.types import Scalar
 
@@ -112,11 +112,7 @@ class AttackControls(Check):
 
     def __post_init__(self) -> None:
         ascending("attack-controls", "epsilons", self.epsilons, most=0.5)
-        for name in ("max_inputs", "steps", "queries", "draws"):
-            if getattr(self, name) < 1:
-                raise ConfigError(
-                    f"attack-controls: {name} is {getattr(self, name)}, expected at least 1."
-                )
+        require_least(self, max_inputs=1, steps=1, queries=1, draws=1)
 
     def measure(self, artifacts: Artifacts) -> Records:
         """Try every attack on the shard's share of the sample."""

@@ -21,9 +21,9 @@ from auditkit.checks.base import (
     Records,
 )
 from auditkit.checks.galleries import galleries
+from auditkit.checks.parameters import require_least
 from auditkit.checks.robustness._images import attackable, attackable_at
 from auditkit.data.dataset import Dataset
-from auditkit.errors import ConfigError
 from auditkit.findings import Bar, Bars, Evidence, Finding, ImageRow, Metric, Selection
 from auditkit.methods.attacks.trigger import Triggers, find_triggers
 from auditkit.methods.pictures import picture
@@ -113,12 +113,13 @@ class Backdoor(Check):
     searches: int = 9
 
     def __post_init__(self) -> None:
-        for name, least in (("inputs", 1), ("steps", 1), ("searches", 2)):
-            if getattr(self, name) < least:
-                raise ConfigError(
-                    f"backdoor: {name} is {getattr(self, name)}, expected at least {least}.",
-                    hint="The defaults are inputs 48, steps 200, searches 9.",
-                )
+        require_least(
+            self,
+            inputs=1,
+            steps=1,
+            searches=2,
+            hint="The defaults are inputs 48, steps 200, searches 9.",
+        )
 
     def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
         """Only where there are enough classes for one to lie far out."""

@@ -14,6 +14,7 @@ from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.past_masks import plain_search
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
+from auditkit.checks.parameters import require_least
 from auditkit.checks.robustness._bracket import (
     CONTRADICTED,
     bracket,
@@ -119,12 +120,9 @@ class Certified(Check):
             raise ConfigError(
                 "certified: linf and l2 are both empty.", hint="Write for example linf = [0.01]"
             )
-        for name, least in (("max_inputs", 1), ("effort", 0)):
-            if not getattr(self, name) >= least:
-                raise ConfigError(
-                    f"certified: {name} is {getattr(self, name)}, expected at least {least}.",
-                    hint="The defaults are max_inputs 32 and effort 5e9.",
-                )
+        require_least(
+            self, max_inputs=1, effort=0, hint="The defaults are max_inputs 32 and effort 5e9."
+        )
 
     def radii(self) -> dict[Norm, tuple[float, ...]]:
         """Return the radii of every norm that has any."""

@@ -14,6 +14,7 @@ from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
 from auditkit.checks.galleries import answer, galleries, shown
+from auditkit.checks.parameters import require_least
 from auditkit.checks.robustness._flips import (
     ATTACK_SUCCESS_RATE,
     ROBUST_ACCURACY,
@@ -25,7 +26,6 @@ from auditkit.checks.robustness._flips import (
     zero_gradients,
 )
 from auditkit.checks.shift._graded import mean_error
-from auditkit.errors import ConfigError
 from auditkit.findings import Finding, Metric, TextRow, Token
 from auditkit.methods.attacks.active_set import misclassified
 from auditkit.methods.attacks.edge_flips import (
@@ -131,12 +131,14 @@ class EdgeFlips(Check):
     exact: int = 2000
 
     def __post_init__(self) -> None:
-        for name, least in (("max_flips", 1), ("beam", 1), ("queries", 1), ("exact", 0)):
-            if getattr(self, name) < least:
-                raise ConfigError(
-                    f"edge-flips: {name} is {getattr(self, name)}, expected at least {least}.",
-                    hint="See the defaults with: audit explain edge-flips",
-                )
+        require_least(
+            self,
+            max_flips=1,
+            beam=1,
+            queries=1,
+            exact=0,
+            hint="See the defaults with: audit explain edge-flips",
+        )
 
     def measure(self, artifacts: Artifacts) -> Records:
         """Return the number of flipped edges at which each graph falls."""

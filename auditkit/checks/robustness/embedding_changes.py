@@ -13,6 +13,7 @@ from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
 from auditkit.checks.flips import median_flip
 from auditkit.checks.galleries import answer, galleries, shown
+from auditkit.checks.parameters import require_least
 from auditkit.checks.robustness._flips import (
     ATTACK_SUCCESS_RATE,
     ROBUST_ACCURACY,
@@ -22,7 +23,6 @@ from auditkit.checks.robustness._flips import (
     robustness,
     robustness_curve,
 )
-from auditkit.errors import ConfigError
 from auditkit.findings import Metric, Selection, TextRow, Token
 from auditkit.methods.attacks.embedding_changes import EmbeddingChanges as Found
 from auditkit.methods.attacks.embedding_changes import smallest_embedding_changes
@@ -119,13 +119,9 @@ class EmbeddingChanges(Check):
 
     def __post_init__(self) -> None:
         ascending("embedding-changes", "radii", self.radii, most=np.inf)
-        for name, least in (("max_inputs", 2), ("rounds", 1)):
-            if getattr(self, name) < least:
-                raise ConfigError(
-                    f"embedding-changes: {name} is {getattr(self, name)}, expected at least"
-                    f" {least}.",
-                    hint="The defaults are max_inputs 128, rounds 2.",
-                )
+        require_least(
+            self, max_inputs=2, rounds=1, hint="The defaults are max_inputs 128, rounds 2."
+        )
 
     def measure(self, artifacts: Artifacts) -> Records:
         """Return the smallest change found for each text that was drawn; NaN for the others."""

@@ -15,6 +15,7 @@ from auditkit.checks.adversarial import Adversarial
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
 from auditkit.checks.flips import median_flip
 from auditkit.checks.galleries import galleries
+from auditkit.checks.parameters import require_least
 from auditkit.checks.robustness._attacked_rows import (
     CHANGED,
     DRAWS,
@@ -170,12 +171,14 @@ class FeatureChanges(Check):
                 f"feature-changes: spread is {self.spread}, expected a number above 0.",
                 hint="It is in training standard deviations: 0.5 is half of one.",
             )
-        for name, least in (("values", 2), ("beam", 1), ("queries", 1), ("steps", 0)):
-            if getattr(self, name) < least:
-                raise ConfigError(
-                    f"feature-changes: {name} is {getattr(self, name)}, expected at least {least}.",
-                    hint="See the defaults with: audit explain feature-changes",
-                )
+        require_least(
+            self,
+            values=2,
+            beam=1,
+            queries=1,
+            steps=0,
+            hint="See the defaults with: audit explain feature-changes",
+        )
 
     def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
         """Return why there is nothing to measure.

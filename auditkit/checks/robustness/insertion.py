@@ -14,6 +14,7 @@ from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
 from auditkit.checks.galleries import answer, galleries
+from auditkit.checks.parameters import require_least
 from auditkit.checks.robustness._flips import ROBUST_ACCURACY, at_the_middle_budget
 from auditkit.checks.shift._graded import mean_error
 from auditkit.data.dataset import Dataset
@@ -135,12 +136,14 @@ class Insertion(Check):
     sentences: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("length", "targets", "search_inputs", "candidates"):
-            if getattr(self, name) < 1:
-                raise ConfigError(
-                    f"insertion: {name} is {getattr(self, name)}, expected at least 1.",
-                    hint="See the defaults with: audit explain insertion",
-                )
+        require_least(
+            self,
+            length=1,
+            targets=1,
+            search_inputs=1,
+            candidates=1,
+            hint="See the defaults with: audit explain insertion",
+        )
         if not all(one.strip() for one in self.sentences):
             raise ConfigError(
                 "insertion: sentences has an empty one.", hint="Leave sentences out for the usual."

@@ -17,6 +17,7 @@ from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
 from auditkit.checks.galleries import answer, galleries, shown
 from auditkit.checks.halves import searched_half, searched_on, too_few
+from auditkit.checks.parameters import require_least
 from auditkit.checks.robustness._flips import (
     ATTACK_SUCCESS_RATE,
     ROBUST_ACCURACY,
@@ -28,7 +29,6 @@ from auditkit.checks.robustness._flips import (
 from auditkit.checks.robustness._held_out import beside_chance, fallen_outside
 from auditkit.checks.robustness._images import attackable, attackable_at
 from auditkit.data.dataset import Dataset
-from auditkit.errors import ConfigError
 from auditkit.findings import Curve, Evidence, Finding, ImageExhibit, ImageRow, Metric, Selection
 from auditkit.methods.attacks.patch import CELLS, DRAWS, find_patch, patched, printable
 from auditkit.methods.pictures import picture
@@ -123,12 +123,7 @@ class Patch(Check):
 
     def __post_init__(self) -> None:
         ascending("patch", "areas", self.areas, most=0.5)
-        for name in ("steps", "inputs"):
-            if getattr(self, name) < 1:
-                raise ConfigError(
-                    f"patch: {name} is {getattr(self, name)}, expected at least 1.",
-                    hint="The defaults are steps 40, inputs 128.",
-                )
+        require_least(self, steps=1, inputs=1, hint="The defaults are steps 40, inputs 128.")
 
     def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
         """Only where both halves hold enough images."""

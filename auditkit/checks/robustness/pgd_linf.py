@@ -13,6 +13,7 @@ from auditkit.artifacts.loss_gradients import LossGradients
 from auditkit.artifacts.past_masks import plain_search
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
+from auditkit.checks.parameters import require_least
 from auditkit.checks.robustness._controls import CHECK, OF_PLAIN_DESCENT
 from auditkit.checks.robustness._flips import (
     ATTACK_SUCCESS_RATE,
@@ -25,7 +26,6 @@ from auditkit.checks.robustness._flips import (
 )
 from auditkit.checks.robustness._images import attackable
 from auditkit.checks.robustness._linf import linf_evidence, linf_examples, linf_found
-from auditkit.errors import ConfigError
 from auditkit.findings import Metric
 from auditkit.methods.attacks.escalation import escalate
 from auditkit.methods.attacks.fgsm_linf import fgsm_linf
@@ -103,11 +103,7 @@ class PgdLinf(Check):
 
     def __post_init__(self) -> None:
         ascending("pgd-linf", "epsilons", self.epsilons, most=UNBOUNDED)
-        if self.steps < 1:
-            raise ConfigError(
-                f"pgd-linf: steps is {self.steps}, expected at least 1.",
-                hint="40 steps are usual.",
-            )
+        require_least(self, steps=1, hint="40 steps are usual.")
 
     def measure(self, artifacts: Artifacts) -> Records:
         """Return the smallest epsilon at which each image falls."""

@@ -16,6 +16,7 @@ from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
 from auditkit.checks.flips import median_flip
 from auditkit.checks.galleries import galleries, shown
+from auditkit.checks.parameters import require_least
 from auditkit.checks.robustness._controls import CHECK, OF_THE_ENSEMBLE, WITHOUT_GRADIENTS
 from auditkit.checks.robustness._flips import (
     ATTACK_SUCCESS_RATE,
@@ -144,11 +145,7 @@ class RobustnessCurve(Check):
                 "robustness-curve: linf, l2, l1 and l0 are all empty.",
                 hint="Write for example linf = [0.02]",
             )
-        for name, least in (("max_inputs", 2), ("rounds", 1), ("queries", 0)):
-            if getattr(self, name) < least:
-                raise ConfigError(
-                    f"robustness-curve: {name} is {getattr(self, name)}, expected at least {least}."
-                )
+        require_least(self, max_inputs=2, rounds=1, queries=0)
         for name in self.foolbox:
             find_attack(name)
 

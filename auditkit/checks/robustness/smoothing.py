@@ -13,6 +13,7 @@ from torch import Tensor
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Measured, Meta, Records
+from auditkit.checks.parameters import require_least
 from auditkit.checks.robustness._bracket import (
     CONTRADICTED,
     bracket,
@@ -131,12 +132,15 @@ class Smoothing(Check):
     def __post_init__(self) -> None:
         ascending("smoothing", "sigmas", self.sigmas, most=np.inf)
         ascending("smoothing", "radii", self.radii, most=np.inf)
-        for name in ("max_inputs", "selection", "samples", "draws", "steps"):
-            if getattr(self, name) < 1:
-                raise ConfigError(
-                    f"smoothing: {name} is {getattr(self, name)}, expected at least 1.",
-                    hint="The defaults are max_inputs 32, selection 100, samples 1000.",
-                )
+        require_least(
+            self,
+            max_inputs=1,
+            selection=1,
+            samples=1,
+            draws=1,
+            steps=1,
+            hint="The defaults are max_inputs 32, selection 100, samples 1000.",
+        )
         if not 0 < self.alpha < 0.5:
             raise ConfigError(
                 f"smoothing: alpha is {self.alpha}, expected a value in (0, 0.5).",

@@ -14,6 +14,7 @@ from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
 from auditkit.checks.galleries import galleries, shown
+from auditkit.checks.parameters import require_least
 from auditkit.checks.robustness._flips import (
     ATTACK_SUCCESS_RATE,
     ROBUST_ACCURACY,
@@ -104,8 +105,7 @@ class Spatial(Check):
                 f"spatial: shift is {self.shift}, expected a share of the side in [0, 0.5].",
                 hint="0.1 moves an image of 28 pixels by up to 2.8.",
             )
-        if self.tries < 0:
-            raise ConfigError(f"spatial: tries is {self.tries}, expected at least 0.")
+        require_least(self, tries=0)
 
     def measure(self, artifacts: Artifacts) -> Records:
         """Return the smallest rotation at which each image falls, to the worst and to one draw."""

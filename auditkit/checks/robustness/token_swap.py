@@ -8,6 +8,7 @@ from typing import ClassVar, final
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
+from auditkit.checks.parameters import require_least
 from auditkit.checks.robustness._flips import (
     ATTACK_SUCCESS_RATE,
     ROBUST_ACCURACY,
@@ -115,11 +116,9 @@ class TokenSwap(Check):
 
     def __post_init__(self) -> None:
         self._how.validate()
-        if self.neighbours < 1:
-            raise ConfigError(
-                f"token-swap: neighbours is {self.neighbours}, expected at least 1.",
-                hint='To replace by synonyms alone: candidates = ["synonyms"]',
-            )
+        require_least(
+            self, neighbours=1, hint='To replace by synonyms alone: candidates = ["synonyms"]'
+        )
         if not -1 <= self.min_cosine <= 1:
             raise ConfigError(
                 f"token-swap: min_cosine is {self.min_cosine}, expected a cosine in [-1, 1].",

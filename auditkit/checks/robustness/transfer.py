@@ -14,10 +14,11 @@ from auditkit.artifacts.past_masks import search_of
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
 from auditkit.checks.other_model import MISSING, comparable, hash_of, other_model
+from auditkit.checks.parameters import require_least
 from auditkit.checks.robustness._flips import ascending
 from auditkit.checks.robustness._images import attackable
 from auditkit.data.dataset import Dataset
-from auditkit.errors import ConfigError, ModelError
+from auditkit.errors import ModelError
 from auditkit.findings import Metric, Note
 from auditkit.methods.attacks.active_set import judged
 from auditkit.methods.attacks.apgd import apgd
@@ -107,8 +108,7 @@ class Transfer(Check):
 
     def __post_init__(self) -> None:
         ascending("transfer", "epsilon", (self.epsilon,), most=1.0)
-        if self.steps < 1:
-            raise ConfigError(f"transfer: steps is {self.steps}, expected at least 1.")
+        require_least(self, steps=1)
 
     def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
         """Where a second model is named, which is loaded now: a mistyped name is an error."""

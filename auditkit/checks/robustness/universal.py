@@ -14,6 +14,7 @@ from auditkit.artifacts.past_masks import plain_search
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
 from auditkit.checks.halves import searched_half, searched_on, too_few
+from auditkit.checks.parameters import require_least
 from auditkit.checks.robustness._flips import (
     ATTACK_SUCCESS_RATE,
     ROBUST_ACCURACY,
@@ -25,7 +26,6 @@ from auditkit.checks.robustness._held_out import beside_chance, fallen_outside
 from auditkit.checks.robustness._images import attackable, attackable_at
 from auditkit.checks.robustness._linf import linf_examples, linf_found, linf_galleries
 from auditkit.data.dataset import Dataset
-from auditkit.errors import ConfigError
 from auditkit.findings import Curve, Finding, Metric
 from auditkit.methods.attacks.ball import linf_ball
 from auditkit.methods.attacks.universal import universal_linf
@@ -108,12 +108,7 @@ class Universal(Check):
 
     def __post_init__(self) -> None:
         ascending("universal", "epsilons", self.epsilons, most=1.0)
-        for name in ("steps", "inputs"):
-            if getattr(self, name) < 1:
-                raise ConfigError(
-                    f"universal: {name} is {getattr(self, name)}, expected at least 1.",
-                    hint="The defaults are steps 100, inputs 256.",
-                )
+        require_least(self, steps=1, inputs=1, hint="The defaults are steps 100, inputs 256.")
 
     def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
         """Only where both halves hold enough images."""

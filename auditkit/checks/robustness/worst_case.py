@@ -21,6 +21,7 @@ from auditkit.checks.base import (
     NotApplicable,
     Records,
 )
+from auditkit.checks.parameters import require_least
 from auditkit.checks.robustness._controls import CHECK, OF_THE_ENSEMBLE, WITHOUT_GRADIENTS
 from auditkit.checks.robustness._flips import (
     ATTACK_SUCCESS_RATE,
@@ -116,11 +117,7 @@ class WorstCase(Check):
             raise ConfigError(
                 "worst-case: linf, l2 and l1 are all empty.", hint="Write for example linf = [0.02]"
             )
-        if self.queries < 1:
-            raise ConfigError(
-                f"worst-case: queries is {self.queries}, expected at least 1.",
-                hint="1000 find most; 5000 are usual where time is plenty.",
-            )
+        require_least(self, queries=1, hint="1000 find most; 5000 are usual where time is plenty.")
 
     def radii(self) -> dict[Norm, tuple[float, ...]]:
         """Return the radii of every norm that has any."""

@@ -7,28 +7,17 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-import torch
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import GALLERY_SIZE
-from auditkit.errors import ConfigError, ModelError
+from auditkit.checks.changed import logits_of
+from auditkit.checks.parameters import require_choice
 from auditkit.findings import Series
 from auditkit.methods.corruptions.severity import require_severity
 from auditkit.models.classifier import Inputs
-from auditkit.statistics import Interval, bootstrap_mean, clopper_pearson
+from auditkit.statistics import Interval, bounded_mean, clopper_pearson
 from auditkit.types import Bools, Floats, Ints
-
-
-def require_choice(check: str, name: str, chosen: Sequence[object]) -> None:
-    """Raise ConfigError if a list parameter is empty or names something twice."""
-    if not chosen:
-        raise ConfigError(
-            f"{check}: {name} is empty, expected at least one.", hint=f"Leave {name} out for all."
-        )
-    for one in chosen:
-        if chosen.count(one) > 1:
-            raise ConfigError(f"{check}: {name} names {one!r} twice.", hint="Name it once.")
 
 
 def require_severities(check: str, severities: Sequence[int]) -> None:
@@ -56,12 +45,7 @@ class Cell:
         ModelError
             If a logit is NaN or infinite.
         """
-        logits = artifacts.classifier.predict(changed, batch_size=artifacts.execution.batch_size)
-        if not torch.isfinite(logits).all():
-            raise ModelError(
-                f"The model returned NaN or infinite logits under {name}.",
-                hint="Find the operation that overflows, or leave this change out with kinds.",
-            )
+        logits = logits_of(artifacts, changed, name, hint="leave this change out with kinds")
         confidence, predicted = logits.softmax(dim=1).max(dim=1)
         correct = predicted == artifacts.labels
         return cls(predicted.numpy(), confidence.numpy(), correct.numpy())
@@ -114,23 +98,6 @@ def mean_error(correct: Sequence[Bools], *, seed: int, level: float) -> tuple[fl
     The cells of one input are one cluster: whole inputs are drawn.
     """
     return bounded_mean(1 - np.mean(np.stack(correct), axis=0), seed=seed, level=level)
-
-
-def bounded_mean(
-    values: Floats, *, seed: int, level: float, low: float = 0.0, high: float = 1.0
-) -> tuple[float, Interval, str]:
-    """Return the mean of values (n,) in [low, high], its interval, and the interval's name.
-
-    Where every input has the same value v, drawing shows no spread; then the share of inputs that
-    differ from v is below Clopper-Pearson's bound u for none in n, and the mean lies in
-    [v - u (v - low), v + u (high - v)].
-    """
-    value = float(values.mean())
-    if np.ptp(values) > 0:
-        return value, bootstrap_mean(values, seed=seed, level=level), "bootstrap"
-    unseen = clopper_pearson(0, len(values), level=level).high
-    interval = Interval(value - unseen * (value - low), value + unseen * (high - value))
-    return value, interval, "clopper-pearson"
 
 
 def accuracy_series(

@@ -22,7 +22,6 @@ from auditkit.methods.drift.two_sample_classifier import FEWEST, ClassifierTest,
 from auditkit.statistics import Interval
 from auditkit.types import Bools, Floats, Ints
 
-TESTS = ("mmd", "ks", "classifier")
 SMALLEST = 2  # inputs of either sample
 
 

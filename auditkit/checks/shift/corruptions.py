@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import ClassVar, final
 
 import numpy as np
-from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
@@ -19,14 +18,14 @@ from auditkit.checks.base import (
     NotApplicable,
     Records,
 )
+from auditkit.checks.changed import corrupted
+from auditkit.checks.parameters import require_choice
 from auditkit.checks.shift._graded import (
     Cell,
     Fallen,
     accuracy_series,
-    bounded_mean,
     fallen_in,
     mean_error,
-    require_choice,
     require_severities,
     worst,
 )
@@ -49,7 +48,7 @@ from auditkit.methods.corruptions.severity import SEVERITIES, origin_of_constant
 from auditkit.methods.metrics.corruption_error import normalised_error, relative_error
 from auditkit.methods.pictures import picture
 from auditkit.models.classifier import Classifier
-from auditkit.statistics import paired_difference
+from auditkit.statistics import bounded_mean, paired_difference
 from auditkit.types import Bools, Params
 
 _IN_ONE_FIGURE = 6  # more lines cannot be told apart
@@ -175,19 +174,15 @@ class Corruptions(Check):
 
     def measure(self, artifacts: Artifacts) -> Records:
         """Read one shard under every corruption and severity, one after the other."""
-        low, high = artifacts.image_model.bounds
-        unit = (artifacts.images - low) / (high - low)  # (n, c, h, w) in [0, 1]
         columns: dict[str, Bools] = {"correct": artifacts[Predictions].correct.numpy()}
         fallen: list[Fallen] = []
-        for kind in self._kinds(unit.shape[1]):
-            keys = artifacts.keys(_purpose(kind))
+        for kind in self._kinds(artifacts.images.shape[1]):
             for severity in self.severities:
-                changed = CORRUPTIONS[kind](unit, severity, keys)
-                name = f"{kind} at severity {severity}"
-                cell = Cell.read(artifacts, low + changed * (high - low), name)
+                changed = corrupted(artifacts, artifacts.images, kind, severity)
+                cell = Cell.read(artifacts, changed, f"{kind} at severity {severity}")
                 columns[_column(kind, severity)] = cell.correct
                 fallen = worst([*fallen, *fallen_in(artifacts, cell, kind, severity)])
-        examples = [_example(artifacts, unit, one) for one in fallen]
+        examples = [_example(artifacts, one) for one in fallen]
         return Records(artifacts.ids, examples=examples, **columns)
 
     def summarise(self, records: Records, context: Context) -> Measured:
@@ -394,10 +389,6 @@ def _column(kind: str, severity: int) -> str:
     return f"{kind}-{severity}"
 
 
-def _purpose(kind: str) -> str:
-    return f"corruptions/{kind}"
-
-
 def _constants(data: Dataset, kinds: tuple[str, ...]) -> str:
     channels, height, width = _shape(data)
     sentences = [origin_of_constants(height=height, width=width)]
@@ -412,11 +403,11 @@ def _constants(data: Dataset, kinds: tuple[str, ...]) -> str:
     return " ".join(sentences)
 
 
-def _example(artifacts: Artifacts, unit: Tensor, fallen: Fallen) -> Example:
+def _example(artifacts: Artifacts, fallen: Fallen) -> Example:
     """Corrupt one image again, which its key makes the same, and show it beside the clean one."""
     here = slice(fallen.position, fallen.position + 1)
-    key = artifacts.keys(_purpose(fallen.kind))[here]
-    changed = CORRUPTIONS[fallen.kind](unit[here], fallen.severity, key)
+    images, bounds = artifacts.images[here], artifacts.image_model.bounds
+    changed = corrupted(artifacts, images, fallen.kind, fallen.severity, rows=here)
     classes = artifacts.classifier.classes
     truth = classes[int(artifacts.labels[fallen.position])]
     row = ImageRow(
@@ -424,8 +415,8 @@ def _example(artifacts: Artifacts, unit: Tensor, fallen: Fallen) -> Example:
         caption=f"{truth}, read as {classes[fallen.predicted]} ({fallen.confidence:.0%} sure)"
         f" under {fallen.kind} at severity {fallen.severity}",
         panels=[
-            picture(unit[fallen.position], (0.0, 1.0), "clean"),
-            picture(changed[0], (0.0, 1.0), f"{fallen.kind}, severity {fallen.severity}"),
+            picture(images[0], bounds, "clean"),
+            picture(changed[0], bounds, f"{fallen.kind}, severity {fallen.severity}"),
         ],
     )
     return Example(gallery="worst", score=fallen.score, row=row)

@@ -14,6 +14,7 @@ from auditkit.artifacts.features import Features
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
 from auditkit.checks.beside import Beside
+from auditkit.checks.parameters import require_least
 from auditkit.checks.shift._drift_report import Report
 from auditkit.checks.shift._drift_trials import Trials
 from auditkit.checks.shifted import Shifted, hash_of, none_named, recorded, shifted
@@ -80,6 +81,7 @@ class Drift(Check):
     meta: ClassVar[Meta] = Meta(
         id=CHECK,
         family="shift",
+        version=2,
         question="Do the deployment data differ from the audited data, and would this sample show"
         " it?",
         explanation=(
@@ -171,12 +173,7 @@ class Drift(Check):
     alpha: float = 0.05
 
     def __post_init__(self) -> None:
-        least = (("most", 1), ("permutations", 19), ("splits", 1), ("repetitions", 1))
-        for name, low in least:
-            if getattr(self, name) < low:
-                raise ConfigError(
-                    f"{CHECK}: {name} is {getattr(self, name)}, expected at least {low}."
-                )
+        require_least(self, most=1, permutations=19, splits=1, repetitions=1)
         if not 0 < self.alpha < 0.5:
             raise ConfigError(f"{CHECK}: alpha is {self.alpha}, expected a value in (0, 0.5).")
         if not self.sizes or min(self.sizes) <= 0:

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
-from auditkit.checks.shift._graded import accuracy_series, mean_error, require_choice
+from auditkit.checks.parameters import require_choice
+from auditkit.checks.shift._graded import accuracy_series, mean_error
 from auditkit.checks.shift._levels import Level, accuracies, records_of, worst_images
 from auditkit.data.dataset import Dataset
 from auditkit.errors import ConfigError

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.checks.base import Check, Context, Measured, Meta, Records
+from auditkit.checks.parameters import require_choice
 from auditkit.checks.shift._graded import (
     accuracy_series,
     mean_error,
-    require_choice,
     require_severities,
 )
 from auditkit.checks.shift._levels import Level, accuracies, records_of, worst_images

@@ -16,7 +16,7 @@ from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
 from auditkit.checks.galleries import exhibit
 from auditkit.checks.halves import searched_half, searched_on, too_few
-from auditkit.checks.shift._graded import require_choice
+from auditkit.checks.parameters import require_choice
 from auditkit.checks.shift._strange import (
     CHANGED,
     WORDS,

@@ -12,11 +12,12 @@ from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
-from auditkit.checks.attribution._donors import Donors
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
+from auditkit.checks.changed import logits_of
+from auditkit.checks.donors import Donors
 from auditkit.checks.galleries import galleries
+from auditkit.checks.parameters import require_least
 from auditkit.data.dataset import Dataset
-from auditkit.errors import ConfigError
 from auditkit.findings import Bar, Bars, Evidence, Finding, ImageRow, Metric, Note, Picture
 from auditkit.methods.pictures import picture
 from auditkit.methods.variation.composites import on_background, with_texture
@@ -116,11 +117,7 @@ class TextureShape(Check):
     donors: int = 200
 
     def __post_init__(self) -> None:
-        if self.donors < 2:
-            raise ConfigError(
-                f"{PURPOSE}: donors is {self.donors}, expected at least 2.",
-                hint="Leave it at 200.",
-            )
+        require_least(self, donors=2, hint="Leave it at 200.")
 
     def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
         """Only where the data says which pixels belong to the object."""
@@ -234,7 +231,7 @@ def _answers(artifacts: Artifacts, made: list[Floats], n: int, rows: Ints) -> _A
     predicted, confidence = np.full(n, -1), np.zeros(n)
     if made:
         images = torch.from_numpy(np.stack(made))
-        logits = artifacts.classifier.predict(images, batch_size=artifacts.execution.batch_size)
+        logits = logits_of(artifacts, images, "composites", hint="leave texture-shape out")
         sure, winners = logits.softmax(dim=1).max(dim=1)
         predicted[rows], confidence[rows] = winners.numpy(), sure.numpy()
     return _Answers(predicted, confidence)

@@ -11,13 +11,13 @@ import numpy as np
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
+from auditkit.checks.parameters import require_choice
 from auditkit.checks.shift._graded import (
     Cell,
     Fallen,
     accuracy_series,
     fallen_in,
     mean_error,
-    require_choice,
     require_severities,
     worst,
 )

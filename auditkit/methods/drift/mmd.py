@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from auditkit.statistics import LEVEL, Interval, normal_quantile
+from auditkit.statistics import LEVEL, Interval, normal_quantile, p_among
 from auditkit.types import Bools, Floats
 
 
@@ -112,8 +112,7 @@ def p_of(values: Floats) -> float:
     values : ndarray
         (1 + P,) the observed value, then those of permutations.
     """
-    # Rounding must not tell equal values apart; MMD^2 is a mean of numbers in [0, 1].
-    return float((1 + np.count_nonzero(values[1:] >= values[0] - 1e-12)) / len(values))
+    return p_among(float(values[0]), values[1:])
 
 
 def mmd_test(

@@ -82,6 +82,17 @@ def test_groups_that_are_not_named_are_said() -> None:
     assert table.rows == [["a", 100, 1.0, 1.0, 0.85]]
 
 
+def test_rates_of_a_few_people_are_withheld() -> None:
+    """With all the share in one group a rate is that of its few who are labelled positive."""
+    one = counted()
+    few = replace(one.data, min_cell=41)
+    found = values(measured(WhatIf(deployment=("group=a:1,b:0",)), Subject(one.model, few)))
+    assert found["tpr/group"] is None  # of 40 in group a
+    assert found["ppv/group"] is None  # of 35
+    assert found["fpr/group"] == pytest.approx(5 / 60)
+    assert found["selection_rate/group"] == pytest.approx(0.35)
+
+
 def test_names_of_any_characters_are_read() -> None:
     assert read_deployment("a%3Db=x%2Cy:0.25, <b>ü:1</b>:0.75") == (
         "a=b", {"x,y": 0.25, "<b>ü:1</b>": 0.75}

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from auditkit.checks.base import NotApplicable
 from auditkit.checks.shift.texture_shape import TextureShape
-from auditkit.errors import ConfigError
+from auditkit.errors import ConfigError, ModelError
 from auditkit.findings import ImageExhibit
 from auditkit.models.classifier import ImageClassifier
 from tests.subjects import Subject, image_data, measured, run_check, values
@@ -138,3 +138,17 @@ def test_without_masks_or_other_classes_it_does_not_apply() -> None:
 def test_bad_parameters_are_refused() -> None:
     with pytest.raises(ConfigError, match="at least 2"):
         TextureShape(donors=1)
+
+
+class Unsure(nn.Module):
+    """Has no answer to a bright object on light ground, which only composites show."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        strange = (images.amax(dim=(1, 2, 3)) > 0.9) & (images[:, 0, -1, -1] > 0.2)
+        one = torch.where(strange, torch.nan, 0.5 - images[:, 0, -1, -1])
+        return torch.stack([one, torch.zeros_like(one)], dim=1)
+
+
+def test_nan_for_a_composite_is_an_error_not_a_class() -> None:
+    with pytest.raises(ModelError, match="infinite logits under composites"):
+        run_check(CHECK, subject(Unsure()))

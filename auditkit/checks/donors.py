@@ -1,13 +1,12 @@
-"""Which input lends a part to another one, and what that did."""
+"""Which input lends a part to another one."""
 
 from __future__ import annotations
 
-from typing import NamedTuple, final
+from typing import final
 
 import numpy as np
 
-from auditkit.checks.base import Example
-from auditkit.types import Bools, Ints
+from auditkit.types import Ints
 
 
 @final
@@ -41,16 +40,6 @@ class Donors:
     def same(self, predicted: int, draw: float) -> int:
         """Return the donor of the same class that a draw in (0, 1) picks."""
         return _picked(np.flatnonzero(self._predicted == predicted), draw)
-
-
-class Exchanged(NamedTuple):
-    """What exchanging a part did to m inputs."""
-
-    rows: Ints  # (m,) places in the shard
-    follows: Bools  # (m,) whether the answer became that of the donor, of another class
-    disturbed: Bools  # (m,) whether it changed with the part of a donor of the same class
-    background: Bools | None  # (m,) whether it followed when all that is beside the point changed
-    examples: list[Example]
 
 
 def _picked(some: Ints, draw: float) -> int:
