@@ -54,6 +54,7 @@ from auditkit.checks.robustness.universal import Universal
 from auditkit.checks.robustness.worst_case import WorstCase
 from auditkit.checks.shift.corruptions import Corruptions
 from auditkit.checks.shift.typos import Typos
+from auditkit.checks.shift.wording import Wording
 from auditkit.errors import ConfigError, near_miss
 
 BUILT_IN: tuple[type[Check], ...] = (
@@ -78,6 +79,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     Backdoor,
     Corruptions,
     Typos,
+    Wording,
     CalibrationError,
     Selective,
     Conformal,

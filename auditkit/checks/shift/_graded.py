@@ -13,8 +13,9 @@ from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import GALLERY_SIZE
 from auditkit.errors import ConfigError, ModelError
-from auditkit.findings import Series
+from auditkit.findings import Series, Token
 from auditkit.methods.corruptions.severity import require_severity
+from auditkit.methods.corruptions.typos import Mistyped
 from auditkit.models.classifier import Inputs
 from auditkit.statistics import Interval, bootstrap_mean, clopper_pearson
 from auditkit.types import Bools, Floats, Ints
@@ -115,7 +116,14 @@ def mean_error(correct: Sequence[Bools], *, seed: int, level: float) -> tuple[fl
     mean error v, drawing shows no spread; then the share of inputs that differ from v is below
     Clopper-Pearson's bound u for none in n, and the mean lies in [v - u v, v + u (1 - v)].
     """
-    errors = 1 - np.mean(np.stack(correct), axis=0)  # (n,)
+    return mean_of_clusters(1 - np.mean(np.stack(correct), axis=0), seed=seed, level=level)
+
+
+def mean_of_clusters(errors: Floats, *, seed: int, level: float) -> tuple[float, Interval, str]:
+    """Return the mean of errors (n,) from 0 to 1, its interval and the interval's name.
+
+    Each is of one cluster; see `mean_error`.
+    """
     value = float(errors.mean())
     if np.ptp(errors) > 0:
         return value, bootstrap_mean(errors, seed=seed, level=level), "bootstrap"
@@ -134,3 +142,21 @@ def accuracy_series(name: str, columns: dict[int, Bools], *, level: float) -> Se
         low=[one.low for one in intervals],
         high=[one.high for one in intervals],
     )
+
+
+def marked(changed: Mistyped) -> list[Token]:
+    """Return the text as pieces, every change a piece of its own that names what it was."""
+    pieces: list[Token] = []
+    done = 0
+    for change in changed.changes:
+        before = changed.text[done : change.start]
+        kept = before.rstrip()
+        if kept:
+            pieces.append(Token(text=kept))
+        space = before[len(kept) :]
+        word = changed.text[change.start : change.end]
+        pieces.append(Token(text=space + word, was=change.was))
+        done = change.end
+    if changed.text[done:]:
+        pieces.append(Token(text=changed.text[done:]))
+    return pieces

@@ -16,6 +16,7 @@ from auditkit.checks.shift._graded import (
     Fallen,
     accuracy_series,
     fallen_in,
+    marked,
     mean_error,
     require_choice,
     require_severities,
@@ -34,7 +35,6 @@ from auditkit.findings import (
     Table,
     TextExhibit,
     TextRow,
-    Token,
 )
 from auditkit.methods.corruptions.severity import SEVERITIES
 from auditkit.methods.corruptions.typos import (
@@ -310,24 +310,6 @@ class Typos(Check):
             tokens=marked(changed),
         )
         return Example(gallery="worst", score=fallen.score, row=row)
-
-
-def marked(changed: Mistyped) -> list[Token]:
-    """Return the text as pieces, every mistyped word a piece of its own that names what it was."""
-    pieces: list[Token] = []
-    done = 0
-    for change in changed.changes:
-        before = changed.text[done : change.start]
-        kept = before.rstrip()
-        if kept:
-            pieces.append(Token(text=kept))
-        space = before[len(kept) :]
-        word = changed.text[change.start : change.end]
-        pieces.append(Token(text=space + word, was=change.was))
-        done = change.end
-    if changed.text[done:]:
-        pieces.append(Token(text=changed.text[done:]))
-    return pieces
 
 
 class _Tokens(NamedTuple):

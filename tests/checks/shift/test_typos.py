@@ -13,7 +13,8 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from torch import Tensor, nn
 
 from auditkit.checks.base import NotApplicable
-from auditkit.checks.shift.typos import Typos, marked
+from auditkit.checks.shift._graded import marked
+from auditkit.checks.shift.typos import Typos
 from auditkit.data.dataset import Dataset, InMemory
 from auditkit.errors import ConfigError
 from auditkit.findings import Bars, Curve, Matrix, Note, Table, TextExhibit
