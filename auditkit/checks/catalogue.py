@@ -52,6 +52,7 @@ from auditkit.checks.robustness.token_swap import TokenSwap
 from auditkit.checks.robustness.transfer import Transfer
 from auditkit.checks.robustness.universal import Universal
 from auditkit.checks.robustness.worst_case import WorstCase
+from auditkit.checks.shift.capabilities import Capabilities
 from auditkit.checks.shift.corruptions import Corruptions
 from auditkit.checks.shift.typos import Typos
 from auditkit.checks.shift.wording import Wording
@@ -80,6 +81,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     Corruptions,
     Typos,
     Wording,
+    Capabilities,
     CalibrationError,
     Selective,
     Conformal,
