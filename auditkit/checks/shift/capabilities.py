@@ -23,8 +23,6 @@ from auditkit.findings import (
     Finding,
     Metric,
     Note,
-    Scalar,
-    Table,
     TextRow,
     Token,
 )
@@ -82,21 +80,21 @@ class Capabilities(Check):
         " others for the next audit.",
         metrics={
             "functionality_failure": Metric(
-                label="failures of a minimum capability",
+                label="failure rate of a minimum capability",
                 definition="Share of a template's sentences that do not get the answer that is"
                 " known, averaged over the templates of this capability.",
                 unit="share",
                 better="lower",
             ),
             "invariance_failure": Metric(
-                label="answers changed by what should not matter",
+                label="share of answers changed by what should not matter",
                 definition="Share of the texts that hold such words whose answer is not the same"
                 " under all of four exchanges.",
                 unit="share",
                 better="lower",
             ),
             "direction_failure": Metric(
-                label="scores moved the wrong way",
+                label="share of scores moved the wrong way",
                 definition="Share of the texts, those that the model reads to the end, whose"
                 " probability of the positive class falls with added praise, or rises with an added"
                 " complaint, by more than the tolerance.",
@@ -168,7 +166,7 @@ class Capabilities(Check):
             for name, title in _TITLES.items()
             if (rows := records.gallery(name))
         }
-        evidence: dict[str, Evidence] = {**_tables(findings), **shown}
+        evidence: dict[str, Evidence] = {"bars": _bars(defined), **shown}
         evidence["reading"] = Note(
             title="How to read this", text=_reading(answers, context.data.classes, self.task)
         )
@@ -185,7 +183,7 @@ class Capabilities(Check):
         value, interval, method = mean_of_clusters(shares, seed=seed, level=level)
         return self.value(
             "functionality_failure", value, n=len(shares), interval=interval, method=method,
-            swept={"capability": name}, evidence=("rates", "bars"), level=level,
+            swept={"capability": name}, evidence=("bars",), level=level,
         )  # fmt: skip
 
     def _rate(self, metric: str, name: str, failed: Floats, level: float) -> Finding:
@@ -194,7 +192,7 @@ class Capabilities(Check):
         if not len(known):
             return self.undefined(metric, _NONE, n=0, swept=swept)
         return self.share(
-            metric, int(known.sum()), n=len(known), swept=swept, evidence=("rates", "bars"),
+            metric, int(known.sum()), n=len(known), swept=swept, evidence=("bars",),
             level=level,
         )  # fmt: skip
 
@@ -337,25 +335,18 @@ def _once_each(examples: Sequence[Example]) -> list[Example]:
     return list({(one.gallery, one.row.id): one for one in ordered}.values())
 
 
-def _tables(findings: Sequence[Finding]) -> dict[str, Evidence]:
-    rows: list[list[Scalar]] = []
-    bars: list[Bar] = []
-    for one in findings:
-        kind, name = one.metric.removesuffix("_failure"), str(one.params["capability"])
-        of = "templates" if kind == "functionality" else "texts"
-        rows.append([kind, name, f"{one.n} {of}", one.value, one.low, one.high])
-        if one.value is not None:
-            bars.append(
-                Bar(label=f"{kind}: {name}", value=one.value, low=one.low, high=one.high, n=one.n)
-            )
-    return {
-        "bars": Bars(title="Failure rates", value_label="failure rate", bars=bars),
-        "rates": Table(
-            title="Failure rate of each capability",
-            columns=["test", "capability", "of", "failure rate", "low", "high"],
-            rows=rows,
-        ),
-    }
+def _bars(findings: Sequence[Finding]) -> Bars:
+    bars = [
+        Bar(label=_label(one), value=one.value, low=one.low, high=one.high, n=one.n)
+        for one in findings
+        if one.value is not None
+    ]
+    return Bars(title="Failure rates", value_label="failure rate", bars=bars)
+
+
+def _label(one: Finding) -> str:
+    name = str(one.params["capability"])
+    return f"{name} +" if one.metric == "direction_failure" else name
 
 
 def _why_not(task: str) -> str:
@@ -370,7 +361,8 @@ def _reading(answers: dict[Answer, int] | None, classes: Sequence[str], task: st
         )
     return (
         f"The classes {classes[answers['positive']]} and {classes[answers['negative']]} were taken"
-        " for sentiment; set task to none if they mean something else. Every template was filled"
+        " for sentiment; set task to none if they mean something else. Names with + are sentences"
+        " that were added. Every template was filled"
         f" {_FILLINGS} times and counts once. A model that adds up words fails at least every"
         " other negation: what lowers 'not good' cannot raise 'not bad'."
     )

@@ -83,7 +83,7 @@ class Wording(Check):
         " was pretrained on more text.",
         metrics={
             "mean_changed_share": Metric(
-                label="answers that rewording changes",
+                label="share of answers that rewording changes",
                 definition="Share of a text's rewordings that keep the meaning (kinds and"
                 " severities that change the text) under which the answer is another one, averaged"
                 " over all texts that have any.",
@@ -91,7 +91,7 @@ class Wording(Check):
                 better="lower",
             ),
             "changed_share": Metric(
-                label="answers changed by one kind of rewording",
+                label="share of answers changed by one kind of rewording",
                 definition="Share of the texts that this kind changes at this severity whose answer"
                 " is another one than before.",
                 unit="share",
@@ -229,9 +229,9 @@ class Wording(Check):
                 title=f"What each kind costs at severity {ordered[-1]}",
                 columns=[
                     "kind",
-                    "texts changed",
-                    "answers changed",
-                    "accuracy lost",
+                    "texts",
+                    "answers changed (share)",
+                    "accuracy lost (share)",
                     "low",
                     "high",
                 ],

@@ -14,7 +14,7 @@ from auditkit.checks.base import NotApplicable
 from auditkit.checks.shift.capabilities import Capabilities
 from auditkit.data.dataset import Dataset, InMemory
 from auditkit.errors import ConfigError
-from auditkit.findings import Note, Table, TextExhibit
+from auditkit.findings import Bars, Note, TextExhibit
 from auditkit.methods.capabilities.templates import built_in
 from auditkit.models.classifier import TextClassifier
 from auditkit.statistics import clopper_pearson
@@ -101,7 +101,9 @@ def subject(
 ) -> Subject:
     if texts is None:
         rng = np.random.default_rng(0)
-        texts = [f"In Paris Anna paid 42 and was {rng.choice(PRAISE[:8])}" for _ in range(12)]
+        texts = [
+            f"In Paris Anna paid 42 yesterday and was {rng.choice(PRAISE[:8])}" for _ in range(12)
+        ]
         texts += [f"The end was {rng.choice(COMPLAINT[:8])}" for _ in range(12)]
     labels = [int(i < 12) for i in range(len(texts))]
     return Subject(model(module, classes), data(texts, labels, classes))
@@ -208,9 +210,9 @@ def test_empty_short_and_very_long_texts() -> None:
 
 def test_evidence_says_what_the_findings_say() -> None:
     outcome = measured(CHECK, broken())
-    table, worst = outcome.evidence["rates"], outcome.evidence["functionality"]
-    assert isinstance(table, Table)
-    assert [row[3] for row in table.rows] == [f.value for f in outcome.findings]
+    bars, worst = outcome.evidence["bars"], outcome.evidence["functionality"]
+    assert isinstance(bars, Bars)
+    assert [bar.value for bar in bars.bars] == [f.value for f in outcome.findings]
     assert isinstance(worst, TextExhibit)
     assert all("read as" in row.caption for row in worst.rows)
     named = {key for finding in outcome.findings for key in finding.evidence}
