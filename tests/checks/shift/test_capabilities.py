@@ -17,6 +17,7 @@ from auditkit.errors import ConfigError
 from auditkit.findings import Bars, Note, TextExhibit
 from auditkit.methods.capabilities.templates import built_in
 from auditkit.models.classifier import TextClassifier
+from auditkit.randomness import generator, keys_of
 from auditkit.statistics import clopper_pearson
 from tests.checks.shift.test_typos import CueWords
 from tests.subjects import Subject, measured, run_check, values
@@ -27,7 +28,7 @@ LIST = built_in()
 PRAISE = (*LIST.words["praise"], *LIST.words["liked"], "love", "pleasure")
 COMPLAINT = (*LIST.words["complaint"], *LIST.words["hated"], "hate", "disappointment")
 NEGATORS = ("not", "wasn't", "never", "no", "nothing")
-WORDS = ("[PAD]", "[UNK]", *PRAISE, *COMPLAINT, *NEGATORS, "now", "paris", "anna")
+WORDS = ("[PAD]", "[UNK]", *PRAISE, *COMPLAINT, *NEGATORS, "now", "paris", "rome", "anna")
 
 
 class Rules(nn.Module):
@@ -168,6 +169,18 @@ def test_a_model_that_reads_places_fails_invariance() -> None:
     assert isinstance(exhibit, TextExhibit)
     assert all(any(token.was == "Paris" for token in row.tokens) for row in exhibit.rows)
     assert len({row.id for row in exhibit.rows}) == len(exhibit.rows)
+
+
+def test_one_exchange_of_four_is_enough_to_fail() -> None:
+    one = subject(bag_of_words(rome=-9.0))
+    texts = cast("list[str]", one.data.read(np.arange(12)))
+    failed = 0
+    for key, text in zip(keys_of(0, "capabilities-places", one.data.ids), texts, strict=False):
+        rng = generator(key)
+        failed += any("Rome" in LIST.swapped(text, "places", rng).text for _ in range(4))
+    assert 0 < failed < 12
+    found = values(measured(CHECK, one))
+    assert found["invariance_failure/capability=places"] == pytest.approx(failed / 12)
 
 
 def test_a_model_that_takes_praise_the_wrong_way_fails_direction() -> None:
