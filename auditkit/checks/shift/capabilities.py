@@ -76,8 +76,8 @@ class Capabilities(Check):
         not_shown="The templates are short, plain English, and not drawn from the texts of any"
         " user: a failure shows a lack, and passing shows little. Intervals speak of other"
         " templates of the same kind. Words are"
-        " exchanged by rule: inside a title or a set phrase it may matter. Models of other tasks are"
-        " tested for invariance alone.",
+        " exchanged by rule: inside a title or a set phrase it may matter. Models of other tasks"
+        " are tested for invariance alone.",
         remedy="Add sentences of the failing kind with their labels to the training data, and keep"
         " others for the next audit.",
         metrics={
