@@ -57,6 +57,7 @@ from auditkit.checks.robustness.token_swap import TokenSwap
 from auditkit.checks.robustness.transfer import Transfer
 from auditkit.checks.robustness.universal import Universal
 from auditkit.checks.robustness.worst_case import WorstCase
+from auditkit.checks.shift.capabilities import Capabilities
 from auditkit.checks.shift.corruptions import Corruptions
 from auditkit.checks.shift.drift import Drift
 from auditkit.checks.shift.frequency import Frequency
@@ -66,6 +67,7 @@ from auditkit.checks.shift.regression import Regression
 from auditkit.checks.shift.texture_shape import TextureShape
 from auditkit.checks.shift.typos import Typos
 from auditkit.checks.shift.user_shift import UserShift
+from auditkit.checks.shift.wording import Wording
 from auditkit.errors import ConfigError, near_miss
 
 BUILT_IN: tuple[type[Check], ...] = (
@@ -97,6 +99,8 @@ BUILT_IN: tuple[type[Check], ...] = (
     Drift,
     UserShift,
     Regression,
+    Wording,
+    Capabilities,
     CalibrationError,
     Selective,
     Conformal,

@@ -13,8 +13,9 @@ from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import GALLERY_SIZE
 from auditkit.checks.changed import logits_of
 from auditkit.checks.parameters import require_choice
-from auditkit.findings import Series
+from auditkit.findings import Series, Token
 from auditkit.methods.corruptions.severity import require_severity
+from auditkit.methods.corruptions.typos import Mistyped
 from auditkit.models.classifier import Inputs
 from auditkit.statistics import Interval, bounded_mean, clopper_pearson
 from auditkit.types import Bools, Floats, Ints
@@ -112,3 +113,21 @@ def accuracy_series(
         low=[one.low for one in intervals],
         high=[one.high for one in intervals],
     )
+
+
+def marked(changed: Mistyped) -> list[Token]:
+    """Return the text as pieces, every change a piece of its own that names what it was."""
+    pieces: list[Token] = []
+    done = 0
+    for change in changed.changes:
+        before = changed.text[done : change.start]
+        kept = before.rstrip()
+        if kept:
+            pieces.append(Token(text=kept))
+        space = before[len(kept) :]
+        word = changed.text[change.start : change.end]
+        pieces.append(Token(text=space + word, was=change.was))
+        done = change.end
+    if changed.text[done:]:
+        pieces.append(Token(text=changed.text[done:]))
+    return pieces

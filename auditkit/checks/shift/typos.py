@@ -17,6 +17,7 @@ from auditkit.checks.shift._graded import (
     Fallen,
     accuracy_series,
     fallen_in,
+    marked,
     mean_error,
     require_severities,
     worst,
@@ -27,16 +28,17 @@ from auditkit.findings import (
     Curve,
     Evidence,
     Finding,
+    Matrix,
     Metric,
     Note,
     Scalar,
     Table,
     TextExhibit,
     TextRow,
-    Token,
 )
 from auditkit.methods.corruptions.severity import SEVERITIES
 from auditkit.methods.corruptions.typos import (
+    ALL_KINDS,
     KINDS,
     SHARE_OF_WORDS,
     Mistyped,
@@ -64,8 +66,11 @@ class Typos(Check):
     severities : tuple of int
         Distinct severities from 1 to 5.
     kinds : tuple of str
-        Distinct names from `auditkit.methods.corruptions.typos.KINDS`; mixed in every text, and
-        each measured alone at the highest severity.
+        Distinct names from `auditkit.methods.corruptions.typos.ALL_KINDS`; mixed in every text.
+    alone : tuple of str
+        Distinct names of kinds that are also measured each alone, at the highest severity.
+    alone_severities : tuple of int
+        Lower severities at which they are measured alone, too; perhaps none.
 
     Raises
     ------
@@ -79,8 +84,10 @@ class Typos(Check):
         question="How much accuracy is lost when texts contain typing mistakes?",
         explanation="In every text a share of the words, at least one, is mistyped: a neighbouring"
         " key, two letters exchanged, one left out or doubled, a look-alike as optical character"
-        " recognition would read it, a change of case, a space inside. Each accuracy is compared"
-        " with the accuracy on the same texts when clean.",
+        " recognition would read it, a change of case, a space inside. Beside these, each kind is"
+        " measured alone, and so are spaces left out, marks too many or lost, apostrophes lost, and"
+        " letters of other alphabets that look alike. Each accuracy is compared with the accuracy"
+        " on the same texts when clean.",
         not_shown="Mistakes of meaning or grammar, dialect, and mistakes chosen by an adversary."
         " The keyboard is QWERTY, and the look-alikes are Latin letters.",
         remedy="Train with mistyped texts, use a tokenizer of characters or subwords so that an"
@@ -114,17 +121,37 @@ class Typos(Check):
                 unit="share",
                 better="higher",
             ),
+            "kind_drop": Metric(
+                label="accuracy lost to one kind of typo",
+                definition="Accuracy on the clean inputs minus accuracy on the same inputs at the"
+                " highest severity with typos of one kind only. Inputs that this kind cannot change"
+                " count as they are.",
+                unit="share",
+                better="lower",
+            ),
         },
         headline="typos/mean_typo_error/all",
+        version=2,
         modalities=("text",),
     )
     severities: tuple[int, ...] = SEVERITIES
     kinds: tuple[str, ...] = tuple(KINDS)
+    alone: tuple[str, ...] = tuple(ALL_KINDS)
+    alone_severities: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         require_severities("typos", self.severities)
-        require_choice("typos", "kinds", self.kinds)
-        require_kinds(self.kinds)
+        if self.alone_severities:
+            require_severities("typos", self.alone_severities)
+        for name, kinds in (("kinds", self.kinds), ("alone", self.alone)):
+            require_choice("typos", name, kinds)
+            require_kinds(kinds)
+
+    @property
+    def _grid(self) -> list[int]:
+        """Severities at which kinds are measured alone; the last one is the highest."""
+        highest = max(self.severities)
+        return [*sorted(one for one in self.alone_severities if one < highest), highest]
 
     def measure(self, artifacts: Artifacts) -> Records:
         """Read one shard at every severity, then under each kind alone."""
@@ -148,12 +175,13 @@ class Typos(Check):
             counts[f"tokens-{severity}"] = tokens.all
             counts[f"unknown-{severity}"] = tokens.unknown
             fallen = worst([*fallen, *fallen_in(artifacts, cell, _MIXED, severity)])
-        severity = max(self.severities)
-        for kind in self.kinds:
-            changed = _typos(artifacts, texts, severity, (kind,))
-            mistyped = [one.text for one in changed]
-            cell = Cell.read(artifacts, mistyped, f"{kind} typos at severity {severity}")
-            flags[_column(kind, severity)] = cell.correct
+        for kind in self.alone:
+            for severity in self._grid:
+                changed = _typos(artifacts, texts, severity, (kind,))
+                mistyped = [one.text for one in changed]
+                cell = Cell.read(artifacts, mistyped, f"{kind} typos at severity {severity}")
+                flags[_column(kind, severity)] = cell.correct
+                counts[f"hit-{kind}"] = np.array([len(one.changes) for one in changed])
         examples = [self._example(artifacts, one) for one in fallen]
         return Records(artifacts.ids, examples=examples, **flags, **counts)
 
@@ -175,14 +203,8 @@ class Typos(Check):
         ]  # fmt: skip
         for severity in self.severities:
             findings += self._at(severity, records, context)
-        for kind in self.kinds:
-            count = records.count(_column(kind, max(self.severities)))
-            swept: Params = {"kind": kind}
-            findings.append(
-                self.share(
-                    "kind_accuracy", count, n=n, swept=swept, evidence=("kinds",), level=level
-                )
-            )
+        for kind in self.alone:
+            findings += self._of_kind(kind, records, context)
         return Measured(findings=findings, evidence=self._evidence(records, context))
 
     def _at(self, severity: int, records: Records, context: Context) -> list[Finding]:
@@ -196,6 +218,21 @@ class Typos(Check):
             self.value(
                 "accuracy_drop", drop, n=n, interval=interval, method="newcombe-paired",
                 swept={"severity": severity}, evidence=("curve",), level=level,
+            ),
+        ]  # fmt: skip
+
+    def _of_kind(self, kind: str, records: Records, context: Context) -> list[Finding]:
+        column, n, level = _column(kind, self._grid[-1]), len(records), context.level
+        drop, interval = paired_difference(records["correct"], records[column], level=level)
+        swept: Params = {"kind": kind}
+        return [
+            self.share(
+                "kind_accuracy", records.count(column), n=n, swept=swept, evidence=("kinds",),
+                level=level,
+            ),
+            self.value(
+                "kind_drop", drop, n=n, interval=interval, method="newcombe-paired", swept=swept,
+                evidence=("alone",), level=level,
             ),
         ]  # fmt: skip
 
@@ -214,8 +251,13 @@ class Typos(Check):
                 value_label="accuracy",
                 bars=[
                     _bar(kind, records[_column(kind, ordered[-1])], context.level)
-                    for kind in self.kinds
+                    for kind in self.alone
                 ],
+            ),
+            "alone": Table(
+                title=f"Accuracy lost to one kind of typo at severity {self._grid[-1]}",
+                columns=["kind", "texts changed", "accuracy lost", "low", "high"],
+                rows=[self._lost_row(kind, records, context.level) for kind in self.alone],
             ),
             "words": Table(
                 title="What a severity does to a text, and what the tokenizer makes of it",
@@ -224,6 +266,19 @@ class Typos(Check):
             ),
             "reading": Note(title="How to read this", text=_reading(records, ordered)),
         }
+        if len(self._grid) > 1:
+            evidence["matrix"] = Matrix(
+                title="Accuracy by kind of typo and severity",
+                row_label="kind",
+                column_label="severity",
+                rows=list(self.alone),
+                columns=[str(severity) for severity in self._grid],
+                values=[
+                    [float(records[_column(kind, severity)].mean()) for severity in self._grid]
+                    for kind in self.alone
+                ],
+                unit="share",
+            )
         rows = [row for row in records.gallery("worst") if isinstance(row, TextRow)]
         if rows:
             evidence["worst"] = TextExhibit(
@@ -232,6 +287,13 @@ class Typos(Check):
                 rows=rows,
             )
         return evidence
+
+    def _lost_row(self, kind: str, records: Records, level: float) -> list[Scalar]:
+        drop, interval = paired_difference(
+            records["correct"], records[_column(kind, self._grid[-1])], level=level
+        )
+        changed = int(np.count_nonzero(records[f"hit-{kind}"]))
+        return [kind, changed, drop, interval.low, interval.high]
 
     def _example(self, artifacts: Artifacts, fallen: Fallen) -> Example:
         """Mistype one text again, which its key makes the same, and mark what changed."""
@@ -248,24 +310,6 @@ class Typos(Check):
             tokens=marked(changed),
         )
         return Example(gallery="worst", score=fallen.score, row=row)
-
-
-def marked(changed: Mistyped) -> list[Token]:
-    """Return the text as pieces, every mistyped word a piece of its own that names what it was."""
-    pieces: list[Token] = []
-    done = 0
-    for change in changed.changes:
-        before = changed.text[done : change.start]
-        kept = before.rstrip()
-        if kept:
-            pieces.append(Token(text=kept))
-        space = before[len(kept) :]
-        word = changed.text[change.start : change.end]
-        pieces.append(Token(text=space + word, was=change.was))
-        done = change.end
-    if changed.text[done:]:
-        pieces.append(Token(text=changed.text[done:]))
-    return pieces
 
 
 class _Tokens(NamedTuple):

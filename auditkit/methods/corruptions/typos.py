@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeAlias, final
 import numpy as np
 
 from auditkit.errors import ConfigError, near_miss
+from auditkit.methods.corruptions.look_alikes import homoglyphs
 from auditkit.methods.corruptions.severity import require_severity
 from auditkit.randomness import uniform
 from auditkit.types import Keys
@@ -17,6 +18,8 @@ from auditkit.types import Keys
 SHARE_OF_WORDS = (0.05, 0.10, 0.20, 0.30, 0.40)  # severity 1 to 5; always at least one word
 
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")  # letters, with apostrophes inside
+_MARKS = re.compile(r"[.,;:!?]*")
+_GAP = re.compile(r"\s+(?=\S)")
 _KEYBOARD = (("qwertyuiop", 0.0), ("asdfghjkl", 0.25), ("zxcvbnm", 0.75))  # rows and their shift
 _LOOK_ALIKE = (
     ("rn", "m"), ("m", "rn"), ("cl", "d"), ("d", "cl"), ("vv", "w"), ("w", "vv"), ("l", "1"),
@@ -26,7 +29,7 @@ _LOOK_ALIKE = (
 
 
 class Change(NamedTuple):
-    """One mistyped word: where it stands in the changed text, and what it was."""
+    """One changed piece: where it stands in the changed text, and what it was."""
 
     start: int
     end: int
@@ -36,7 +39,7 @@ class Change(NamedTuple):
 @final
 @dataclass(frozen=True)
 class Mistyped:
-    """A text with typos; `changes` are in the order of the text."""
+    """A changed text; `changes` are in the order of the text."""
 
     text: str
     changes: tuple[Change, ...]
@@ -60,7 +63,8 @@ def typos(
     keys : ndarray
         (n,) one key per text.
     kinds : sequence of str, optional
-        Which of `KINDS` occur; each word gets one of those that can change it, at random.
+        Which of `ALL_KINDS` occur, `KINDS` if left out; each word gets one of those that can change
+        it, at random.
 
     Raises
     ------
@@ -88,10 +92,10 @@ def words_in(text: str) -> int:
 def require_kinds(kinds: Sequence[str]) -> None:
     """Raise ConfigError unless every kind of typo is known."""
     for kind in kinds:
-        if kind not in KINDS:
+        if kind not in ALL_KINDS:
             raise ConfigError(
-                f"There is no kind of typo {kind!r}.{near_miss(kind, KINDS)}",
-                hint=f"The kinds are {', '.join(KINDS)}.",
+                f"There is no kind of typo {kind!r}.{near_miss(kind, ALL_KINDS)}",
+                hint=f"The kinds are {', '.join(ALL_KINDS)}.",
             )
 
 
@@ -101,31 +105,55 @@ def _mistyped(text: str, share: float, key: Keys, kinds: tuple[str, ...]) -> Mis
         return Mistyped(text, ())
     draws = uniform(key, (len(words), 3))[0]  # per word: turn, kind, place
     wanted = max(1, int(share * len(words) + 0.5))
-    new: dict[int, str] = {}
+    new: dict[int, Edit] = {}
     for i in np.argsort(draws[:, 0], kind="stable"):
-        versions = [one for kind in kinds if (one := KINDS[kind](words[i].group()))]
+        versions = [one for kind in kinds if (one := _versions(words[i], kind))]
         if versions:
             of_kind = versions[int(draws[i, 1] * len(versions))]
             new[int(i)] = of_kind[int(draws[i, 2] * len(of_kind))]
         if len(new) == wanted:
             break
-    return _replaced(text, [(words[i], new[i]) for i in sorted(new)])
+    return edited(text, [new[i] for i in sorted(new)])
 
 
-def _replaced(text: str, replacements: list[tuple[re.Match[str], str]]) -> Mistyped:
+def _versions(word: re.Match[str], kind: str) -> list[Edit]:
+    """Return a word's versions with one mistake of a kind."""
+    behind = {"punctuation": _MARKS, "join": _GAP}.get(kind)
+    after = behind.match(word.string, word.end()) if behind else None
+    end = after.end() if after else word.end()
+    piece = word.string[word.start() : end]
+    return [Edit(word.start(), end, one) for one in ALL_KINDS[kind](piece)]
+
+
+class Edit(NamedTuple):
+    """What is to stand in place of `text[start:end]`, which may be empty."""
+
+    start: int
+    end: int
+    now: str
+
+
+def edited(text: str, edits: Sequence[Edit]) -> Mistyped:
+    """Return a text with edits, in the order of the text and apart from one another.
+
+    Examples
+    --------
+    >>> edited("a fine day", [Edit(0, 0, "what "), Edit(2, 6, "bad")]).text
+    'what a bad day'
+    """
     pieces: list[str] = []
     changes: list[Change] = []
     done = length = 0
-    for word, now in replacements:
-        pieces += [text[done : word.start()], now]
-        start = length + word.start() - done
-        length = start + len(now)
-        changes.append(Change(start, length, word.group()))
-        done = word.end()
+    for start, end, now in edits:
+        pieces += [text[done:start], now]
+        begun = length + start - done
+        length = begun + len(now)
+        changes.append(Change(begun, length, text[start:end]))
+        done = end
     return Mistyped("".join([*pieces, text[done:]]), tuple(changes))
 
 
-# --- kinds: a word -> its versions with one mistake, none of them the word itself -----------------
+# --- kinds: a word, perhaps with what follows -> its versions, none of them the word itself -------
 
 
 def _neighbours() -> dict[str, str]:
@@ -195,6 +223,30 @@ def _space(word: str) -> list[str]:
     return [f"{word[:i]} {word[i:]}" for i in range(1, len(word))]
 
 
+def _join(piece: str) -> list[str]:
+    """Return the word without the space behind it, where there is one."""
+    return [piece.rstrip()] if piece[-1].isspace() else []
+
+
+def _punctuation(piece: str) -> list[str]:
+    """Return the word with a mark behind it too many, lost, doubled or set apart."""
+    word = piece.rstrip(".,;:!?")
+    marks = piece[len(word) :]
+    if marks:
+        return [word, f"{word} {marks}", piece + marks[-1]]
+    return [*(word + mark for mark in ",.;!"), f'"{word}"']
+
+
+def _contraction(word: str) -> list[str]:
+    """Return the word with its apostrophe lost, made a space, or a letter too early."""
+    at = max(word.find("'"), word.find("\u2019"))
+    if at < 0:
+        return []
+    left, right = word[:at], word[at + 1 :]
+    early = [left[:-1] + word[at] + left[-1] + right] if len(left) > 1 else []
+    return [left + right, f"{left} {right}", *early]
+
+
 Kind: TypeAlias = Callable[[str], list[str]]
 KINDS: dict[str, Kind] = {
     "keyboard": _keyboard,
@@ -205,3 +257,11 @@ KINDS: dict[str, Kind] = {
     "case": _case,
     "space": _space,
 }
+# Kinds that came later: a mixture without further words stays what it was.
+MORE_KINDS: dict[str, Kind] = {
+    "join": _join,
+    "punctuation": _punctuation,
+    "contraction": _contraction,
+    "homoglyph": homoglyphs,
+}
+ALL_KINDS: dict[str, Kind] = {**KINDS, **MORE_KINDS}

@@ -16,7 +16,8 @@ from tokenizers.pre_tokenizers import Whitespace
 from auditkit.checks.robustness.character import Character
 from auditkit.errors import ConfigError
 from auditkit.findings import TextExhibit
-from auditkit.methods.attacks.characters import INVISIBLE, KINDS, LOOK_ALIKE, OVERRIDE, POP
+from auditkit.methods.attacks.characters import INVISIBLE, KINDS, OVERRIDE, POP
+from auditkit.methods.corruptions.look_alikes import LOOK_ALIKE
 from auditkit.models.classifier import TextClassifier
 from tests.methods.attacks.subjects import WORDS, BagOfWords, bag_of_words, text_data
 from tests.subjects import Subject, linear_subject, measured, values

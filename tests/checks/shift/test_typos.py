@@ -13,17 +13,18 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from torch import Tensor, nn
 
 from auditkit.checks.base import NotApplicable
-from auditkit.checks.shift.typos import Typos, marked
+from auditkit.checks.shift._graded import marked
+from auditkit.checks.shift.typos import Typos
 from auditkit.data.dataset import Dataset, InMemory
 from auditkit.errors import ConfigError
-from auditkit.findings import Bars, Curve, Note, Table, TextExhibit
+from auditkit.findings import Bars, Curve, Matrix, Note, Table, TextExhibit
 from auditkit.methods.corruptions.typos import typos
 from auditkit.models.classifier import TextClassifier
 from auditkit.randomness import keys_of
 from auditkit.statistics import newcombe_paired
 from tests.subjects import Subject, measured, run_check, values
 
-CHECK = Typos(severities=(1, 5), kinds=("keyboard", "drop"))
+CHECK = Typos(severities=(1, 5), kinds=("keyboard", "drop"), alone=("keyboard", "drop"))
 REVEALS = "mean_typo_error"
 GOOD = ("good", "lovely", "superb", "charming")
 BAD = ("awful", "boring", "dreadful", "clumsy")
@@ -169,6 +170,32 @@ def test_each_kind_is_measured_alone() -> None:
     assert cast("float", found["kind_accuracy/kind=keyboard"]) < 1
 
 
+def test_kinds_alone_over_severities_make_a_matrix() -> None:
+    one = broken()
+    alone = ("keyboard", "contraction", "homoglyph")
+    outcome = measured(Typos(severities=(2, 5), alone=alone, alone_severities=(5, 1)), one)
+    found, matrix = values(outcome), outcome.evidence["matrix"]
+    assert isinstance(matrix, Matrix)
+    assert (matrix.rows, matrix.columns) == (list(alone), ["1", "5"])
+    assert matrix.values[1] == [1.0, 1.0]  # no word here has an apostrophe
+    for kind, row in zip(alone, matrix.values, strict=True):
+        assert found[f"kind_accuracy/kind={kind}"] == row[-1]
+        assert found[f"kind_drop/kind={kind}"] == pytest.approx(1 - cast("float", row[-1]))
+    table = outcome.evidence["alone"]
+    assert isinstance(table, Table)
+    assert [row[:2] for row in table.rows] == [
+        ["keyboard", 60], ["contraction", 0], ["homoglyph", 60],
+    ]  # fmt: skip
+    assert cast("float", found["kind_drop/kind=homoglyph"]) > 0.1
+    assert "matrix" not in measured(CHECK, one).evidence
+
+
+def test_kinds_alone_leave_the_mean_error_as_it_is() -> None:
+    one = broken()
+    few = values(measured(Typos(alone=("drop",)), one))
+    assert values(measured(Typos(), one))["mean_typo_error"] == few["mean_typo_error"]
+
+
 def test_evidence_says_what_the_findings_say() -> None:
     outcome = measured(CHECK, broken())
     found = values(outcome)
@@ -232,6 +259,8 @@ def test_nothing_to_mistype_is_not_applicable() -> None:
         ({"kinds": ("keybord",)}, "Did you mean 'keyboard'"),
         ({"kinds": ()}, "empty"),
         ({"kinds": ("swap", "swap")}, "twice"),
+        ({"alone": ("swop",)}, "Did you mean 'swap'"),
+        ({"alone_severities": (9,)}, "from 1 to 5"),
     ],
 )
 def test_bad_parameters_are_refused(parameters: dict[str, tuple[object, ...]], says: str) -> None:

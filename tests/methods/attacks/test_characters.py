@@ -12,11 +12,11 @@ from auditkit.errors import ConfigError
 from auditkit.methods.attacks.characters import (
     INVISIBLE,
     KINDS,
-    LOOK_ALIKE,
     OVERRIDE,
     POP,
     Mischief,
 )
+from auditkit.methods.corruptions.look_alikes import LOOK_ALIKE
 
 LETTERS = st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=9)
 

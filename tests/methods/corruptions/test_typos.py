@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from auditkit.errors import ConfigError
 from auditkit.methods.corruptions.typos import (
+    ALL_KINDS,
     KINDS,
     SHARE_OF_WORDS,
     Mistyped,
@@ -20,6 +21,9 @@ from auditkit.methods.corruptions.typos import (
 from auditkit.randomness import keys_of
 
 TEXT = "The quick brown fox (it's 3 years old) jumps over Barney's lazy dog, twice a day!"
+PINNED = (
+    "The quick brwn fox (it's 3 yeasr old) jumps over Barney's lazy dog, tsice a day!"  # severity 3
+)
 SEEDS = st.integers(0, 999)
 TEXTS = st.text(alphabet="abc deXYZ'é.,7\n漢字", max_size=60)
 
@@ -46,9 +50,11 @@ def edits(a: str, b: str) -> int:
     return row[-1]
 
 
-@given(TEXTS, st.integers(1, 5), SEEDS)
-def test_the_changes_lead_back_to_the_text(text: str, severity: int, seed: int) -> None:
-    changed = mistype(text, severity, seed)
+@given(TEXTS, st.integers(1, 5), SEEDS, st.sampled_from([None, tuple(ALL_KINDS)]))
+def test_the_changes_lead_back_to_the_text(
+    text: str, severity: int, seed: int, kinds: tuple[str, ...] | None
+) -> None:
+    changed = mistype(text, severity, seed, kinds)
     assert restored(changed) == text
     for change in changed.changes:
         assert changed.text[change.start : change.end] != change.was
@@ -113,16 +119,38 @@ def test_every_neighbour_is_reached() -> None:
         ("case", "Ab", {"aB", "ab"}),
         ("case", "漢", set()),
         ("space", "abc", {"a bc", "ab c"}),
+        ("join", "abc ", {"abc"}),
+        ("join", "abc", set()),
+        ("punctuation", "abc?!", {"abc", "abc ?!", "abc?!!"}),
+        ("punctuation", "ab", {"ab,", "ab.", "ab;", "ab!", '"ab"'}),
+        ("contraction", "don't", {"dont", "don t", "do'nt"}),
+        ("contraction", "i\u2019m", {"im", "i m"}),
+        ("contraction", "dont", set()),
+        ("homoglyph", "bob", {"b\u043eb"}),
     ],
 )
 def test_each_kind_makes_exactly_its_mistakes(kind: str, word: str, versions: set[str]) -> None:
-    assert set(KINDS[kind](word)) == versions
+    assert set(ALL_KINDS[kind](word)) == versions
 
 
 @given(st.sampled_from(list(KINDS)), SEEDS)
 def test_a_mistake_is_small(kind: str, seed: int) -> None:
     changed = mistype("Yesterday", 1, seed, (kind,))
     assert 1 <= edits(changed.text, "Yesterday") <= (9 if kind == "case" else 2)
+
+
+def test_marks_and_spaces_behind_a_word_are_part_of_its_mistake() -> None:
+    assert mistype("(fine?)", 1, 0, ("punctuation",)).text in {"(fine)", "(fine ?)", "(fine??)"}
+    joined = mistype("a  fine\nday ", 5, 0, ("join",))
+    assert [one.was for one in joined.changes] == ["fine\n"] or joined.text.startswith("afine")
+    assert mistype("day ", 5, 0, ("join",)).text == "day "  # nothing follows
+
+
+def test_a_mixture_that_names_no_kinds_is_the_older_seven() -> None:
+    """The limits of stored policies speak of these."""
+    assert list(KINDS) == ["keyboard", "swap", "drop", "double", "ocr", "case", "space"]
+    assert mistype(TEXT, 5) == mistype(TEXT, 5, kinds=tuple(KINDS))
+    assert mistype(TEXT, 3).text == PINNED
 
 
 def test_all_kinds_occur_about_equally_often() -> None:
