@@ -329,6 +329,11 @@ def _model_options(command: F) -> F:
     metavar="MODEL",
     help="A second model, for transfer and attribution-regression.",
 )
+@click.option(
+    "--train-data",
+    metavar="DATA",
+    help="What the model was trained on, for generalisation.",
+)
 @click.option("--synonyms", metavar="FILE", help="Words that token-swap may replace, and by what.")
 @click.option(
     "--identity-terms", metavar="FILE", help="Terms that counterfactual-identity swaps, in TOML."
@@ -500,7 +505,8 @@ def _policy(options: dict[str, Any]) -> Policy:
     policy = load_policy(options["policy"], suite=options["suite"], checks=options["checks"])
     direct = ("max_inputs", "min_cell", "budget", "check_timeout", "seed")
     given = {key: options[key] for key in direct}
-    for option, check, name in _PARAMETERS:
+    more = _OF_TRAINING if options["train_data"] and options["columns"] else ()
+    for option, check, name in (*_PARAMETERS, *more):
         if options[option] is not None:
             known = given.get("parameters") or policy.parameters
             own = {**known.get(check, {}), name: options[option]}
@@ -512,9 +518,11 @@ def _policy(options: dict[str, Any]) -> Policy:
 _PARAMETERS = (
     ("other_model", "transfer", "other"),
     ("other_model", "attribution-regression", "other"),
+    ("train_data", "generalisation", "train"),
     ("synonyms", "token-swap", "synonyms"),
     ("identity_terms", "counterfactual-identity", "terms"),
 )
+_OF_TRAINING = (("columns", "generalisation", "columns"),)
 
 
 def _workers(text: str) -> int | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import date
 
 from auditkit.checks.base import Check, Context, NotApplicable, Records
+from auditkit.checks.training_data import given
 from auditkit.data.dataset import Dataset
 from auditkit.engine import Failure, Shards, failure_of
 from auditkit.findings import Outcome
@@ -15,12 +17,29 @@ from auditkit.result import Execution, Verdict
 from auditkit.subject import Subject
 from auditkit.verdict import judge
 
+TAUGHT = "taught"  # what limits.toml calls the data that a twin was trained on
 
-def held_against(policy: Policy, model: Classifier, data: Dataset) -> Verdict:
-    """Return the verdict on a model, as an audit by this policy would give it."""
+
+def held_against(
+    policy: Policy, model: Classifier, data: Dataset, *, taught: Dataset | None = None
+) -> Verdict:
+    """Return the verdict on a model, as an audit by this policy would give it.
+
+    Parameters
+    ----------
+    policy : Policy
+        Its checks, their parameters and its limits.
+    model : Classifier
+        One of the twins.
+    data : Dataset
+        What it is audited on.
+    taught : Dataset, optional
+        What parameters may name as the training data, as `taught`.
+    """
     if policy.max_inputs is not None:
         data = data.sample(policy.max_inputs, seed=policy.seed)
-    outcomes = outcomes_of(policy, Subject(model, data))
+    with nullcontext() if taught is None else given(TAUGHT, taught):
+        outcomes = outcomes_of(policy, Subject(model, data))
     return judge(outcomes, policy, modality=model.modality, today=date.min)  # no waivers
 
 

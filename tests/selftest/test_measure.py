@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 import auditkit
 from auditkit.data import digits
+from auditkit.errors import DataError
 from auditkit.models.load import ModelSpec, load_model
 from auditkit.policy import Limit, Policy
 from auditkit.result import Execution
@@ -47,3 +51,16 @@ def test_a_check_that_cannot_run_leaves_the_limit_open() -> None:
     verdict = held_against(Policy(checks=("typos",), limits=(limit,)), reader(0), data())
     assert verdict.status == "incomplete"
     assert "does not apply" in verdict.decided_by[0].reason
+
+
+def test_what_was_taught_is_the_training_data_for_as_long_as_it_is_judged() -> None:
+    limit = Limit(finding="generalisation/train_accuracy/all", min=0.5)
+    policy = Policy(
+        checks=("generalisation",),
+        limits=(limit,),
+        parameters={"generalisation": {"train": "taught"}},
+    )
+    taught = replace(data(), sha256="1" * 64)
+    assert held_against(policy, reader(0), data(), taught=taught).status == "pass"
+    with pytest.raises(DataError, match="taught"):  # nothing is left behind
+        held_against(policy, reader(0), data())
