@@ -34,6 +34,7 @@ from auditkit.checks.calibration.calibration_error import CalibrationError
 from auditkit.checks.calibration.conformal import Conformal
 from auditkit.checks.calibration.selective import Selective
 from auditkit.checks.performance.clean_accuracy import CleanAccuracy
+from auditkit.checks.performance.efficiency import Efficiency
 from auditkit.checks.performance.generalisation import Generalisation
 from auditkit.checks.robustness.attack_controls import AttackControls
 from auditkit.checks.robustness.backdoor import Backdoor
@@ -60,6 +61,7 @@ from auditkit.errors import ConfigError, near_miss
 BUILT_IN: tuple[type[Check], ...] = (
     CleanAccuracy,
     Generalisation,
+    Efficiency,
     AttackControls,
     PgdLinf,
     FgsmLinf,
