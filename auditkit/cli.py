@@ -825,6 +825,54 @@ def convert(model: str, out: Path, **options: Any) -> None:
     click.echo(f"Wrote {done.path}. Next: {done.next_command}")
 
 
+@cli.command("time")
+@click.argument("model")
+@click.option("--data", metavar="DATA", help="Inputs to read; by default those the model names.")
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    multiple=True,
+    default=(1, 8, 32, 128),
+    show_default=True,
+    metavar="N",
+    help="Inputs at once; repeatable.",
+)
+@click.option(
+    "--repeats", type=int, default=30, show_default=True, help="Timed calls per batch size."
+)
+@click.option("--warm-up", type=int, default=5, show_default=True, help="Calls before, not timed.")
+@click.option(
+    "--watts", type=float, metavar="W", help="Power drawn while it computes; 15 is assumed."
+)
+@click.option("--device", default="auto", show_default=True, help="Where the model runs.")
+@click.option("--json", "as_json", is_flag=True, help="Print the times as JSON.")
+def time_(model: str, data: str | None, device: str, as_json: bool, **options: Any) -> None:
+    """Measure latency, throughput and energy of MODEL on this machine.
+
+    Times are never the same twice, so they are no part of an audit: what an answer costs on every
+    machine is said by the check efficiency. MODEL is a built-in name, or a file that needs no
+    options; audit convert makes one.
+    """
+    from auditkit.data.load import DataSpec
+    from auditkit.models.load import ModelSpec
+    from auditkit.subject import SubjectSpec
+    from auditkit.timing import time_model
+
+    timing = time_model(
+        SubjectSpec(
+            model=ModelSpec(source=model, device=device),
+            data=None if data is None else DataSpec(source=data),
+            max_inputs=None,
+            seed=0,
+        ),
+        batch_sizes=options["batch_size"],
+        repeats=options["repeats"],
+        warm_up=options["warm_up"],
+        watts=options["watts"],
+    )
+    click.echo(timing.model_dump_json(indent=1) if as_json else _plain(timing.as_text()))
+
+
 @cli.command("list")
 @click.argument("what", type=click.Choice(["checks", "models", "data", "suites"]))
 @click.option("--json", "as_json", is_flag=True, help="Print an array of objects with an `id`.")
