@@ -55,6 +55,8 @@ from auditkit.checks.robustness.transfer import Transfer
 from auditkit.checks.robustness.universal import Universal
 from auditkit.checks.robustness.worst_case import WorstCase
 from auditkit.checks.shift.corruptions import Corruptions
+from auditkit.checks.shift.graph_shift import GraphShift
+from auditkit.checks.shift.table_shift import TableShift
 from auditkit.checks.shift.typos import Typos
 from auditkit.errors import ConfigError, near_miss
 
@@ -82,6 +84,8 @@ BUILT_IN: tuple[type[Check], ...] = (
     Backdoor,
     Corruptions,
     Typos,
+    TableShift,
+    GraphShift,
     CalibrationError,
     Selective,
     Conformal,
