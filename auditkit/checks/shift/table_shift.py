@@ -31,7 +31,7 @@ from auditkit.types import Bools, Floats, Params
 
 _STEP = 0.5  # standard deviations by which a column's mean is moved
 _NAMED = 5  # moves that become findings
-_DATE = re.compile(r"\d{4}-\d{2}(-\d{2})?([T ].*)?")
+_DATE = re.compile(r"(19|20)\d{2}(-\d{2}(-\d{2}([T ].*)?)?)?")  # a year, a month, a day
 
 
 class _Move(NamedTuple):

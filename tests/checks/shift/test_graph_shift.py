@@ -34,7 +34,7 @@ class FirstTag(nn.Module):
 
 
 def graphs(module: nn.Module, *, wrong_above: int = 99) -> Subject:
-    """Rings (1) with the second tag, and chains (0), of 5 to 12 nodes; large ones are mislabelled."""
+    """Rings (1) with the second tag, and chains (0), of 5 to 12 nodes; some are mislabelled."""
     made: list[Graph] = []
     labels: list[int] = []
     for i in range(N):
