@@ -14,7 +14,7 @@ from auditkit.methods.metrics.auc import auc, auc_interval
 from auditkit.methods.metrics.membership import centred_by_class
 from auditkit.randomness import generator
 from auditkit.statistics import Interval
-from auditkit.types import Bools, Floats, Ints, Strings
+from auditkit.types import Bools, Floats, Ints
 
 _POINTS = 101  # of a curve
 _ROWS = 50  # classes in a table
@@ -28,7 +28,6 @@ class Group:
     correct: Bools  # (n,)
     odds: Floats  # (n,) log odds of the true class
     labels: Ints  # (n,)
-    digests: Strings  # (n,) of the content
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -36,12 +35,12 @@ class Group:
     @classmethod
     def of(cls, records: Records, which: str) -> Self:
         """Return the columns of the members, or of the audited inputs."""
-        names = ("correct", "odds", "label", "digest")
+        names = ("correct", "odds", "label")
         return cls(*(records[f"{which}_{name}"] for name in names))
 
     def only(self, which: Bools) -> Group:
         """Return some of them."""
-        return Group(self.correct[which], self.odds[which], self.labels[which], self.digests[which])
+        return Group(self.correct[which], self.odds[which], self.labels[which])
 
 
 class Scores(NamedTuple):

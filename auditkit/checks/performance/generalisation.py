@@ -19,7 +19,7 @@ from auditkit.checks.performance._membership import (
 )
 from auditkit.checks.training_data import MISSING, hash_of, own_training, training_data
 from auditkit.data.dataset import Dataset
-from auditkit.data.digest import input_digest
+from auditkit.data.digest import digests, input_digest
 from auditkit.errors import ConfigError
 from auditkit.findings import Evidence, Finding, Metric, Note, Table
 from auditkit.methods.metrics.auc import auc_interval
@@ -28,6 +28,7 @@ from auditkit.models.classifier import Classifier
 from auditkit.statistics import Interval, clopper_pearson, newcombe
 from auditkit.types import Params
 
+_LOOKED_THROUGH = 100_000  # training inputs, for copies
 _NONE = -1  # the label where a draw of training inputs has no more
 
 
@@ -123,7 +124,7 @@ class Generalisation(Check):
             "overlap_share": Metric(
                 label="audited inputs that are training inputs",
                 definition="Share of the audited inputs whose exact content is among the training"
-                " data, estimated from the part of them that was drawn.",
+                " data, of which at most 100,000 are looked through.",
                 unit="share",
                 better="lower",
             ),
@@ -179,7 +180,6 @@ class Generalisation(Check):
             "correct": np.zeros(n, dtype=bool),
             "odds": np.full(n, np.nan),
             "label": np.full(n, _NONE),
-            "digest": np.full(n, "", dtype=columns["audited_digest"].dtype),
         }
         if len(places):
             part = Artifacts(
@@ -192,8 +192,7 @@ class Generalisation(Check):
             for name, column in _known(part).items():
                 member[name][here] = column
         columns |= {f"member_{name}": one for name, one in member.items()}
-        looked_at = np.full(n, len(drawn) / drawn.available)
-        return Records(artifacts.ids, examples=(), looked_at=looked_at, **columns)
+        return Records(artifacts.ids, examples=(), seen=self._seen(artifacts), **columns)
 
     def summarise(self, records: Records, context: Context) -> Measured:
         """Compare the two groups of inputs."""
@@ -208,7 +207,7 @@ class Generalisation(Check):
                 *self._accuracies(kept, audited, level),
                 *self._membership(kept, audited, level),
                 self._false_alarms(alarms.alarmed, len(audited), level),
-                self._overlap(kept, audited, records, level),
+                self.share("overlap_share", records.count("seen"), n=len(audited), level=level),
             ],
             evidence=self._evidence(kept, audited, alarms.middle, alarms.spread, context),
         )
@@ -258,20 +257,6 @@ class Generalisation(Check):
             evidence=("halves",), level=level,
         )  # fmt: skip
 
-    def _overlap(self, members: Group, audited: Group, records: Records, level: float) -> Finding:
-        """Return the share found, over the share of the training data that was looked at."""
-        looked_at = float(records["looked_at"][0])
-        found = int(np.isin(audited.digests, members.digests).sum())
-        low, high = clopper_pearson(found, len(audited), level=level)
-        return self.value(
-            "overlap_share",
-            min(1.0, found / len(audited) / looked_at),
-            n=len(audited),
-            interval=Interval(min(1.0, low / looked_at), min(1.0, high / looked_at)),
-            method="clopper-pearson",
-            level=level,
-        )
-
     def _evidence(
         self,
         members: Group,
@@ -311,6 +296,18 @@ class Generalisation(Check):
         source = self.train or own_training(model, data)
         return training_data("generalisation", source, model, data, columns=self.columns)
 
+    def _seen(self, artifacts: Artifacts) -> np.ndarray:
+        """Return which inputs of the shard (n,) are training inputs, by their content."""
+
+        def contents() -> set[str]:
+            whole = self._training(artifacts.classifier, artifacts.data)
+            return set(digests(whole.reader, min(len(whole), _LOOKED_THROUGH)))
+
+        known = artifacts.once(("generalisation/seen", self.train, self.columns), contents)
+        inputs = artifacts.inputs
+        each = inputs if isinstance(inputs, list) else inputs.numpy()
+        return np.array([input_digest(one) in known for one in each], dtype=bool)
+
     def _drawn(self, artifacts: Artifacts) -> Dataset:
         """Return the drawn training inputs, the same in every shard."""
 
@@ -323,13 +320,11 @@ class Generalisation(Check):
 
 def _known(artifacts: Artifacts) -> dict[str, np.ndarray]:
     """Return what is known of every input of a shard, (n,) each."""
-    clean, inputs = artifacts[Predictions], artifacts.inputs
-    contents = inputs if isinstance(inputs, list) else inputs.numpy()
+    clean = artifacts[Predictions]
     return {
         "correct": clean.correct.numpy(),
         "odds": log_odds(clean.logits, clean.labels).numpy(),
         "label": clean.labels.numpy(),
-        "digest": np.array([input_digest(one) for one in contents], dtype=np.str_),
     }
 
 
