@@ -102,7 +102,7 @@ class _Watch(TorchDispatchMode):
     def _there(self, tensor: Tensor, size: int) -> None:
         """Add the storage of a tensor unless it is known; its name is free once it is gone."""
         storage = tensor.untyped_storage()
-        name = storage._cdata  # noqa: SLF001 - its only name
+        name = storage._cdata  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         if name in self._seen:
             return
         self._seen.add(name)

@@ -99,8 +99,10 @@ def operating_curve(members: Floats, others: Floats) -> Curve:
         title="Training inputs recognised over new inputs taken for them",
         x_label="false positive rate",
         y_label="true positive rate",
-        series=[Series(name="by loss and class", x=shares.tolist(), y=list(above))],
-        diagonal=True,
+        series=[
+            Series(name="by loss and class", x=shares.tolist(), y=list(above)),
+            Series(name="guessing", x=[0.0, 1.0], y=[0.0, 1.0]),
+        ],
     )
 
 

@@ -51,11 +51,11 @@ class Efficiency(Check):
         " and attention are counted, and so is the memory of what is alive at the same time."
         " The numbers are the same on every machine.",
         not_shown="Time and energy, which are never the same twice and say as much of the machine:"
-        " `audit time MODEL` measures them apart from an audit. Functions that work element by"
+        " audit time MODEL measures them apart from an audit. Functions that work element by"
         " element are listed, and not counted as operations. Scratch memory within a function, and"
         " that of Python, is not seen.",
         remedy="Prune, distil or quantise, and compare the results of both: audit the smaller model"
-        " with the larger one as `--other-model`.",
+        " with the larger one: --other-model MODEL.",
         metrics={
             "parameters": Metric(
                 label="parameters",

@@ -59,7 +59,7 @@ class GraphShift(Check):
         " degree, and accuracies compared. Then a share of the edges is removed at random, or as"
         " many are added between any two nodes, and accuracy is compared with that on the same"
         " graphs when whole.",
-        not_shown="Edges that somebody chooses to turn an answer: `edge-flips` looks for them. A"
+        not_shown="Edges that somebody chooses to turn an answer: edge-flips looks for them. A"
         " graph with another edge may truly be of another class.",
         remedy="Train with graphs of more sizes, normalise by degree, and drop edges at random"
         " while training.",

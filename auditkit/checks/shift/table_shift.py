@@ -27,7 +27,7 @@ from auditkit.methods.corruptions.rows import KINDS, SHARE_OF_CELLS, concerns, d
 from auditkit.methods.corruptions.severity import SEVERITIES
 from auditkit.methods.metrics.reweighting import Moved, drop_under, evened, tilted
 from auditkit.statistics import newcombe, paired_difference
-from auditkit.types import Bools, Floats, Params
+from auditkit.types import Bools, Floats, Params, Scalar
 
 _STEP = 0.5  # standard deviations by which a column's mean is moved
 _NAMED = 5  # moves that become findings
@@ -239,7 +239,7 @@ class TableShift(Check):
             )
             for kind in kinds
         ]
-        rows = [
+        rows: list[list[Scalar]] = [
             [one.column, one.move, one.moved.drop, *one.moved.interval, round(one.moved.effective)]
             for one in moves
         ]

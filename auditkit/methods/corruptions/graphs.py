@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from auditkit.randomness import uniform
-from auditkit.types import Floats, Keys
+from auditkit.types import Bools, Floats, Keys
 
 Kind = Literal["added", "removed"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -37,7 +37,7 @@ def rewired(graphs: Floats, tags: int, kind: Kind, severity: int, keys: Keys) ->
     v = graphs.shape[1]
     changed = np.array(graphs)
     adjacency = changed[:, :, tags:]  # a view
-    real = graphs[:, :, :tags].any(axis=2)  # (n, v)
+    real: Bools = np.any(graphs[:, :, :tags] != 0, axis=2)  # (n, v)
     pairs = np.triu(np.ones((v, v), dtype=bool), k=1) & real[:, :, None] & real[:, None, :]
     edges, share = pairs & (adjacency != 0), SHARE_OF_EDGES[severity - 1]
     free = pairs & ~edges
