@@ -345,6 +345,11 @@ def _model_options(command: F) -> F:
     metavar="MODEL",
     help="A second model, for transfer, regression and attribution-regression.",
 )
+@click.option(
+    "--train-data",
+    metavar="DATA",
+    help="What the model was trained on, for generalisation.",
+)
 @click.option("--synonyms", metavar="FILE", help="Words that token-swap may replace, and by what.")
 @click.option(
     "--identity-terms", metavar="FILE", help="Terms that counterfactual-identity swaps, in TOML."
@@ -448,7 +453,9 @@ def _config(options: dict[str, Any]) -> str:
     policy = _policy(options)
     known = origins(options["policy"], suite=options["suite"])
     known |= {key: who for key, who in given.items() if key in Policy.model_fields}
-    for option, check in dict.fromkeys(one[:2] for one in (*_PARAMETERS, *_OF_SHIFT)):
+    for option, check in dict.fromkeys(
+        one[:2] for one in (*_PARAMETERS, *_OF_SHIFT, *_OF_TRAINING)
+    ):
         if option in given:
             before = known.get(f"parameters.{check}")
             known[f"parameters.{check}"] = ", ".join(filter(None, (before, given[option])))
@@ -603,9 +610,13 @@ def _policy(options: dict[str, Any]) -> Policy:
     direct = ("max_inputs", "min_cell", "budget", "check_timeout", "seed")
     given = {key: options[key] for key in direct}
     given["exhibits"] = _exhibits(options["no_exhibits"], options["blur"])
-    columns = options["columns"] if options["shift"] else None
-    for option, check, name in (*_PARAMETERS, *_OF_SHIFT):
-        value = columns if name == "columns" else options[option]
+    chosen = [
+        *_PARAMETERS,
+        *(_OF_SHIFT if options["shift"] else ()),
+        *(_OF_TRAINING if options["train_data"] else ()),
+    ]
+    for option, check, name in chosen:
+        value = options[option]
         if value is not None and value != ():
             known = given.get("parameters") or policy.parameters
             given["parameters"] = {**known, check: {**known.get(check, {}), name: value}}
@@ -622,13 +633,15 @@ _PARAMETERS = (
     ("other_model", "transfer", "other"),
     ("other_model", "attribution-regression", "other"),
     ("other_model", "regression", "other"),
+    ("train_data", "generalisation", "train"),
     ("synonyms", "token-swap", "synonyms"),
     ("identity_terms", "counterfactual-identity", "terms"),
     ("deployment", "what-if", "deployment"),
 )
 _OF_SHIFT = tuple(
-    ("shift", check, name) for check in ("drift", "user-shift") for name in ("shift", "columns")
+    (name, check, name) for check in ("drift", "user-shift") for name in ("shift", "columns")
 )
+_OF_TRAINING = (("columns", "generalisation", "columns"),)
 
 
 def _workers(text: str) -> int | None:
@@ -1077,6 +1090,54 @@ def convert(model: str, out: Path, **options: Any) -> None:
     for note in done.notes:
         click.echo(_plain(f"Note: {note}"), err=True)
     click.echo(f"Wrote {done.path}. Next: {done.next_command}")
+
+
+@cli.command("time")
+@click.argument("model")
+@click.option("--data", metavar="DATA", help="Inputs to read; by default those the model names.")
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    multiple=True,
+    default=(1, 8, 32, 128),
+    show_default=True,
+    metavar="N",
+    help="Inputs at once; repeatable.",
+)
+@click.option(
+    "--repeats", type=int, default=30, show_default=True, help="Timed calls per batch size."
+)
+@click.option("--warm-up", type=int, default=5, show_default=True, help="Calls before, not timed.")
+@click.option(
+    "--watts", type=float, metavar="W", help="Power drawn while it computes; 15 is assumed."
+)
+@click.option("--device", default="auto", show_default=True, help="Where the model runs.")
+@click.option("--json", "as_json", is_flag=True, help="Print the times as JSON.")
+def time_(model: str, data: str | None, device: str, as_json: bool, **options: Any) -> None:
+    """Measure latency, throughput and energy of MODEL on this machine.
+
+    Times are never the same twice, so they are no part of an audit: what an answer costs on every
+    machine is said by the check efficiency. MODEL is a built-in name, or a file that needs no
+    options; audit convert makes one.
+    """
+    from auditkit.data.load import DataSpec
+    from auditkit.models.load import ModelSpec
+    from auditkit.subject import SubjectSpec
+    from auditkit.timing import time_model
+
+    timing = time_model(
+        SubjectSpec(
+            model=ModelSpec(source=model, device=device),
+            data=None if data is None else DataSpec(source=data),
+            max_inputs=None,
+            seed=0,
+        ),
+        batch_sizes=options["batch_size"],
+        repeats=options["repeats"],
+        warm_up=options["warm_up"],
+        watts=options["watts"],
+    )
+    click.echo(timing.model_dump_json(indent=1) if as_json else _plain(timing.as_text()))
 
 
 @cli.command("list")

@@ -17,7 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("cli",),
     ("callbacks", "pytest_plugin"),
     ("undisturbed",),
-    ("api", "doctor", "export", "progress", "reproduce", "selftest", "view"),
+    ("api", "doctor", "export", "progress", "reproduce", "selftest", "timing", "view"),
     ("run",),
     ("explain", "description", "records", "stored", "state", "engine", "convert", "provenance"),
     ("plan", "subject"),
@@ -85,7 +85,7 @@ def test_rendering_and_judging_know_no_model(file: Path) -> None:
 
 
 def test_nothing_below_run_reads_the_clock() -> None:
-    allowed = {"run", "cli", "doctor", "progress", "__main__", "api", "supervisor"}
+    allowed = {"run", "cli", "doctor", "progress", "timing", "__main__", "api", "supervisor"}
     waits = PACKAGE / "models" / "endpoint.py"  # between two requests; no number depends on it
     for file in FILES:
         if part_of(file) not in allowed and file != waits:

@@ -39,6 +39,8 @@ from auditkit.checks.calibration.calibration_error import CalibrationError
 from auditkit.checks.calibration.conformal import Conformal
 from auditkit.checks.calibration.selective import Selective
 from auditkit.checks.performance.clean_accuracy import CleanAccuracy
+from auditkit.checks.performance.efficiency import Efficiency
+from auditkit.checks.performance.generalisation import Generalisation
 from auditkit.checks.robustness.attack_controls import AttackControls
 from auditkit.checks.robustness.backdoor import Backdoor
 from auditkit.checks.robustness.certified import Certified
@@ -61,9 +63,11 @@ from auditkit.checks.shift.capabilities import Capabilities
 from auditkit.checks.shift.corruptions import Corruptions
 from auditkit.checks.shift.drift import Drift
 from auditkit.checks.shift.frequency import Frequency
+from auditkit.checks.shift.graph_shift import GraphShift
 from auditkit.checks.shift.natural_variation import NaturalVariation
 from auditkit.checks.shift.out_of_distribution import OutOfDistribution
 from auditkit.checks.shift.regression import Regression
+from auditkit.checks.shift.table_shift import TableShift
 from auditkit.checks.shift.texture_shape import TextureShape
 from auditkit.checks.shift.typos import Typos
 from auditkit.checks.shift.user_shift import UserShift
@@ -72,6 +76,8 @@ from auditkit.errors import ConfigError, near_miss
 
 BUILT_IN: tuple[type[Check], ...] = (
     CleanAccuracy,
+    Generalisation,
+    Efficiency,
     AttackControls,
     PgdLinf,
     FgsmLinf,
@@ -101,6 +107,8 @@ BUILT_IN: tuple[type[Check], ...] = (
     Regression,
     Wording,
     Capabilities,
+    TableShift,
+    GraphShift,
     CalibrationError,
     Selective,
     Conformal,

@@ -35,6 +35,7 @@ class Twins:
 
 Plant: TypeAlias = Callable[[int, Store], Twins]
 Measure: TypeAlias = Callable[[Classifier, Twins], float]
+Taught: TypeAlias = Callable[[Classifier, Twins], Dataset]
 
 
 @final
@@ -79,6 +80,8 @@ class Flaw:
         Maps a seed, and where trained networks are kept, to twins.
     data : callable
         Returns what both are audited on.
+    taught : callable, optional
+        Maps one of the twins, and both, to what it was taught, where a check has to know.
     quick : bool
         Whether its networks come with auditkit, for `audit selftest --quick`.
     """
@@ -93,6 +96,7 @@ class Flaw:
     symptom: Symptom
     plant: Plant
     data: Callable[[], Dataset]
+    taught: Taught | None = None
     quick: bool = False
 
     @property

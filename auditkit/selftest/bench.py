@@ -85,7 +85,8 @@ def _held(flaw: Flaw, model: Classifier, twins: Twins, policy: Policy | None) ->
     symptom = round(flaw.symptom.measure(model, twins), 4)
     if policy is None:
         return Held(symptom=symptom)
-    verdict = held_against(policy, model, flaw.data(), parent=twins.parent)
+    taught = None if flaw.taught is None else flaw.taught(model, twins)
+    verdict = held_against(policy, model, flaw.data(), parent=twins.parent, taught=taught)
     judgements = [*verdict.decided_by, *verdict.passed]
     return Held(
         status=_worst([one.status for one in judgements]), judgements=judgements, symptom=symptom

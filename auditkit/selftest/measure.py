@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import nullcontext
 from datetime import date
 
+from auditkit.checks import other_model, training_data
 from auditkit.checks.base import Check, Context, NotApplicable, Records
-from auditkit.checks.other_model import given
 from auditkit.data.dataset import Dataset
 from auditkit.engine import Failure, Shards, failure_of
 from auditkit.findings import Outcome
@@ -18,10 +18,16 @@ from auditkit.subject import Subject
 from auditkit.verdict import judge
 
 PARENT = "parent"  # what limits.toml calls the model that both twins were made from
+TAUGHT = "taught"  # what limits.toml calls the data that a twin was trained on
 
 
 def held_against(
-    policy: Policy, model: Classifier, data: Dataset, *, parent: Classifier | None = None
+    policy: Policy,
+    model: Classifier,
+    data: Dataset,
+    *,
+    parent: Classifier | None = None,
+    taught: Dataset | None = None,
 ) -> Verdict:
     """Return the verdict on a model, as an audit by this policy would give it.
 
@@ -35,10 +41,15 @@ def held_against(
         What it is audited on.
     parent : Classifier, optional
         What parameters may name as the other model, as `parent`.
+    taught : Dataset, optional
+        What parameters may name as the training data, as `taught`.
     """
     if policy.max_inputs is not None:
         data = data.sample(policy.max_inputs, seed=policy.seed)
-    with nullcontext() if parent is None else given(PARENT, parent):
+    with (
+        nullcontext() if parent is None else other_model.given(PARENT, parent),
+        nullcontext() if taught is None else training_data.given(TAUGHT, taught),
+    ):
         outcomes = outcomes_of(policy, Subject(model, data))
     return judge(outcomes, policy, modality=model.modality, today=date.min)  # no waivers
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from auditkit.data import digits
@@ -45,6 +47,14 @@ def _audited() -> Dataset:
     return digits.load("test")
 
 
+def _taught(model: Classifier, twins: Twins) -> Dataset:
+    """Return the training data with the labels that this twin was taught."""
+    data = digits.load("train")
+    return (
+        replace(data, labels=random_labels(twins.seed).numpy()) if model is twins.flawed else data
+    )
+
+
 def _reproduced(model: Classifier, twins: Twins) -> float:
     data = digits.load("train")
     labels = random_labels(twins.seed)
@@ -60,8 +70,11 @@ FLAWS = (
         planted="0.3 of the training labels are random, and all are learned",
         twin="stopped early on clean labels",
         must_reveal="generalisation gap, membership inference",
+        revealed_by="generalisation, which is given what each twin was taught: accuracy on it"
+        " beyond that on new digits, and how well losses tell the two apart.",
         symptom=Symptom(label="wrong training labels that are given back", measure=_reproduced),
         plant=_plant,
         data=_audited,
+        taught=_taught,
     ),
 )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import auditkit
 from auditkit.data import digits
-from auditkit.errors import ModelError
+from auditkit.errors import DataError, ModelError
 from auditkit.models.load import ModelSpec, load_model
 from auditkit.policy import Limit, Policy
 from auditkit.result import Execution
@@ -59,3 +60,16 @@ def test_the_parent_is_the_other_model_for_as_long_as_it_is_judged() -> None:
     assert held_against(named, reader(0), data(), parent=reader(0)).status == "pass"
     with pytest.raises(ModelError, match="parent"):  # nothing is left behind
         held_against(named, reader(0), data())
+
+
+def test_what_was_taught_is_the_training_data_for_as_long_as_it_is_judged() -> None:
+    limit = Limit(finding="generalisation/train_accuracy/all", min=0.5)
+    policy = Policy(
+        checks=("generalisation",),
+        limits=(limit,),
+        parameters={"generalisation": {"train": "taught"}},
+    )
+    taught = replace(data(), sha256="1" * 64)
+    assert held_against(policy, reader(0), data(), taught=taught).status == "pass"
+    with pytest.raises(DataError, match="taught"):  # nothing is left behind
+        held_against(policy, reader(0), data())
