@@ -330,7 +330,7 @@ def _model_options(command: F) -> F:
 @click.option(
     "--other-model",
     metavar="MODEL",
-    help="A second model, for transfer and attribution-regression.",
+    help="A second model, for transfer, attribution-regression and label-free-accuracy.",
 )
 @click.option("--synonyms", metavar="FILE", help="Words that token-swap may replace, and by what.")
 @click.option(
@@ -346,7 +346,7 @@ def _model_options(command: F) -> F:
     "--shift",
     multiple=True,
     metavar="[NAME=]DATA",
-    help="Deployment data, labels optional, for drift and user-shift.",
+    help="Deployment data, labels optional, for the checks of shift that read them.",
 )
 @click.option(
     "--max-inputs", type=click.IntRange(min=1), help="Random sample, stratified by label."
@@ -532,12 +532,15 @@ def _policy(options: dict[str, Any]) -> Policy:
 _PARAMETERS = (
     ("other_model", "transfer", "other"),
     ("other_model", "attribution-regression", "other"),
+    ("other_model", "label-free-accuracy", "other"),
     ("synonyms", "token-swap", "synonyms"),
     ("identity_terms", "counterfactual-identity", "terms"),
     ("deployment", "what-if", "deployment"),
 )
 _OF_SHIFT = tuple(
-    ("shift", check, name) for check in ("drift", "user-shift") for name in ("shift", "columns")
+    ("shift", check, name)
+    for check in ("drift", "user-shift", "label-free-accuracy")
+    for name in ("shift", "columns")
 )
 
 

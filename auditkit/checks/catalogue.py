@@ -60,6 +60,7 @@ from auditkit.checks.robustness.worst_case import WorstCase
 from auditkit.checks.shift.corruptions import Corruptions
 from auditkit.checks.shift.drift import Drift
 from auditkit.checks.shift.frequency import Frequency
+from auditkit.checks.shift.label_free_accuracy import LabelFreeAccuracy
 from auditkit.checks.shift.natural_variation import NaturalVariation
 from auditkit.checks.shift.out_of_distribution import OutOfDistribution
 from auditkit.checks.shift.texture_shape import TextureShape
@@ -95,6 +96,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     OutOfDistribution,
     Drift,
     UserShift,
+    LabelFreeAccuracy,
     CalibrationError,
     Selective,
     Conformal,

@@ -8,6 +8,7 @@ from typing import final
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
@@ -38,6 +39,23 @@ def require_severities(check: str, severities: Sequence[int]) -> None:
     require_choice(check, "severities", severities)
 
 
+def logits_under(artifacts: Artifacts, changed: Inputs, name: str) -> Tensor:
+    """Run the model on changed inputs.
+
+    Raises
+    ------
+    ModelError
+        If a logit is NaN or infinite.
+    """
+    logits = artifacts.classifier.predict(changed, batch_size=artifacts.execution.batch_size)
+    if not torch.isfinite(logits).all():
+        raise ModelError(
+            f"The model returned NaN or infinite logits under {name}.",
+            hint="Find the operation that overflows, or leave this change out with kinds.",
+        )
+    return logits
+
+
 @final
 @dataclass(frozen=True)
 class Cell:
@@ -56,12 +74,7 @@ class Cell:
         ModelError
             If a logit is NaN or infinite.
         """
-        logits = artifacts.classifier.predict(changed, batch_size=artifacts.execution.batch_size)
-        if not torch.isfinite(logits).all():
-            raise ModelError(
-                f"The model returned NaN or infinite logits under {name}.",
-                hint="Find the operation that overflows, or leave this change out with kinds.",
-            )
+        logits = logits_under(artifacts, changed, name)
         confidence, predicted = logits.softmax(dim=1).max(dim=1)
         correct = predicted == artifacts.labels
         return cls(predicted.numpy(), confidence.numpy(), correct.numpy())

@@ -42,6 +42,7 @@ from auditkit.findings import (
     Token,
 )
 from auditkit.methods.metrics.auc import auc, auc_interval
+from auditkit.methods.metrics.steady import steady
 from auditkit.methods.ood.catalogue import SCORES
 from auditkit.methods.ood.head import Head
 from auditkit.methods.ood.known import Known, Reading, Score, Unfit
@@ -390,14 +391,7 @@ def _fill(
     some = Reading(*(one[finite] for one in reading))
     for name, score in fitted.scores.items():
         if finite.any():
-            columns[f"{name}/{source}"][rows[finite]] = _steady(score(some))
-
-
-def _steady(values: Floats) -> Floats:
-    """Return numbers of five digits, which equal inputs share however batches are cut."""
-    size = np.floor(np.log10(np.abs(values), where=values != 0, out=np.zeros_like(values)))
-    unit = 10.0 ** np.maximum(size - 4, -300)
-    return np.rint(values / unit) * unit
+            columns[f"{name}/{source}"][rows[finite]] = steady(score(some))
 
 
 def _told(
