@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
-from auditkit.artifacts.features import Features
+from auditkit.artifacts.features import Features, width_of
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
 from auditkit.checks.galleries import exhibit
@@ -200,7 +200,10 @@ class OutOfDistribution(Check):
         halves = Halves(fitted.on, parts != _FITTED)
         for one in strange_inputs(artifacts, halves, PURPOSE):
             found = penultimate(
-                artifacts.classifier, one.inputs, batch_size=artifacts.execution.batch_size
+                artifacts.classifier,
+                one.inputs,
+                batch_size=artifacts.execution.batch_size,
+                width=width_of(artifacts),
             )
             answers = found.logits.numpy().astype(np.float64)
             reading = Reading(found.values.numpy().astype(np.float64), answers)
