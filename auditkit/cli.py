@@ -539,7 +539,7 @@ _PARAMETERS = (
 )
 _OF_SHIFT = tuple(
     ("shift", check, name)
-    for check in ("drift", "user-shift", "label-free-accuracy")
+    for check in ("drift", "user-shift", "label-free-accuracy", "out-of-distribution")
     for name in ("shift", "columns")
 )
 
