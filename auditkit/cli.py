@@ -409,7 +409,8 @@ def _request(model: str | None, formats: tuple[str, ...], options: dict[str, Any
 
     _refuse_two_models(model, options)
     data = options["data"]
-    if data is None and any(options[one] for one in ("columns", "sensitive", "attributes")):
+    of_data = ["sensitive", "attributes", *([] if options["shift"] else ["columns"])]
+    if data is None and any(options[one] for one in of_data):
         raise ConfigError(
             "--columns, --sensitive and --attributes say how to read --data, which is missing.",
             hint="Add --data DATA.",
@@ -420,7 +421,7 @@ def _request(model: str | None, formats: tuple[str, ...], options: dict[str, Any
         if data is None
         else DataSpec(
             source=data,
-            columns=options["columns"],
+            columns=_columns_of_data(data, options),
             sensitive=options["sensitive"],
             split=options["split"],
             attributes=options["attributes"],
@@ -435,6 +436,13 @@ def _request(model: str | None, formats: tuple[str, ...], options: dict[str, Any
         left=click.get_current_context().find_object(supervisor.Handover) or supervisor.Handover(),
         command=_typed(options["endpoint"]),
     )
+
+
+def _columns_of_data(data: str, options: dict[str, Any]) -> tuple[str, ...] | None:
+    """Return --columns, unless a known data set is audited: then they are those of --shift."""
+    from auditkit.data.catalogue import DATA
+
+    return None if options["shift"] and data in DATA else options["columns"]
 
 
 def _refuse_two_models(model: str | None, options: dict[str, Any]) -> None:

@@ -24,6 +24,7 @@ from auditkit.checks.base import Check
 from auditkit.checks.bias.bias_amplification import BiasAmplification
 from auditkit.checks.bias.counterfactual_identity import CounterfactualIdentity
 from auditkit.checks.bias.counterfactual_image import CounterfactualImage
+from auditkit.checks.bias.group_alarms import GroupAlarms
 from auditkit.checks.bias.group_confidence import GroupConfidence
 from auditkit.checks.bias.group_gap import GroupGap
 from auditkit.checks.bias.group_robustness import GroupRobustness
@@ -104,6 +105,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     GroupRobustness,
     GroupShift,
     GroupConfidence,
+    GroupAlarms,
     CounterfactualIdentity,
     CounterfactualImage,
     SliceScan,
