@@ -108,4 +108,4 @@ def test_it_reads_what_was_recorded() -> None:
 @pytest.mark.parametrize("name", ["minimum_n", "permutations", "rate"])
 def test_impossible_parameters_are_refused(name: str) -> None:
     with pytest.raises(ConfigError, match=name):
-        GroupAlarms(**{name: 0})
+        GroupAlarms(**{name: 0})  # type: ignore[arg-type]

@@ -79,7 +79,7 @@ def saved(name: str, *, labelled: bool) -> str:
     """More noise, under which the model is less often right."""
     found, labels = images(1, 120, noise=0.25)
     arrays = {"x": found.numpy()} | ({"y": labels.numpy()} if labelled else {})
-    np.savez(FOLDER / f"{name}.npz", **arrays)
+    np.savez(FOLDER / f"{name}.npz", **arrays)  # type: ignore[arg-type]
     return f"{name}={FOLDER / name}.npz"
 
 
