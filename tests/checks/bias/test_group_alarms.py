@@ -48,7 +48,7 @@ def sound() -> Subject:
 
 
 def read(scores: np.ndarray, part: np.ndarray, one: Subject) -> Measured | NotApplicable:
-    records = Records(one.data.ids, part=part, **{"energy/inputs": scores})
+    records = Records(one.data.ids, part=part, **{"energy/inputs": scores})  # type: ignore[arg-type]
     context = Context(data=one.data, seed=0, others={"out-of-distribution": records})
     return CHECK.summarise(Records(one.data.ids), context)
 
