@@ -343,7 +343,8 @@ def _model_options(command: F) -> F:
 @click.option(
     "--other-model",
     metavar="MODEL",
-    help="A second model, for transfer, regression and attribution-regression.",
+    help="A second model, for transfer, label-free-accuracy, regression and"
+    " attribution-regression.",
 )
 @click.option(
     "--train-data",
@@ -364,7 +365,7 @@ def _model_options(command: F) -> F:
     "--shift",
     multiple=True,
     metavar="[NAME=]DATA",
-    help="Deployment data, labels optional, for drift and user-shift.",
+    help="Deployment data, labels optional, for the checks of shift that read them.",
 )
 @click.option(
     "--max-inputs", type=click.IntRange(min=1), help="Random sample, stratified by label."
@@ -453,9 +454,8 @@ def _config(options: dict[str, Any]) -> str:
     policy = _policy(options)
     known = origins(options["policy"], suite=options["suite"])
     known |= {key: who for key, who in given.items() if key in Policy.model_fields}
-    for option, check in dict.fromkeys(
-        one[:2] for one in (*_PARAMETERS, *_OF_SHIFT, *_OF_TRAINING)
-    ):
+    pairs = dict.fromkeys((o, c) for o, c, _ in (*_PARAMETERS, *_OF_SHIFT, *_OF_TRAINING))
+    for option, check in pairs:
         if option in given:
             before = known.get(f"parameters.{check}")
             known[f"parameters.{check}"] = ", ".join(filter(None, (before, given[option])))
@@ -499,7 +499,9 @@ def _request(model: str | None, formats: tuple[str, ...], options: dict[str, Any
 
     _refuse_two_models(model, options)
     data = options["data"]
-    if data is None and any(options[one] for one in ("columns", "sensitive", "attributes")):
+    more = options["shift"] or options["train_data"]
+    of_data = ["sensitive", "attributes", *([] if more else ["columns"])]
+    if data is None and any(options[one] for one in of_data):
         raise ConfigError(
             "--columns, --sensitive and --attributes say how to read --data, which is missing.",
             hint="Add --data DATA.",
@@ -510,7 +512,7 @@ def _request(model: str | None, formats: tuple[str, ...], options: dict[str, Any
         if data is None
         else DataSpec(
             source=data,
-            columns=options["columns"],
+            columns=_columns_of_data(data, options),
             sensitive=options["sensitive"],
             split=options["split"],
             attributes=options["attributes"],
@@ -525,6 +527,14 @@ def _request(model: str | None, formats: tuple[str, ...], options: dict[str, Any
         left=click.get_current_context().find_object(supervisor.Handover) or supervisor.Handover(),
         command=_typed(options["endpoint"]),
     )
+
+
+def _columns_of_data(data: str, options: dict[str, Any]) -> tuple[str, ...] | None:
+    """Return --columns, unless a known data set is audited: then they are those of other data."""
+    from auditkit.data.catalogue import DATA
+
+    others = options["shift"] or options["train_data"]
+    return None if others and data in DATA else options["columns"]
 
 
 def _refuse_two_models(model: str | None, options: dict[str, Any]) -> None:
@@ -633,13 +643,16 @@ _PARAMETERS = (
     ("other_model", "transfer", "other"),
     ("other_model", "attribution-regression", "other"),
     ("other_model", "regression", "other"),
+    ("other_model", "label-free-accuracy", "other"),
     ("train_data", "generalisation", "train"),
     ("synonyms", "token-swap", "synonyms"),
     ("identity_terms", "counterfactual-identity", "terms"),
     ("deployment", "what-if", "deployment"),
 )
 _OF_SHIFT = tuple(
-    (name, check, name) for check in ("drift", "user-shift") for name in ("shift", "columns")
+    (name, check, name)
+    for check in ("drift", "user-shift", "label-free-accuracy", "out-of-distribution")
+    for name in ("shift", "columns")
 )
 _OF_TRAINING = (("columns", "generalisation", "columns"),)
 

@@ -101,6 +101,8 @@ def test_reproduce_says_whether_a_finding_comes_out_again(folder: Path) -> None:
         (["run", "digits-cnn", "--identity-terms", "none.toml"], "There is no file of identity"),
         (["run", "digits-cnn", "--shift", "absent"], "--shift absent: There is no file"),
         (["run", "digits-cnn", "--format", "pdf"], "is none of html, json"),
+        (["run", "digits-cnn", "--columns", "a"], "--data, which is missing"),
+        (["run", "digits-cnn", "--shift", "a", "--sensitive", "age"], "--data, which is missing"),
         (["run", "digits-cnn", "--sensitive", "age"], "--data, which is missing"),
         (["run"], "audit run --endpoint URL"),
         (["run", "digits-cnn", "--endpoint", "http://x/"], "Both digits-cnn and --endpoint"),

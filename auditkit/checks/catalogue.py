@@ -24,6 +24,7 @@ from auditkit.checks.base import Check
 from auditkit.checks.bias.bias_amplification import BiasAmplification
 from auditkit.checks.bias.counterfactual_identity import CounterfactualIdentity
 from auditkit.checks.bias.counterfactual_image import CounterfactualImage
+from auditkit.checks.bias.group_alarms import GroupAlarms
 from auditkit.checks.bias.group_confidence import GroupConfidence
 from auditkit.checks.bias.group_gap import GroupGap
 from auditkit.checks.bias.group_robustness import GroupRobustness
@@ -64,6 +65,7 @@ from auditkit.checks.shift.corruptions import Corruptions
 from auditkit.checks.shift.drift import Drift
 from auditkit.checks.shift.frequency import Frequency
 from auditkit.checks.shift.graph_shift import GraphShift
+from auditkit.checks.shift.label_free_accuracy import LabelFreeAccuracy
 from auditkit.checks.shift.natural_variation import NaturalVariation
 from auditkit.checks.shift.out_of_distribution import OutOfDistribution
 from auditkit.checks.shift.regression import Regression
@@ -109,6 +111,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     Capabilities,
     TableShift,
     GraphShift,
+    LabelFreeAccuracy,
     CalibrationError,
     Selective,
     Conformal,
@@ -116,6 +119,7 @@ BUILT_IN: tuple[type[Check], ...] = (
     GroupRobustness,
     GroupShift,
     GroupConfidence,
+    GroupAlarms,
     CounterfactualIdentity,
     CounterfactualImage,
     SliceScan,

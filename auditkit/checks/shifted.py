@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditkit.artifacts.base import Artifacts
+from auditkit.artifacts.features import read_alike
 from auditkit.checks.base import NotApplicable
 from auditkit.checks.beside import Beside
 from auditkit.data.catalogue import DATA
@@ -105,6 +106,7 @@ class Shifted:
                 np.arange(low, high),
                 seed=artifacts.seed,
                 execution=artifacts.execution,
+                shared=read_alike(artifacts),
             ),
         )
 

@@ -11,6 +11,7 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor
 
+from auditkit.errors import ModelError
 from auditkit.methods.saliency.watch import Watch
 from auditkit.models.classifier import Classifier, Inputs
 
@@ -28,7 +29,9 @@ class Penultimate(NamedTuple):
 
 
 @torch.no_grad()
-def penultimate(classifier: Classifier, inputs: Inputs, *, batch_size: int) -> Penultimate:
+def penultimate(
+    classifier: Classifier, inputs: Inputs, *, batch_size: int, width: int | None = None
+) -> Penultimate:
     """Return what the last linear layer reads; of a model without one, its centred logits.
 
     A linear model has nothing before its answer but its inputs, as it reads them: these are
@@ -43,6 +46,14 @@ def penultimate(classifier: Classifier, inputs: Inputs, *, batch_size: int) -> P
         Any modality.
     batch_size : int
         Inputs at a time.
+    width : int, optional
+        What was found for other inputs, so that these are read alike: so many numbers of the last
+        linear layer that reads as many, or 0 for the logits.
+
+    Raises
+    ------
+    ModelError
+        If no linear layer reads `width` numbers of these inputs.
 
     Examples
     --------
@@ -58,14 +69,20 @@ def penultimate(classifier: Classifier, inputs: Inputs, *, batch_size: int) -> P
     matrix: Tensor | None = None
     for start in range(0, len(inputs), batch_size):
         some = inputs[start : start + batch_size]
-        watch = _Watch(len(some), len(classifier.classes))
+        watch = _Watch(len(some), len(classifier.classes), width)
         with watch:
             logits.append(classifier.logits(some).float().cpu())
         if watch.read is not None:
             read.append(watch.read.float().cpu())
             matrix = watch.matrix
     answers = torch.cat(logits)
-    if len(read) == len(logits) and len({one.shape[1] for one in read}) == 1:
+    if width and len(read) < len(logits):
+        raise ModelError(
+            f"The model reads other inputs by a last linear layer of {width} numbers, and some of"
+            " these without it: its features cannot be compared.",
+            hint="Leave out the checks of features, or let the model compute all inputs alike.",
+        )
+    if width != 0 and len(read) == len(logits) and len({one.shape[1] for one in read}) == 1:
         values = torch.cat(read)
         words = f"what the last linear layer reads ({values.shape[1]} numbers)"
         return Penultimate(values, words, False, answers, matrix)
@@ -78,8 +95,9 @@ def penultimate(classifier: Classifier, inputs: Inputs, *, batch_size: int) -> P
 class _Watch(Watch):
     """Remembers what the last linear function that makes one answer per input was given."""
 
-    def __init__(self, n: int, k: int) -> None:
+    def __init__(self, n: int, k: int, width: int | None) -> None:
         super().__init__()
+        self.width = width
         self.shapes = {(n, k)} | ({(n, 1)} if k == 2 else set())
         self.read: Tensor | None = None
         self.matrix: Tensor | None = None
@@ -89,9 +107,12 @@ class _Watch(Watch):
         if name in _LINEAR and isinstance(output, Tensor) and tuple(output.shape) in self.shapes:
             at = 1 if name == "addmm" else 0
             read, weight = given[at], given[at + 1]
-            if isinstance(read, Tensor) and read.ndim == 2 and len(read) == len(output):
+            if isinstance(read, Tensor) and read.ndim == 2 and self._fits(read, len(output)):
                 self.read = read
                 self.matrix = _matrix(weight, (read.shape[1], output.shape[1]), name)
+
+    def _fits(self, read: Tensor, n: int) -> bool:
+        return len(read) == n and (self.width is None or read.shape[1] == self.width)
 
 
 def _matrix(weight: object, shape: tuple[int, int], name: str) -> Tensor | None:

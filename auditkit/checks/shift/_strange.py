@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
+from auditkit.checks.shifted import Shifted
 from auditkit.data import digits, glyphs, phrases
 from auditkit.data.dataset import Dataset
 from auditkit.methods.ood import strange_graphs, strange_images, strange_rows, strange_texts
@@ -42,6 +43,7 @@ WORDS = {
     "shuffled-tags": "the graphs' own tags, reordered",
     "random-edges": "as many edges, at random places",
 }
+SHIFT = "shift-"  # what the names of the user's own data begin with
 CHANGED = frozenset(  # versions of the measured inputs themselves
     {"shuffled-pixels", "corrupted", "shuffled-words", "out-of-range", "shuffled-tags"}
     | {"random-edges"}
@@ -65,21 +67,22 @@ class Strange:
     rows: Ints  # (m,)
 
 
-def sources_of(artifacts: Artifacts) -> list[str]:
-    """Return the names of the sources that suit the model, the same in every shard."""
+def sources_of(artifacts: Artifacts, own: Sequence[Shifted] = ()) -> list[str]:
+    """Return the names of the sources that suit the model, then of the user's own data."""
     modality = artifacts.classifier.modality
     made = list(_MADE[modality])
     if modality == "tabular" and all(
         one.categories for one in artifacts.table_model.schema.features
     ):
         made.remove("out-of-range")  # nothing has a range
-    return [*made, *(name for name in _EMBEDDED.get(modality, {}) if name != artifacts.data.name)]
+    embedded = (name for name in _EMBEDDED.get(modality, {}) if name != artifacts.data.name)
+    return [*made, *embedded, *(SHIFT + one.name for one in own)]
 
 
-def strange_inputs(artifacts: Artifacts, halves: Halves, purpose: str) -> Iterator[Strange]:
+def strange_inputs(
+    artifacts: Artifacts, halves: Halves, purpose: str, own: Sequence[Shifted] = ()
+) -> Iterator[Strange]:
     """Yield the inputs of every source that suits the model, for the measured ones of a shard.
-
-    A data set of the user's own would be one more `_from_data` here, and a name in `sources_of`.
 
     Parameters
     ----------
@@ -89,40 +92,45 @@ def strange_inputs(artifacts: Artifacts, halves: Halves, purpose: str) -> Iterat
         Of the whole sample.
     purpose : str
         Names the keys: the check.
+    own : sequence of Shifted
+        The user's own data, taken as they are.
     """
     (rows,) = np.nonzero(halves.measured[artifacts.positions])
     if len(rows) == 0:
         return
     modality = artifacts.classifier.modality
-    for source in sources_of(artifacts):
+    mine = {SHIFT + one.name: one.data for one in own}
+    for source in sources_of(artifacts, own):
         if source in _MADE[modality]:
             keys = artifacts.keys(f"{purpose}/{source}")[rows]
             made = _MADE[modality][source](artifacts, rows, keys, halves.fitted)
             yield Strange(source, made, rows)
         else:
-            other = _EMBEDDED[modality][source]("test")
-            found = _from_data(artifacts, rows, halves, other, purpose)
+            other = mine[source] if source in mine else _EMBEDDED[modality][source]("test")
+            found = _from_data(artifacts, rows, halves, other, purpose, source)
             if len(found.rows):
                 yield found
 
 
 def _from_data(
-    artifacts: Artifacts, rows: Ints, halves: Halves, other: Dataset, purpose: str
+    artifacts: Artifacts, rows: Ints, halves: Halves, other: Dataset, purpose: str, source: str
 ) -> Strange:
     """Put each input of another data set beside at most one measured input, at random."""
     beside = artifacts.once(
-        (purpose, "beside", other.name),
-        lambda: _beside(artifacts, halves.measured, len(other), f"{purpose}/{other.name}"),
+        (purpose, "beside", source, other.sha256, len(other)),
+        lambda: _beside(artifacts, halves.measured, len(other), f"{purpose}/{source}"),
     )
     partner = beside[artifacts.positions[rows]]  # (m,), -1 where none is left
     taken = partner >= 0
     if not taken.any():
-        return Strange(other.name, [], rows[taken])
+        return Strange(source, [], rows[taken])
     batch = other.read(partner[taken])
     if isinstance(batch, list):
-        return Strange(other.name, batch, rows[taken])
+        return Strange(source, batch, rows[taken])
+    if source.startswith(SHIFT):  # of the model's own shape: `shifted` saw to it
+        return Strange(source, torch.from_numpy(batch), rows[taken])
     images = strange_images.made_to_fit(torch.from_numpy(batch), artifacts.image_model.input_shape)
-    return Strange(other.name, _raw(artifacts, images), rows[taken])
+    return Strange(source, _raw(artifacts, images), rows[taken])
 
 
 def _beside(artifacts: Artifacts, measured: Bools, size: int, purpose: str) -> Ints:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
-from auditkit.artifacts.features import Features
+from auditkit.artifacts.features import Features, width_of
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
 from auditkit.checks.galleries import exhibit
@@ -19,12 +19,14 @@ from auditkit.checks.halves import searched_half, searched_on, too_few
 from auditkit.checks.parameters import require_choice
 from auditkit.checks.shift._strange import (
     CHANGED,
+    SHIFT,
     WORDS,
     Halves,
     Strange,
     sources_of,
     strange_inputs,
 )
+from auditkit.checks.shifted import Shifted, hash_of, shifted
 from auditkit.data.dataset import Dataset
 from auditkit.errors import ConfigError, near_miss
 from auditkit.findings import (
@@ -42,6 +44,7 @@ from auditkit.findings import (
     Token,
 )
 from auditkit.methods.metrics.auc import auc, auc_interval
+from auditkit.methods.metrics.steady import steady
 from auditkit.methods.ood.catalogue import SCORES
 from auditkit.methods.ood.head import Head
 from auditkit.methods.ood.known import Known, Reading, Score, Unfit
@@ -71,11 +74,19 @@ class OutOfDistribution(Check):
     ----------
     scores : tuple of str
         Distinct names from `auditkit.methods.ood.catalogue.SCORES`.
+    shift : tuple of str
+        "NAME=DATA" or "DATA": data of the user's own, as one more source each. May be empty.
+    columns : tuple of str
+        Text and label column of a table of texts; label column of any other table.
+    most : int
+        Inputs of each of these that are looked at, at least 1; drawn at random.
 
     Raises
     ------
     ConfigError
-        If a score is unknown or named twice, or the tuple is empty.
+        If a score is unknown or named twice, or the tuple is empty; if `most` is below 1.
+    DataError
+        If the user's own data cannot be read, or do not fit the model.
     """
 
     meta: ClassVar[Meta] = Meta(
@@ -86,8 +97,8 @@ class OutOfDistribution(Check):
             "Each score gives an input a number that should be larger for stranger ones. What a"
             " score has to know of usual inputs it learns from one half of the audited inputs. The"
             " other half is then set against inputs of other kinds: noise, the inputs themselves"
-            " taken to pieces, other data. The score that suits the model best is chosen on a half"
-            " of these, and its main number is measured on the rest."
+            " taken to pieces, other data, data of your own. The score that suits the model best is"
+            " chosen on a half of these, and its main number is measured on the rest."
         ),
         not_shown=(
             "Inputs of kinds that were not tried: another source can favour another score. That"
@@ -104,7 +115,8 @@ class OutOfDistribution(Check):
                 label=f"area under the curve of the score that suits best ({_POSITIVE})",
                 definition=(
                     "Of the score chosen on a quarter of the inputs, the area under the curve"
-                    " averaged over the sources, measured on another quarter."
+                    " averaged over the sources, data of your own left out, measured on another"
+                    " quarter."
                 ),
                 unit="area",
                 better="higher",
@@ -112,8 +124,9 @@ class OutOfDistribution(Check):
             "mean_auroc": Metric(
                 label=f"mean area under the curve of one score ({_POSITIVE})",
                 definition=(
-                    "Area under the curve averaged over the sources, on the half that was not"
-                    " fitted on. The best of several is too good by what chance adds."
+                    "Area under the curve averaged over the sources, data of your own left out, on"
+                    " the half that was not fitted on. The best of several is too good by what"
+                    " chance adds."
                 ),
                 unit="area",
                 better="higher",
@@ -165,6 +178,9 @@ class OutOfDistribution(Check):
         ),
     )
     scores: tuple[str, ...] = tuple(SCORES)
+    shift: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    most: int = 1000
 
     def __post_init__(self) -> None:
         require_choice(PURPOSE, "scores", self.scores)
@@ -177,7 +193,17 @@ class OutOfDistribution(Check):
 
     def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
         """Only where the inputs are enough for two halves."""
-        return super().applies(model, data) or too_few(data)
+        obstacle = super().applies(model, data) or too_few(data)
+        if obstacle is None:
+            self._own(model, seed=0)
+        return obstacle
+
+    def parameters(self) -> Params:
+        """Return the parameters, with the hash of the user's own data."""
+        return super().parameters() | hash_of(self.shift)
+
+    def _own(self, model: Classifier, *, seed: int) -> tuple[Shifted, ...]:
+        return shifted(PURPOSE, self.shift, model, columns=self.columns, most=self.most, seed=seed)
 
     # --- one shard -------------------------------------------------------------------------------
 
@@ -188,7 +214,8 @@ class OutOfDistribution(Check):
         n, here = len(artifacts), parts[artifacts.positions]
         columns: dict[str, Any] = {"part": here, "layer": np.full(n, fitted.layer)}
         columns |= {f"why/{name}": np.full(n, why) for name, why in fitted.why.items()}
-        for source in ("inputs", *sources_of(artifacts)):
+        own = self._own(artifacts.classifier, seed=artifacts.seed)
+        for source in ("inputs", *sources_of(artifacts, own)):
             columns[f"there/{source}"] = np.zeros(n, dtype=np.bool_)
             columns |= {f"{name}/{source}": np.full(n, np.nan) for name in fitted.scores}
         logits = artifacts[Predictions].logits.numpy().astype(np.float64)
@@ -197,9 +224,12 @@ class OutOfDistribution(Check):
         _fill(columns, "inputs", rows, fitted, Reading(*(one[rows] for one in reading)))
         examples: list[Example] = []
         halves = Halves(fitted.on, parts != _FITTED)
-        for one in strange_inputs(artifacts, halves, PURPOSE):
+        for one in strange_inputs(artifacts, halves, PURPOSE, own):
             found = penultimate(
-                artifacts.classifier, one.inputs, batch_size=artifacts.execution.batch_size
+                artifacts.classifier,
+                one.inputs,
+                batch_size=artifacts.execution.batch_size,
+                width=width_of(artifacts),
             )
             answers = found.logits.numpy().astype(np.float64)
             reading = Reading(found.values.numpy().astype(np.float64), answers)
@@ -239,11 +269,13 @@ class OutOfDistribution(Check):
         if not names:
             return NotApplicable("; ".join(_whys(records).values()))
         told = {name: [_told(name, one, records) for one in sources] for name in names}
-        chosen = _chosen(names, sources, records)
-        findings = [self._headline(chosen, sources, records, context)]
+        foreign = [one for one in sources if not one.startswith(SHIFT)]
+        chosen = _chosen(names, foreign, records)
+        findings = [self._headline(chosen, foreign, records, context)]
         for name in self.scores:
             if name in told:
-                findings.append(self._mean(name, told[name], context))
+                of_foreign = [one for one in told[name] if one.source in foreign]
+                findings.append(self._mean(name, of_foreign, context))
             else:
                 why = f"not applicable: {_whys(records)[name]}"
                 n = int(np.count_nonzero(records["part"]))
@@ -390,14 +422,7 @@ def _fill(
     some = Reading(*(one[finite] for one in reading))
     for name, score in fitted.scores.items():
         if finite.any():
-            columns[f"{name}/{source}"][rows[finite]] = _steady(score(some))
-
-
-def _steady(values: Floats) -> Floats:
-    """Return numbers of five digits, which equal inputs share however batches are cut."""
-    size = np.floor(np.log10(np.abs(values), where=values != 0, out=np.zeros_like(values)))
-    unit = 10.0 ** np.maximum(size - 4, -300)
-    return np.rint(values / unit) * unit
+            columns[f"{name}/{source}"][rows[finite]] = steady(score(some))
 
 
 def _told(
@@ -441,7 +466,12 @@ def _evidence(
         ),
         "suits": Note(
             title="Which score suits this model",
-            text=_suits(chosen, sources, records, beyond_chance=beyond_chance),
+            text=_suits(
+                chosen,
+                [one for one in sources if not one.startswith(SHIFT)],
+                records,
+                beyond_chance=beyond_chance,
+            ),
         ),
     }
     if chosen is not None:
@@ -490,7 +520,7 @@ def _kinds(sources: Sequence[str], records: Records) -> Table:
         [
             one,
             int(np.count_nonzero(records[f"there/{one}"])),
-            WORDS.get(one, "another data set"),
+            WORDS.get(one, "data of your own" if one.startswith(SHIFT) else "another data set"),
         ]
         for one in sources
     ]
@@ -513,6 +543,11 @@ def _convention(sources: Sequence[str], records: Records) -> str:
         f" inputs of one half, drawn by id; the other {measured} were measured. The model is read"
         f" at {records['layer'][0]}.",
     ]
+    if any(one.startswith(SHIFT) for one in sources):
+        sentences.append(
+            "Data of your own are no part of any mean, and no score is chosen by them: they need"
+            " not be strange. An area of about a half says that they look like the audited inputs."
+        )
     if any(one in CHANGED for one in sources):
         sentences.append(
             "Where strange inputs are changed versions of the measured ones, the intervals take"
@@ -535,8 +570,8 @@ def _suits(
     return (
         f"{chosen} has the highest mean area over the sources ({', '.join(sources)}) on"
         f" {quarters[0]} inputs. The main number was measured on {quarters[1]} others, so it is not"
-        " the best of several by chance. The choice holds for these sources: add your own before"
-        f" you rely on it.{doubt}"
+        " the best of several by chance. The choice holds for these sources: name your own inputs"
+        f" with --shift before you rely on it.{doubt}"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -165,6 +166,32 @@ def test_its_own_data_is_no_other_data() -> None:
     data = dataclasses.replace(one.data, name="digits")
     found = CHECK.measure(Subject(one.model, data).artifacts)
     assert "there/digits" not in found.columns
+
+
+def test_data_of_the_users_own_are_one_more_source_and_no_part_of_the_mean(
+    tmp_path: Path, seen: Measured
+) -> None:
+    rng = np.random.default_rng(0)
+    light = rng.random(120)[:, None, None, None]
+    usual = np.clip(light + 0.01 * rng.normal(size=(120, 1, 4, 4)), 0, 1)
+    shift: list[str] = []
+    for name, images in (("digits", usual), ("noise", rng.random((120, 1, 4, 4)))):
+        np.savez(tmp_path / f"{name}.npz", x=images.astype(np.float32))
+        shift.append(f"{name}={tmp_path / name}.npz")
+    found = measured(OutOfDistribution(shift=tuple(shift)), sound())
+    like = of(found, "auroc", score="mahalanobis", source="shift-digits")
+    assert cast("float", like.low) < 0.5 < cast("float", like.high)
+    assert of(found, "auroc", score="mahalanobis", source="shift-noise").value == 1
+    before = {one.id: one.value for one in seen.findings}
+    after = {one.id: one.value for one in found.findings if "shift-" not in one.id}
+    assert after == before
+    note = found.evidence["convention"]
+    assert isinstance(note, Note)
+    assert "Data of your own are no part of any mean" in note.text
+    parts = measured(OutOfDistribution(shift=tuple(shift)), sound(), shard_size=50)
+    assert {one.id: one.value for one in parts.findings} == {
+        one.id: one.value for one in found.findings
+    }
 
 
 def test_scores_that_cannot_be_had_say_why() -> None:

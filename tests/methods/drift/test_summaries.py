@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import ks_2samp
 
 from auditkit.data.schema import Feature, Schema
 from auditkit.methods.drift.summaries import of_graphs, of_images, of_rows, of_texts, projected
@@ -13,10 +14,32 @@ from tests.subjects import graph_subject
 def test_images_become_the_means_of_fields() -> None:
     images = np.random.default_rng(0).random((2, 3, 16, 24)).astype(np.float32)
     found = of_images(images)
-    assert found.values.shape == (2, 3 * 64)
+    assert found.values.shape == (2, 3 * 64 + 3)
     assert found.values[1, 64 + 8 * 2 + 5] == pytest.approx(images[1, 1, 4:6, 15:18].mean())
     assert found.names[64 + 8 * 2 + 5] == "channel 2, field (3, 6)"
-    assert of_images(np.ones((4, 1, 1, 1), np.float32)).values.tolist() == [[1.0]] * 4
+    assert of_images(np.ones((4, 1, 1, 1), np.float32)).values.tolist() == [[1.0, 0.0]] * 4
+
+
+def test_images_become_their_fine_detail_too() -> None:
+    images = np.random.default_rng(0).random((2, 2, 8, 6)).astype(np.float32)
+    found = of_images(images)
+    across, down = np.abs(np.diff(images, axis=3)), np.abs(np.diff(images, axis=2))
+    each = (across.sum((2, 3)) + down.sum((2, 3))) / (8 * 5 + 7 * 6)
+    assert found.names[-1] == "fine detail of channel 2"
+    assert found.values[:, -2:] == pytest.approx(each)
+    assert of_images(np.full((1, 1, 1, 5), 0.3, np.float32)).values[0, -1] == 0
+
+
+def test_noise_that_averages_out_is_seen() -> None:
+    """Large images, whose fields keep their means under noise and under blur."""
+    rng = np.random.default_rng(0)
+    clean = np.repeat(np.repeat(rng.random((60, 1, 8, 8)), 8, axis=2), 8, axis=3)
+    clean += rng.normal(0, 0.01, clean.shape)
+    noisy = clean + rng.normal(0, 0.05, clean.shape)
+    before, after = of_images(clean[:30]), of_images(noisy[30:])
+    p = [ks_2samp(before.values[:, j], after.values[:, j]).pvalue for j in range(len(before.names))]
+    assert min(p[:64]) > 0.05 / 64  # the means are blind to it
+    assert max(p[64:]) < 1e-6
 
 
 def test_texts_become_surface_and_buckets_of_words() -> None:
