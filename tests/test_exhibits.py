@@ -30,7 +30,7 @@ from auditkit.findings import (
 )
 from auditkit.models.load import ModelSpec
 from auditkit.policy import Exhibits, Policy
-from auditkit.render import render
+from auditkit.render import render_text
 from auditkit.result import Execution, Result, read_result, to_json
 from auditkit.run import Request, run
 from tests.render.hostile import hostile
@@ -64,7 +64,7 @@ def test_without_exhibits_numbers_stay_and_no_gallery_is_left(name: str) -> None
         assert [one.value for one in new.findings] == [one.value for one in old.findings]
         assert all(key in new.evidence for one in new.findings for key in one.evidence)
         assert ("left-out" in new.evidence) == bool(rows_of(old))
-    page = render(after, "html")
+    page = render_text(after, "html")
     assert "(--no-exhibits)" in page
     pictures = {
         panel.png
@@ -88,13 +88,13 @@ def test_blurred_rows_keep_their_number_and_lose_names_and_texts(name: str) -> N
             assert [one.weight for one in new.tokens] == [one.weight for one in old.tokens]
             assert {one.text.strip() for one in new.tokens} <= {"•••", ""}
             assert {(one.was or "").strip() for one in new.tokens} <= {"•••", ""}
-    render(after, "html")
+    render_text(after, "html")
 
 
 @pytest.mark.parametrize("exhibits", ["blurred", "none"])
 @pytest.mark.parametrize("name", RESULTS)
 def test_hostile_names_cannot_act_in_what_is_left(name: str, exhibits: Exhibits) -> None:
-    page = render(private_result(hostile(RESULTS[name]()), exhibits), "html")
+    page = render_text(private_result(hostile(RESULTS[name]()), exhibits), "html")
     assert page.count("<script>") == 1
     assert "<img src=x" not in page
 

@@ -28,7 +28,7 @@ def saved(file: Path, subject: Subject, n: int, *, labelled: bool = True) -> Pat
     arrays = {"x": np.asarray(subject.data.read(rows))}
     if labelled:
         arrays["y"] = subject.data.labels[rows]
-    np.savez(file, **arrays)
+    np.savez(file, **arrays)  # type: ignore[arg-type]
     return file
 
 

@@ -40,18 +40,19 @@ def drawn(seed: int, n: int, *, bright: float = 0.5, by: float = 0.0) -> tuple[F
 def model() -> ImageClassifier:
     """Two layers that tell dark images from bright ones."""
     rng = torch.Generator().manual_seed(0)
-    net = nn.Sequential(nn.Flatten(), nn.Linear(16, 6), nn.ReLU(), nn.Linear(6, 2))
+    first, last = nn.Linear(16, 6), nn.Linear(6, 2)
     with torch.no_grad():
-        net[1].weight.copy_(0.05 + 0.02 * torch.rand(6, 16, generator=rng))
-        net[1].bias.zero_()
-        net[3].weight.copy_(torch.tensor([[-1.0] * 6, [1.0] * 6]))
-        net[3].bias.copy_(torch.tensor([1.73, -1.73]))
+        first.weight.copy_(0.05 + 0.02 * torch.rand(6, 16, generator=rng))
+        first.bias.zero_()
+        last.weight.copy_(torch.tensor([[-1.0] * 6, [1.0] * 6]))
+        last.bias.copy_(torch.tensor([1.73, -1.73]))
+    net = nn.Sequential(nn.Flatten(), first, nn.ReLU(), last)
     return ImageClassifier(net, classes=CLASSES, input_shape=SHAPE)
 
 
 def saved(name: str, images: Floats, labels: Ints | None = None) -> str:
     arrays = {"x": images} if labels is None else {"x": images, "y": labels}
-    np.savez(FOLDER / f"{name}.npz", **arrays)
+    np.savez(FOLDER / f"{name}.npz", **arrays)  # type: ignore[arg-type]
     return f"{name}={FOLDER / name}.npz"
 
 
@@ -63,7 +64,7 @@ CHECK = Drift(shift=(LIKE,), **FEW)
 
 def subject(n: int = 80, by: float = 0.0) -> Subject:
     images, labels = drawn(0, n, by=by)
-    return Subject(model(), image_data(torch.from_numpy(images), labels, classes=CLASSES))
+    return Subject(model(), image_data(torch.from_numpy(images), labels.tolist(), classes=CLASSES))
 
 
 def broken() -> Subject:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -68,7 +69,7 @@ def right_on(kinds: range) -> torch.Tensor:
 def known() -> tuple[Subject, ImageClassifier]:
     kinds = np.arange(200) % 10
     images = torch.tensor(kinds / 10, dtype=torch.float32)[:, None, None, None]
-    attributes = {"side": ["left" if i < 5 else "right" for i in kinds]}
+    attributes: dict[str, Sequence[str]] = {"side": ["left" if i < 5 else "right" for i in kinds]}
     attributes["rare"] = ["yes" if i < 10 else "no" for i in range(200)]
     data = image_data(images, LABEL[kinds], attributes=attributes)
     return Subject(answering(right_on(range(2, 9))), data), answering(right_on(range(8)))

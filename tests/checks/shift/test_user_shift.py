@@ -27,7 +27,7 @@ def saved(name: str, wrong: int, *, n: int = 50, labelled: bool = True) -> str:
     labels[:wrong] = 1 - labels[:wrong]
     if labelled:
         arrays["y"] = labels
-    np.savez(FOLDER / f"{name}.npz", **arrays)
+    np.savez(FOLDER / f"{name}.npz", **arrays)  # type: ignore[arg-type]
     return f"{name}={FOLDER / name}.npz"
 
 

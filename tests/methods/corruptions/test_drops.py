@@ -61,7 +61,7 @@ def shortest_paths(edge: np.ndarray) -> np.ndarray:
     lengths = {}
     for i in (-2, -1, 0, 1, 2):
         for j in (-2, -1, 0, 1, 2):
-            kind = tuple(sorted((abs(i), abs(j))))
+            kind = min(abs(i), abs(j)), max(abs(i), abs(j))
             if kind in {(0, 1), (1, 1), (1, 2)}:
                 lengths[i, j] = {(0, 1): 1.0, (1, 1): 1.4, (1, 2): 2.1969}[kind]
     far = np.full(edge.shape, np.inf)

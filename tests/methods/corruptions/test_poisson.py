@@ -20,7 +20,7 @@ def test_the_tables_hold_the_poisson_distribution(scale: float) -> None:
         shares = own[level].copy()
         np.add.at(shares, other[level], 1 - own[level])
         numbers = tables.first[level] + np.arange(tables.cells)
-        expected = stats.poisson(scale * level / 255).pmf(numbers)
+        expected = stats.poisson.pmf(numbers, scale * level / 255)
         np.testing.assert_allclose(shares / tables.cells, expected, atol=1e-8)
         assert expected.sum() == pytest.approx(1, abs=1e-12)
 

@@ -24,7 +24,8 @@ def clipped_zoom(image: np.ndarray, factor: float) -> np.ndarray:
     height, width = image.shape
     rows, columns = math.ceil(height / factor), math.ceil(width / factor)
     top, left = (height - rows) // 2, (width - columns) // 2
-    large = ndimage.zoom(image[top : top + rows, left : left + columns], factor, order=1)
+    part = image[top : top + rows, left : left + columns]
+    large = np.asarray(ndimage.zoom(part, factor, order=1))
     top, left = (large.shape[0] - height) // 2, (large.shape[1] - width) // 2
     return large[top : top + height, left : left + width]
 

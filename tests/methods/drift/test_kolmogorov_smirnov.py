@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -24,7 +26,7 @@ def test_it_agrees_with_scipy_also_where_values_are_tied(
     first = rng.permutation(np.arange(n + m) < n)  # in any order
     found = ks_test(points, first)
     for j in range(3):
-        peer = stats.ks_2samp(points[first, j], points[~first, j], method="asymp")
+        peer: Any = stats.ks_2samp(points[first, j], points[~first, j], method="asymp")
         assert found.distances[j] == pytest.approx(peer.statistic)
         assert found.p_values[j] == pytest.approx(peer.pvalue, abs=1e-9)
     assert found.p == pytest.approx(min(1.0, 3 * found.p_values.min()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -61,7 +63,7 @@ def test_the_intervals_hold_for_all_classes_at_once() -> None:
 def test_the_p_value_is_that_of_chi_square_in_large_samples() -> None:
     first, second = np.array([300, 200, 100, 0]), np.array([60, 60, 30, 0])
     found = answers_p(first, second, permutations=20_000, rng=np.random.default_rng(0))
-    peer = stats.chi2_contingency(np.stack([first, second])[:, :3], correction=False)
+    peer: Any = stats.chi2_contingency(np.stack([first, second])[:, :3], correction=False)
     assert found == pytest.approx(peer.pvalue, abs=0.01)
     same = np.array([5, 0])
     assert answers_p(same, same, permutations=19, rng=np.random.default_rng(0)) == 1.0

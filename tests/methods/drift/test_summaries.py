@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.stats import ks_2samp
@@ -37,7 +39,9 @@ def test_noise_that_averages_out_is_seen() -> None:
     clean += rng.normal(0, 0.01, clean.shape)
     noisy = clean + rng.normal(0, 0.05, clean.shape)
     before, after = of_images(clean[:30]), of_images(noisy[30:])
-    p = [ks_2samp(before.values[:, j], after.values[:, j]).pvalue for j in range(len(before.names))]
+    columns = range(len(before.names))
+    peers: list[Any] = [ks_2samp(before.values[:, j], after.values[:, j]) for j in columns]
+    p = [one.pvalue for one in peers]
     assert min(p[:64]) > 0.05 / 64  # the means are blind to it
     assert max(p[64:]) < 1e-6
 
