@@ -33,6 +33,7 @@ class Row:
 
     name: str
     cells: Sequence[Finding | None]
+    about: str  # the column of the data
     is_gap: bool = False
 
 
@@ -117,8 +118,9 @@ def _column_of(name: str) -> str:
 
 def _rows(data_column: str, names: Sequence[str], columns: Sequence[Column]) -> list[Row]:
     gaps = [_gap(one, data_column) for one in columns]
-    gap = [Row(f"gap by {data_column}", gaps, is_gap=True)] if any(gaps) else []
-    return [*(Row(name, [one.cells.get(name) for one in columns]) for name in names), *gap]
+    groups = [Row(name, [one.cells.get(name) for one in columns], data_column) for name in names]
+    gap = Row(f"gap by {data_column}", gaps, data_column, is_gap=True)
+    return [*groups, gap] if any(gaps) else groups
 
 
 def _gap(column: Column, data_column: str) -> Finding | None:
