@@ -10,7 +10,9 @@ import numpy as np
 from auditkit.artifacts.base import Artifacts
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
 from auditkit.checks.bias._stress import Drop, Stress, compare_groups, stress_metrics
+from auditkit.checks.bias._widest import widest
 from auditkit.checks.groups import nothing_to_compare
+from auditkit.checks.parameters import require_least
 from auditkit.data.dataset import Dataset
 from auditkit.errors import ConfigError
 from auditkit.findings import Metric, Note
@@ -84,12 +86,7 @@ class GroupAlarms(Check):
     permutations: int = 2000
 
     def __post_init__(self) -> None:
-        for name, least in (("minimum_n", 1), ("permutations", 100)):
-            if getattr(self, name) < least:
-                raise ConfigError(
-                    f"group-alarms: {name} is {getattr(self, name)}, expected at least {least}.",
-                    hint="Leave it out for its default.",
-                )
+        require_least(self, minimum_n=1, permutations=100, hint="Leave it out for its default.")
         if not 0 < self.rate <= 0.5:
             raise ConfigError(f"group-alarms: rate is {self.rate}, expected a value in (0, 0.5].")
 
@@ -124,10 +121,8 @@ class GroupAlarms(Check):
             self, stress, inside, minimum_n=self.minimum_n, permutations=self.permutations
         )
         evidence["monitor"] = Note(title="The monitor", text=self._words(quiet))
-        gaps = [one for one in findings if one.metric == "alarms_gap" and one.high is not None]
-        widest = max(gaps, key=lambda one: one.high or 0.0, default=None)
         return Measured(
-            findings=findings, evidence=evidence, headline=widest.id if widest else None
+            findings=findings, evidence=evidence, headline=widest(findings, "alarms_gap")
         )
 
     def _words(self, quiet: Bools) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.checks.base import Check, Context, Measured, Meta, Records
-from auditkit.errors import ConfigError
+from auditkit.checks.parameters import require_least
 from auditkit.findings import Evidence, Finding, Metric, Note, Table
 from auditkit.methods.cost import Cost, cost_of
 from auditkit.models.blackbox import BlackBox
@@ -101,8 +101,7 @@ class Efficiency(Check):
     max_inputs: int = 32
 
     def __post_init__(self) -> None:
-        if self.max_inputs < 1:
-            raise ConfigError(f"efficiency: max_inputs is {self.max_inputs}, expected at least 1.")
+        require_least(self, max_inputs=1)
 
     def measure(self, artifacts: Artifacts) -> Records:
         """Read those inputs of the shard that are among the drawn ones, each alone."""

@@ -10,6 +10,7 @@ import numpy as np
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
+from auditkit.checks.parameters import require_least
 from auditkit.checks.performance._membership import (
     Group,
     areas,
@@ -144,11 +145,9 @@ class Generalisation(Check):
     def __post_init__(self) -> None:
         if not 0 < self.rate < 1:
             raise ConfigError(f"generalisation: rate is {self.rate}, expected a value in (0, 1).")
-        if self.halvings < 20:
-            raise ConfigError(
-                f"generalisation: halvings is {self.halvings}, expected at least 20.",
-                hint="Fewer say nothing about false alarms of one in twenty.",
-            )
+        require_least(
+            self, halvings=20, hint="Fewer say nothing about false alarms of one in twenty."
+        )
 
     def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
         """Where training data are known, which are loaded now: a mistyped name is an error."""

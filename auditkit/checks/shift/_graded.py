@@ -10,15 +10,15 @@ import numpy as np
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
-from auditkit.checks.base import GALLERY_SIZE
+from auditkit.checks.base import GALLERY_SIZE, Check, Records
 from auditkit.checks.changed import logits_of
 from auditkit.checks.parameters import require_choice
-from auditkit.findings import Series, Token
+from auditkit.findings import Finding, Series, Token
 from auditkit.methods.corruptions.severity import require_severity
 from auditkit.methods.corruptions.typos import Mistyped
 from auditkit.models.classifier import Inputs
-from auditkit.statistics import Interval, bounded_mean, clopper_pearson
-from auditkit.types import Bools, Floats, Ints
+from auditkit.statistics import Interval, bounded_mean, clopper_pearson, paired_difference
+from auditkit.types import Bools, Floats, Ints, Params
 
 
 def require_severities(check: str, severities: Sequence[int]) -> None:
@@ -99,6 +99,44 @@ def mean_error(correct: Sequence[Bools], *, seed: int, level: float) -> tuple[fl
     The cells of one input are one cluster: whole inputs are drawn.
     """
     return bounded_mean(1 - np.mean(np.stack(correct), axis=0), seed=seed, level=level)
+
+
+def accuracy_and_drop(
+    check: Check,
+    column: str,
+    records: Records,
+    *,
+    swept: Params,
+    evidence: Sequence[str],
+    evidence_of_drop: Sequence[str] | None = None,
+    metrics: tuple[str, str] = ("accuracy", "accuracy_drop"),
+    level: float,
+) -> list[Finding]:
+    """Return the accuracy under a change, and what is lost to the same inputs when clean.
+
+    Parameters
+    ----------
+    column : str
+        Of the records: which inputs are right under the change; `correct` holds which are clean.
+    swept : dict
+        Settings that tell the findings apart.
+    evidence, evidence_of_drop : sequence of str
+        What both show, or the second of them alone.
+    metrics : tuple of str
+        What both are called.
+    """
+    drop, interval = paired_difference(records["correct"], records[column], level=level)
+    shown = evidence if evidence_of_drop is None else evidence_of_drop
+    n = len(records)
+    return [
+        check.share(
+            metrics[0], records.count(column), n=n, swept=swept, evidence=evidence, level=level
+        ),
+        check.value(
+            metrics[1], drop, n=n, interval=interval, method="newcombe-paired", swept=swept,
+            evidence=shown, level=level,
+        ),
+    ]  # fmt: skip
 
 
 def accuracy_series(

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
-from auditkit.checks.base import Check, Context, Example, Records
+from auditkit.checks.base import Example, Records
 from auditkit.checks.shift._graded import Cell, Fallen, fallen_in, worst
-from auditkit.findings import Evidence, Finding, ImageExhibit, ImageRow
+from auditkit.findings import Evidence, ImageExhibit, ImageRow
 from auditkit.methods.pictures import picture
-from auditkit.statistics import paired_difference
-from auditkit.types import Bools, Keys, Params
+from auditkit.types import Bools, Keys
 
 
 class Level(NamedTuple):
@@ -47,22 +46,6 @@ def records_of(artifacts: Artifacts, levels: Sequence[Level], purpose: str) -> R
         _example(artifacts, unit, one, by_name[one.kind, one.severity], purpose) for one in fallen
     ]
     return Records(artifacts.ids, examples=examples, **columns)
-
-
-def accuracies(
-    check: Check, level: Level, swept: Params, records: Records, context: Context,
-    *, evidence: Sequence[str], metrics: tuple[str, str] = ("accuracy", "accuracy_drop"),
-) -> Iterator[Finding]:  # fmt: skip
-    """Yield the accuracy at one level, and what is lost to the clean images."""
-    n, column = len(records), level.column
-    yield check.share(
-        metrics[0], records.count(column), n=n, swept=swept, evidence=evidence, level=context.level
-    )
-    drop, interval = paired_difference(records["correct"], records[column], level=context.level)
-    yield check.value(
-        metrics[1], drop, n=n, interval=interval, method="newcombe-paired", swept=swept,
-        evidence=evidence, level=context.level,
-    )  # fmt: skip
 
 
 def worst_images(records: Records, title: str) -> dict[str, Evidence]:

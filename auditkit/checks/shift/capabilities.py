@@ -14,6 +14,7 @@ from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
 from auditkit.checks.galleries import exhibit
+from auditkit.checks.parameters import require_least
 from auditkit.checks.shift._graded import marked
 from auditkit.errors import ConfigError, ModelError
 from auditkit.findings import (
@@ -114,8 +115,7 @@ class Capabilities(Check):
     task: Literal["auto", "none"] = "auto"
 
     def __post_init__(self) -> None:
-        if self.max_inputs < 1:
-            raise ConfigError(f"{_PURPOSE}: max_inputs is {self.max_inputs}, expected at least 1.")
+        require_least(self, max_inputs=1)
         if not 0 <= self.tolerance < 1:
             raise ConfigError(
                 f"{_PURPOSE}: tolerance is {self.tolerance}, expected a value in [0, 1).",

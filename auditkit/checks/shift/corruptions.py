@@ -23,6 +23,7 @@ from auditkit.checks.parameters import require_choice
 from auditkit.checks.shift._graded import (
     Cell,
     Fallen,
+    accuracy_and_drop,
     accuracy_series,
     fallen_in,
     mean_error,
@@ -48,7 +49,7 @@ from auditkit.methods.corruptions.severity import SEVERITIES, origin_of_constant
 from auditkit.methods.metrics.corruption_error import normalised_error, relative_error
 from auditkit.methods.pictures import picture
 from auditkit.models.classifier import Classifier
-from auditkit.statistics import bounded_mean, paired_difference
+from auditkit.statistics import bounded_mean
 from auditkit.types import Bools, Params
 
 _IN_ONE_FIGURE = 6  # more lines cannot be told apart
@@ -290,18 +291,11 @@ class Corruptions(Check):
 
     def _cell(self, kind: str, severity: int, records: Records, context: Context) -> list[Finding]:
         swept: Params = {"corruption": kind, "severity": severity}
-        column, n = _column(kind, severity), len(records)
-        drop, interval = paired_difference(records["correct"], records[column], level=context.level)
-        return [
-            self.share(
-                "accuracy", records.count(column), n=n, swept=swept,
-                evidence=(self._curve(kind, context), "matrix"), level=context.level,
-            ),
-            self.value(
-                "accuracy_drop", drop, n=n, interval=interval, method="newcombe-paired",
-                swept=swept, evidence=(self._curve(kind, context),), level=context.level,
-            ),
-        ]  # fmt: skip
+        curve = self._curve(kind, context)
+        return accuracy_and_drop(
+            self, _column(kind, severity), records, swept=swept, evidence=(curve, "matrix"),
+            evidence_of_drop=(curve,), level=context.level,
+        )  # fmt: skip
 
     def _curve(self, kind: str, context: Context) -> str:
         return _curve_of(kind, self._kinds(_shape(context.data)[0]))

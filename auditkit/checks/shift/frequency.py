@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar, final
@@ -12,8 +12,8 @@ from torch import Tensor
 from auditkit.artifacts.base import Artifacts
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
 from auditkit.checks.parameters import require_choice
-from auditkit.checks.shift._graded import accuracy_series, mean_error
-from auditkit.checks.shift._levels import Level, accuracies, records_of, worst_images
+from auditkit.checks.shift._graded import accuracy_and_drop, accuracy_series, mean_error
+from auditkit.checks.shift._levels import Level, records_of, worst_images
 from auditkit.data.dataset import Dataset
 from auditkit.errors import ConfigError
 from auditkit.findings import Bar, Bars, Curve, Evidence, Finding, Metric, Note
@@ -168,15 +168,17 @@ class Frequency(Check):
                 levels.append(Level(_NOISE, i + 1, words, _noise(start, end, self.noise)))
         return levels
 
-    def _of(self, level: Level, records: Records, context: Context) -> Iterator[Finding]:
+    def _of(self, level: Level, records: Records, context: Context) -> list[Finding]:
         if level.kind == _NOISE:
             swept: Params = {"from": _RINGS[level.order - 1], "to": _RINGS[level.order]}
-            return accuracies(
-                self, level, swept, records, context, evidence=("noise",),
-                metrics=("noise_accuracy", "noise_drop"),
+            return accuracy_and_drop(
+                self, level.column, records, swept=swept, evidence=("noise",),
+                metrics=("noise_accuracy", "noise_drop"), level=context.level,
             )  # fmt: skip
         swept = {"frequencies": level.kind, "cutoff": self._ordered(level.kind)[level.order - 1]}
-        return accuracies(self, level, swept, records, context, evidence=("curve",))
+        return accuracy_and_drop(
+            self, level.column, records, swept=swept, evidence=("curve",), level=context.level
+        )
 
     def _ordered(self, kind: str) -> list[float]:
         """Return the cut-offs of a kind, the mildest first."""

@@ -14,6 +14,7 @@ from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Measured, Meta, Records
 from auditkit.checks.shift._graded import (
     Cell,
+    accuracy_and_drop,
     accuracy_series,
     mean_error,
     require_choice,
@@ -23,8 +24,8 @@ from auditkit.errors import ConfigError, near_miss
 from auditkit.findings import Bar, Bars, Curve, Evidence, Finding, Metric
 from auditkit.methods.corruptions.graphs import KINDS, Kind, rewired
 from auditkit.methods.corruptions.severity import SEVERITIES
-from auditkit.statistics import clopper_pearson, gap_of_shares, paired_difference
-from auditkit.types import Bools, Floats, Ints, Params
+from auditkit.statistics import clopper_pearson, gap_of_shares
+from auditkit.types import Bools, Floats, Ints
 
 _PARTS = 4
 
@@ -157,19 +158,10 @@ class GraphShift(Check):
         return Measured(findings=findings, evidence=evidence)
 
     def _at(self, kind: str, severity: int, records: Records, level: float) -> list[Finding]:
-        column, n = f"{kind}-{severity}", len(records)
-        drop, interval = paired_difference(records["correct"], records[column], level=level)
-        swept: Params = {"kind": kind, "severity": severity}
-        return [
-            self.share(
-                "accuracy", records.count(column), n=n, swept=swept, evidence=("curve",),
-                level=level,
-            ),
-            self.value(
-                "accuracy_drop", drop, n=n, interval=interval, method="newcombe-paired",
-                swept=swept, evidence=("curve",), level=level,
-            ),
-        ]  # fmt: skip
+        return accuracy_and_drop(
+            self, f"{kind}-{severity}", records, swept={"kind": kind, "severity": severity},
+            evidence=("curve",), level=level,
+        )  # fmt: skip
 
     def _by(self, by: str, counts: Ints, totals: Ints, level: float) -> list[Finding]:
         shares = counts / totals

@@ -12,11 +12,12 @@ from auditkit.artifacts.base import Artifacts
 from auditkit.checks.base import Check, Context, Measured, Meta, Records
 from auditkit.checks.parameters import require_choice
 from auditkit.checks.shift._graded import (
+    accuracy_and_drop,
     accuracy_series,
     mean_error,
     require_severities,
 )
-from auditkit.checks.shift._levels import Level, accuracies, records_of, worst_images
+from auditkit.checks.shift._levels import Level, records_of, worst_images
 from auditkit.data.catalogue import DATA
 from auditkit.data.dataset import Dataset
 from auditkit.errors import ConfigError, near_miss
@@ -156,9 +157,9 @@ class NaturalVariation(Check):
                 if one not in kinds
             ]  # fmt: skip
         for level in levels:
-            findings += accuracies(
-                self, level, {"kind": level.kind, "severity": level.order}, records, context,
-                evidence=("curve", "matrix"),
+            findings += accuracy_and_drop(
+                self, level.column, records, evidence=("curve", "matrix"), level=context.level,
+                swept={"kind": level.kind, "severity": level.order},
             )  # fmt: skip
         return Measured(findings=findings, evidence=self._evidence(kinds, records, context))
 

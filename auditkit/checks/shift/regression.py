@@ -13,8 +13,8 @@ from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
 from auditkit.checks.galleries import answer, galleries, shown
 from auditkit.checks.other_model import MISSING, comparable, hash_of, other_model
+from auditkit.checks.parameters import require_least
 from auditkit.data.dataset import Dataset
-from auditkit.errors import ConfigError
 from auditkit.findings import (
     Bar,
     Bars,
@@ -141,8 +141,7 @@ class Regression(Check):
     minimum_n: int = 20
 
     def __post_init__(self) -> None:
-        if self.minimum_n < 1:
-            raise ConfigError(f"{CHECK}: minimum_n is {self.minimum_n}, expected at least 1.")
+        require_least(self, minimum_n=1)
 
     def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
         """Where a parent is named, which is loaded now: a mistyped name is an error."""

@@ -15,6 +15,7 @@ from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
 from auditkit.checks.shift._graded import (
     Cell,
+    accuracy_and_drop,
     accuracy_series,
     mean_error,
     require_choice,
@@ -26,8 +27,8 @@ from auditkit.findings import Curve, Evidence, Finding, Metric, Note, Table
 from auditkit.methods.corruptions.rows import KINDS, SHARE_OF_CELLS, concerns, damaged
 from auditkit.methods.corruptions.severity import SEVERITIES
 from auditkit.methods.metrics.reweighting import Moved, drop_under, evened, tilted
-from auditkit.statistics import newcombe, paired_difference
-from auditkit.types import Bools, Floats, Params, Scalar
+from auditkit.statistics import newcombe
+from auditkit.types import Bools, Floats, Scalar
 
 _STEP = 0.5  # standard deviations by which a column's mean is moved
 _NAMED = 5  # moves that become findings
@@ -180,19 +181,10 @@ class TableShift(Check):
         return [kind for kind in self.kinds if any(concerns(kind, one) for one in features)]
 
     def _at(self, kind: str, severity: int, records: Records, level: float) -> list[Finding]:
-        column, n = _column(kind, severity), len(records)
-        drop, interval = paired_difference(records["correct"], records[column], level=level)
-        swept: Params = {"kind": kind, "severity": severity}
-        return [
-            self.share(
-                "accuracy", records.count(column), n=n, swept=swept, evidence=("curve",),
-                level=level,
-            ),
-            self.value(
-                "accuracy_drop", drop, n=n, interval=interval, method="newcombe-paired",
-                swept=swept, evidence=("curve",), level=level,
-            ),
-        ]  # fmt: skip
+        return accuracy_and_drop(
+            self, _column(kind, severity), records, swept={"kind": kind, "severity": severity},
+            evidence=("curve",), level=level,
+        )  # fmt: skip
 
     def _moved(self, one: _Move, n: int, level: float) -> Finding:
         return self.value(

@@ -15,6 +15,7 @@ from auditkit.checks.parameters import require_choice
 from auditkit.checks.shift._graded import (
     Cell,
     Fallen,
+    accuracy_and_drop,
     accuracy_series,
     fallen_in,
     marked,
@@ -48,7 +49,7 @@ from auditkit.methods.corruptions.typos import (
 )
 from auditkit.models.classifier import TextClassifier
 from auditkit.statistics import clopper_pearson, paired_difference
-from auditkit.types import Bools, Ints, Params
+from auditkit.types import Bools, Ints
 
 _MIXED = "mixed"  # every word gets one of the chosen kinds
 
@@ -208,33 +209,17 @@ class Typos(Check):
         return Measured(findings=findings, evidence=self._evidence(records, context))
 
     def _at(self, severity: int, records: Records, context: Context) -> list[Finding]:
-        column, n, level = _column(_MIXED, severity), len(records), context.level
-        drop, interval = paired_difference(records["correct"], records[column], level=level)
-        return [
-            self.share(
-                "accuracy", records.count(column), n=n, swept={"severity": severity},
-                evidence=("curve",), level=level,
-            ),
-            self.value(
-                "accuracy_drop", drop, n=n, interval=interval, method="newcombe-paired",
-                swept={"severity": severity}, evidence=("curve",), level=level,
-            ),
-        ]  # fmt: skip
+        return accuracy_and_drop(
+            self, _column(_MIXED, severity), records, swept={"severity": severity},
+            evidence=("curve",), level=context.level,
+        )  # fmt: skip
 
     def _of_kind(self, kind: str, records: Records, context: Context) -> list[Finding]:
-        column, n, level = _column(kind, self._grid[-1]), len(records), context.level
-        drop, interval = paired_difference(records["correct"], records[column], level=level)
-        swept: Params = {"kind": kind}
-        return [
-            self.share(
-                "kind_accuracy", records.count(column), n=n, swept=swept, evidence=("kinds",),
-                level=level,
-            ),
-            self.value(
-                "kind_drop", drop, n=n, interval=interval, method="newcombe-paired", swept=swept,
-                evidence=("alone",), level=level,
-            ),
-        ]  # fmt: skip
+        return accuracy_and_drop(
+            self, _column(kind, self._grid[-1]), records, swept={"kind": kind},
+            evidence=("kinds",), evidence_of_drop=("alone",),
+            metrics=("kind_accuracy", "kind_drop"), level=context.level,
+        )  # fmt: skip
 
     def _evidence(self, records: Records, context: Context) -> dict[str, Evidence]:
         ordered = sorted(self.severities)
