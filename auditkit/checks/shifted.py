@@ -19,10 +19,8 @@ never count their `Predictions.correct`.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, final
 
@@ -33,12 +31,11 @@ from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.features import read_alike
 from auditkit.checks.base import NotApplicable
 from auditkit.checks.beside import Beside
+from auditkit.checks.named_data import content_hash, named_data
 from auditkit.data.catalogue import DATA
 from auditkit.data.dataset import Dataset
-from auditkit.data.load import DataSpec, load_data
-from auditkit.errors import ConfigError, DataError
-from auditkit.models.bundle import file_sha256
-from auditkit.models.classifier import Classifier, ImageClassifier
+from auditkit.errors import ConfigError
+from auditkit.models.classifier import Classifier
 from auditkit.types import Params
 
 MISSING = "no deployment data were given; name some with --shift DATA"
@@ -155,8 +152,8 @@ def shifted(
     for name, source in map(_named, shift):
         if name in found:
             raise ConfigError(f"{check}: two deployment samples are called {name!r}.", hint=_HINT)
-        data = _loaded(source, tuple(columns), model).sample(most, seed=seed)
-        found[name] = Shifted(name, source, data)
+        data = named_data("--shift", source, tuple(columns), model, unlabelled=True)
+        found[name] = Shifted(name, source, data.sample(most, seed=seed))
     return tuple(found.values())
 
 
@@ -173,24 +170,6 @@ def _named(text: str) -> tuple[str, str]:
     return Path(text).name if text not in DATA else text, text
 
 
-@lru_cache(maxsize=8)
-def _loaded(source: str, columns: tuple[str, ...], model: Classifier) -> Dataset:
-    table = source not in DATA and Path(source).is_file() and not source.endswith(".npz")
-    spec = DataSpec(source=source, columns=(columns or None) if table else None)
-    try:
-        data = load_data(spec, model, unlabelled=True)
-    except DataError as error:
-        hint = (error.hint or "").replace("--data", "--shift")
-        raise DataError(f"--shift {source}: {error.message}", hint=hint) from error
-    if isinstance(model, ImageClassifier) and data.input_shape != model.input_shape:
-        raise DataError(
-            f"--shift {source}: {data.name} holds images of shape {data.input_shape}, and"
-            f" {model.identity.name} reads {model.input_shape}.",
-            hint="Name images of the model's size: --shift DATA",
-        )
-    return data
-
-
 def hash_of(shift: Sequence[str]) -> Params:
     """Return what was named and the hash of its files as parameters, nothing where none is named.
 
@@ -201,20 +180,8 @@ def hash_of(shift: Sequence[str]) -> Params:
     sources = [_named(one)[1] for one in shift]
     return {
         "shift": ", ".join(shift),
-        "shift_sha256": ", ".join(one if one in DATA else _content(one) for one in sources),
+        "shift_sha256": ", ".join(map(content_hash, sources)),
     }
-
-
-@lru_cache(maxsize=8)
-def _content(source: str) -> str:
-    """Return the SHA-256 of a file, or of the names and contents of the files in a folder."""
-    path = Path(source)
-    if not path.is_dir():
-        return file_sha256(path)
-    state = hashlib.sha256()
-    for file in sorted(one for one in path.rglob("*") if one.is_file()):
-        state.update(f"{file.relative_to(path).as_posix()}\0{file_sha256(file)}\0".encode())
-    return state.hexdigest()
 
 
 def none_named(shift: Sequence[str]) -> NotApplicable | None:
