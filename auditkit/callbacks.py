@@ -45,6 +45,7 @@ class AuditCallback:
         Sample size, the same inputs in every epoch.
     budget : float or str, optional
         Seconds, or `"30s"`: checks that would start later are skipped, and never count as passed.
+        Where there are limits, few inputs are looked at first, and more only while one is open.
     every : int
         Audit each so many epochs, counted from 1: 5 means after the fifth, the tenth, ...
     out : str or Path

@@ -380,7 +380,18 @@ def _model_options(command: F) -> F:
     "--no-exhibits", is_flag=True, help="Privacy: show no input, text or name of an input."
 )
 @click.option("--blur", is_flag=True, help="Privacy: show inputs so that nobody knows them.")
-@click.option("--budget", callback=_duration, metavar="10m", help="Skip what would start later.")
+@click.option(
+    "--until-decided",
+    is_flag=True,
+    default=None,
+    help="Look at few inputs first, and at more only where a limit is not decided.",
+)
+@click.option(
+    "--budget",
+    callback=_duration,
+    metavar="10m",
+    help="As --until-decided, and start nothing after this time.",
+)
 @click.option(
     "--check-timeout", callback=_duration, metavar="10m", help="Give up a check that takes longer."
 )
@@ -617,7 +628,7 @@ def _policy(options: dict[str, Any]) -> Policy:
     from auditkit.policy import load_policy
 
     policy = load_policy(options["policy"], suite=options["suite"], checks=options["checks"])
-    direct = ("max_inputs", "min_cell", "budget", "check_timeout", "seed")
+    direct = ("max_inputs", "min_cell", "until_decided", "budget", "check_timeout", "seed")
     given = {key: options[key] for key in direct}
     given["exhibits"] = _exhibits(options["no_exhibits"], options["blur"])
     chosen = [
@@ -876,6 +887,7 @@ def assert_(
         today=datetime.now(UTC).date(),
         interrupted=loaded.provenance.partial,
         changes=None if against is None else changes_against(result, against, policy=rules),
+        looks=loaded.provenance.look_count,
     )
     with suppress(BrokenPipeError):  # whoever reads it may stop; the verdict stands
         if as_json:

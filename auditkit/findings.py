@@ -253,6 +253,7 @@ class Outcome(Frozen):
     status: Status
     reason: str | None = None
     seconds: float = 0.0
+    inputs: int | None = None  # that it was given, where not every check was given all
     headline: str | None = None  # the finding id that stands for the check in summaries
     findings: list[Finding] = []
     evidence: dict[str, Evidence] = {}

@@ -13,7 +13,8 @@ _HEAD = """\
 suite = "{suite}"        # quick, standard or deep: checks, parameters and number of inputs
 seed = 0
 # max_inputs = 500     # override the suite's sample size
-# budget = "10m"       # checks that would start later are skipped, and never count as passed
+# until_decided = true # few inputs first, and more only where a limit is not decided
+# budget = "10m"       # the same, and nothing starts later; what never ran counts as not passed
 level = 0.95           # confidence level of every interval
 minimum_n = 20         # limits on smaller groups are incomplete
 

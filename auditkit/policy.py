@@ -184,6 +184,7 @@ class Policy(_Strict):
     max_inputs: int | None = Field(default=None, ge=1)
     aim: Duration | None = None
     budget: Duration | None = None
+    until_decided: bool = False
     check_timeout: Duration | None = None
     seed: int = 0
     level: float = Field(default=LEVEL, gt=0.5, lt=1)
@@ -191,6 +192,11 @@ class Policy(_Strict):
     min_cell: int | None = Field(default=None, ge=1)
     exhibits: Exhibits = "shown"
     _required_at: str | None = PrivateAttr(default=None)
+
+    @property
+    def looks_repeatedly(self) -> bool:
+        """Whether few inputs are looked at first, and more only where a limit is not decided."""
+        return self.until_decided or self.budget is not None
 
     @property
     def required_at(self) -> str | None:

@@ -45,9 +45,11 @@ class ConsoleProgress:
         self._console.print(f"Warning: {doubt}", markup=False, highlight=False)
 
     def planned(self, plan: Plan) -> None:
-        """Draw the bar."""
+        """Draw the bar, in the place of that of an earlier look."""
         self._loading.stop()
-        self._total, self._shards = len(plan.checks), len(plan.shards)
+        if self._bar is not None:
+            self._bar.stop()
+        self._done, self._total, self._shards = 0, len(plan.checks), len(plan.shards)
         if self._console.is_terminal:
             self._bar = Progress(
                 TextColumn("{task.description}", markup=False),

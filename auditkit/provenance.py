@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from importlib import metadata, util
@@ -97,6 +98,7 @@ def provenance_of(
     data_options: dict[str, object] | None,
     workers: int,
     memory: int | None,
+    looks: Sequence[int] = (),
     started: datetime,
 ) -> Provenance:
     """Return everything that is known at the start; the rest is filled in with the result.
@@ -115,6 +117,8 @@ def provenance_of(
         Processes.
     memory : int, optional
         Bytes to stay below.
+    looks : sequence of int
+        Inputs of each look that is planned.
     started : datetime
         When.
     """
@@ -134,6 +138,7 @@ def provenance_of(
         dtype=str(subject.model.dtype).removeprefix("torch."),
         workers=workers,
         memory=memory,
+        looks=list(looks) if len(looks) > 1 else [],
         execution=Execution(),
         git=_git_commit(),
     )

@@ -130,6 +130,7 @@ class _Session:
             modality=found.model.modality,
             today=datetime.now(UTC).date(),
             interrupted=found.provenance.partial,
+            looks=found.provenance.look_count,
         )
         return found.model_copy(update={"verdict": verdict})
 

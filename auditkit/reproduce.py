@@ -20,6 +20,7 @@ from auditkit.data.catalogue import DATA
 from auditkit.data.load import DataSpec
 from auditkit.errors import ConfigError, ResultError, near_miss
 from auditkit.findings import Finding, Frozen, Outcome
+from auditkit.looks import level_of_each
 from auditkit.methods.attacks.active_set import misclassified
 from auditkit.methods.attacks.ball import BALLS
 from auditkit.methods.attacks.reach import changed_cells, permitted
@@ -208,7 +209,7 @@ def _specification(result: Result, question: Question) -> SubjectSpec:
     return SubjectSpec(
         model=model,
         data=data,
-        max_inputs=policy.max_inputs,
+        max_inputs=result.data.n if result.provenance.looks else policy.max_inputs,
         seed=policy.seed,
         min_cell=policy.min_cell,
     )
@@ -535,7 +536,16 @@ def _measured_again(
 ) -> Reproduction:
     _refuse_other_version(result, outcome)
     policy = policy_of(result)
-    alone = {"checks": (outcome.check,), "skip": (), "required": (), "limits": (), "budget": None}
+    alone = {
+        "checks": (outcome.check,),
+        "skip": (),
+        "required": (),
+        "limits": (),
+        "budget": None,
+        "until_decided": False,
+        "max_inputs": outcome.inputs or policy.max_inputs,
+        "level": level_of_each(policy.level, result.provenance.look_count),
+    }
     with TemporaryDirectory() as folder:
         request = Request(
             model=subject.model,

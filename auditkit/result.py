@@ -185,6 +185,12 @@ class Provenance(Frozen):
     partial: bool = False  # interrupted: some checks had not run
     incidents: list[str] = []  # what went wrong meanwhile and was survived, as sentences
     memory: int | None = None  # bytes that a process was allowed to use
+    looks: list[int] = []  # inputs of each look that was planned, where there were several
+
+    @property
+    def look_count(self) -> int:
+        """How many looks at the limits were planned."""
+        return max(1, len(self.looks))
 
 
 class Result(Frozen):

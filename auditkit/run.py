@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from functools import cached_property
 from pathlib import Path
 from typing import Protocol, final
 
@@ -24,6 +23,7 @@ from auditkit.exhibits import Names, private, record_names
 from auditkit.findings import Outcome
 from auditkit.limits import resident
 from auditkit.lock import cannot_write, locked
+from auditkit.looks import level_of_each, planned_looks
 from auditkit.memory import bytes_per_input, fitting_batch, is_out_of_memory
 from auditkit.models.classifier import Classifier
 from auditkit.models.load import ModelSpec
@@ -39,6 +39,7 @@ from auditkit.result import (
     Execution,
     RecordsFile,
     Result,
+    Verdict,
     remove_temporary_files,
     write_atomically,
 )
@@ -53,10 +54,11 @@ from auditkit.subject import (
     load_subject,
     plain_execution,
     settle,
+    subject_of,
 )
 from auditkit.supervisor import Handover
 from auditkit.timelimit import TimeIsUp, limited
-from auditkit.verdict import judge
+from auditkit.verdict import judge, undecided
 
 MOST_WORKERS = 8  # by choice of the program; more when asked for
 SHARDS_PER_WORKER = 2
@@ -197,7 +199,11 @@ class _Run:
             progress.warned(self.subject.doubt)
         self.folder = request.out or Path("reports") / self.subject.model.identity.name
         self.incidents = list(request.left.incidents)
-        self.done: list[Finished] = []
+        self.looks = _looks(self.policy, self.subject)
+        self.level = level_of_each(self.policy.level, len(self.looks))
+        self.names = Names.of(self.subject.data.ids)
+        self.earlier: dict[str, Finished] = {}  # by check, what earlier looks came to
+        self.done: dict[str, Finished] = {}  # by check, what this look came to
 
     def finish(self) -> Audit:
         """Run what is left, and write the report."""
@@ -206,11 +212,7 @@ class _Run:
             execution = self._execution()
             self.subject.configure(execution)
             self._model_facts = model_facts(self.subject, instability=self._instability(execution))
-            self._data_facts = data_facts(self.subject)
-            self.plan = make_plan(  # 3
-                self.policy, self.subject.model, self.subject.data, shard_size=execution.shard_size
-            )
-            self.progress.planned(self.plan)
+            self.plan = self.first = self._planned(self.policy, execution)  # 3
             self.workers = self._workers()
             self.provenance = provenance_of(
                 self.subject,
@@ -220,9 +222,14 @@ class _Run:
                 data_options=typed(self.request.data),
                 workers=self.workers,
                 memory=self.request.memory,
+                looks=self.looks,
                 started=self.started,
             )
             return self._audited(execution)
+
+    def _planned(self, policy: Policy, execution: Execution) -> Plan:
+        model, data = self.subject.model, self.subject.data
+        return make_plan(policy, model, data, shard_size=execution.shard_size)
 
     def _workers(self) -> int:
         """Return how many processes ask; an endpoint is asked by one, which keeps the pace."""
@@ -246,16 +253,14 @@ class _Run:
         state = self._state(execution)
         if not (self.request.resume or self.request.left.resume):
             state.clear()
+        open_: tuple[str, ...] = ()
         try:
-            with self._engine(execution) as engine:
-                while True:  # 4 run the checks
-                    self._begin(state, execution)
-                    smaller = self._run_checks(engine, state, execution)
-                    if smaller is None:
-                        break
-                    execution = smaller
-                    engine.use(execution)
-                    state = self._state(execution)
+            for inputs in self.looks:
+                self._take(inputs, open_, execution)
+                execution = self._measured(execution)
+                open_ = self._open()
+                if not open_ or self._budget_is_spent():
+                    break
         except KeyboardInterrupt:
             interrupted = True
         result = self._result(execution, partial=interrupted, with_records=True)
@@ -263,6 +268,48 @@ class _Run:
         if all(one.status in ("measured", "not_applicable") for one in result.outcomes):
             state.clear()  # nothing is left to resume
         return Audit(result, self.folder)
+
+    def _take(self, inputs: int, open_: tuple[str, ...], execution: Execution) -> None:
+        """Plan a look at so many inputs: all checks at the first one, then those that are open."""
+        if len(self.looks) > 1:
+            self.spec = replace(self.spec, max_inputs=inputs)
+            self.subject = subject_of(self.subject.model, self.spec)
+            chosen = {"checks": open_} if open_ else {}
+            self.plan = self._planned(self.policy.model_copy(update=chosen), execution)
+        if open_:
+            self.earlier, self.done = self._newest(), {}
+            checks = "1 check is" if len(open_) == 1 else f"{len(open_)} checks are"
+            self.progress.noted(f"Look at {inputs:,} inputs: {checks} not decided.", again=False)
+        else:
+            self.first = self.plan
+        self.progress.planned(self.plan)
+
+    def _measured(self, execution: Execution) -> Execution:
+        """Run the checks of the plan; return the settings with which memory sufficed."""
+        state = self._state(execution)
+        with self._engine(execution) as engine:
+            while True:  # 4 run the checks
+                self._begin(state, execution)
+                smaller = self._run_checks(engine, state, execution)
+                if smaller is None:
+                    return execution
+                execution = smaller
+                engine.use(execution)
+                state = self._state(execution)
+
+    def _open(self) -> tuple[str, ...]:
+        """Return the checks that more inputs may decide."""
+        outcomes = self._outcomes(partial=False)
+        waiting = undecided(self._verdict(outcomes, partial=False))
+        return tuple(
+            one.check
+            for one in outcomes
+            if one.check in waiting and one.status in ("measured", "not_applicable")
+        )
+
+    def _newest(self) -> dict[str, Finished]:
+        """Return what the last look at each check came to."""
+        return {**self.earlier, **self.done}
 
     def _begin(self, state: State, execution: Execution) -> None:
         """Make sure, before anything is measured, that the folder takes files."""
@@ -277,6 +324,8 @@ class _Run:
     def _run_checks(self, engine: Engine, state: State, execution: Execution) -> Execution | None:
         """Run every check that is left; return smaller settings if memory did not suffice."""
         for check in self.plan.checks:
+            if check.meta.id in self.earlier and self._budget_is_spent():
+                continue  # what an earlier look came to stands
             engine.prepare()
             self.progress.checking(check)
             finished = self._known(check, state)
@@ -290,21 +339,30 @@ class _Run:
                     finished = _errored(check, replace(finished.failure, reason=reason), 0.0)
                     engine.use(execution)
                 self._keep(check, finished, state)
-            self.done.append(finished)
+            if len(self.looks) > 1:
+                finished = finished.given(len(self.subject.data))
+            self.done[check.meta.id] = finished
             self.progress.finished(finished.outcome)
             self._write_now_and_then(execution)
         return None
 
     def _records(self) -> dict[str, Records]:
-        """Return what every check recorded that is done, by id."""
-        return {one.outcome.check: one.records for one in self.done if one.records is not None}
+        """Return what every check recorded that is done at this look, by id."""
+        return _records_of(self.done)
 
     def _known(self, check: Check, state: State) -> Finished | None:
         """Return what a check came to without measuring it."""
         if check.meta.id in self.request.left.abandoned:
             return _errored(check, Failure(self.request.left.abandoned[check.meta.id]), 0.0)
         earlier = None if check.meta.reads else state.load(check)  # what it reads may differ now
-        return earlier or _skipped(check, self.policy, self.seconds())
+        return earlier or (self._skipped(check) if self._budget_is_spent() else None)
+
+    def _budget_is_spent(self) -> bool:
+        return self.policy.budget is not None and self.seconds() >= self.policy.budget
+
+    def _skipped(self, check: Check) -> Finished:
+        reason = f"the budget of {self.policy.budget:.0f} s was spent"
+        return Finished(outcome_of(check, status="skipped", reason=reason), None)
 
     def _checked(self, check: Check, engine: Engine) -> Finished | _OutOfMemory:
         """Measure every shard, merge, summarise."""
@@ -334,7 +392,7 @@ class _Run:
             context = Context(
                 data=self.subject.data,
                 seed=self.policy.seed,
-                level=self.policy.level,
+                level=self.level,
                 others=self._records(),
             )
             with limited(None if limit is None else limit - seconds()):
@@ -400,19 +458,11 @@ class _Run:
         write_atomically(self.folder / "result.json", render(result, "json"))
 
     def _result(self, execution: Execution, *, partial: bool, with_records: bool) -> Result:
-        outcomes = [self._shown(one.outcome) for one in self.done] + list(self.plan.not_run)
-        if partial:
-            left = self.plan.checks[len(self.done) :]
-            outcomes += [outcome_of(c, status="skipped", reason="interrupted") for c in left]
-        verdict = judge(  # 6
-            outcomes,
-            self.policy,
-            modality=self.subject.model.modality,
-            today=self.started.date(),
-            interrupted=partial,
-        )
-        columns = self._records()
-        inputs = {one.outcome.check: one.adversarial for one in self.done if one.adversarial}
+        outcomes = self._outcomes(partial=partial)
+        verdict = self._verdict(outcomes, partial=partial)  # 6
+        finished = self._newest()
+        columns = _records_of(finished)
+        inputs = {check: one.adversarial for check, one in finished.items() if one.adversarial}
         update: dict[str, object] = {
             "seconds": round(self.seconds(), 1),
             "partial": partial,
@@ -423,7 +473,7 @@ class _Run:
             schema=1,
             auditkit=auditkit.__version__,
             model=self._model_facts,
-            data=self._data_facts,
+            data=data_facts(self.subject),
             outcomes=outcomes,
             records=self._written_records(columns) if with_records else None,
             adversarial=_written_inputs(self.folder, inputs) if with_records else None,
@@ -431,13 +481,33 @@ class _Run:
             provenance=self.provenance.model_copy(update=update),
         )
 
+    def _outcomes(self, *, partial: bool) -> list[Outcome]:
+        """Return what every check came to when it was last looked at."""
+        finished = self._newest()
+        measured = [finished.pop(c.meta.id) for c in self.first.checks if c.meta.id in finished]
+        outcomes = [self._shown(one.outcome) for one in measured]
+        for one in self.first.not_run:  # what few inputs were too few for may have run since
+            later = finished.get(one.check)
+            outcomes.append(one if later is None else self._shown(later.outcome))
+        if partial:
+            known = {one.check for one in outcomes}
+            left = [check for check in self.first.checks if check.meta.id not in known]
+            outcomes += [outcome_of(c, status="skipped", reason="interrupted") for c in left]
+        return outcomes
+
+    def _verdict(self, outcomes: Sequence[Outcome], *, partial: bool) -> Verdict:
+        return judge(
+            outcomes,
+            self.policy,
+            modality=self.subject.model.modality,
+            today=self.started.date(),
+            interrupted=partial,
+            looks=len(self.looks),
+        )
+
     def _shown(self, outcome: Outcome) -> Outcome:
         """Return an outcome as the report may show it."""
-        return private(outcome, self.policy.exhibits, self._names)
-
-    @cached_property
-    def _names(self) -> Names:
-        return Names.of(self.subject.data.ids)
+        return private(outcome, self.policy.exhibits, self.names)
 
     def _written_records(self, columns: Mapping[str, Records]) -> RecordsFile:
         is_private = self.policy.exhibits != "shown"
@@ -448,8 +518,8 @@ class _Run:
             raise cannot_write(self.folder, error) from error
 
     def _state(self, execution: Execution) -> State:
-        seed, level = self.policy.seed, self.policy.level
-        return State(self.folder, self.subject, seed=seed, level=level, execution=execution)
+        seed = self.policy.seed
+        return State(self.folder, self.subject, seed=seed, level=self.level, execution=execution)
 
     def _execution(self) -> Execution:
         """Return the settings asked for, those of the interrupted run, or what is measured best."""
@@ -559,11 +629,21 @@ def _enough_workers(plan: Plan) -> int:
     return max(1, min(os.cpu_count() or 1, MOST_WORKERS, len(plan.shards) // SHARDS_PER_WORKER))
 
 
-def _skipped(check: Check, policy: Policy, spent: float) -> Finished | None:
-    if policy.budget is None or spent < policy.budget:
-        return None
-    reason = f"the budget of {policy.budget:.0f} s was spent"
-    return Finished(outcome_of(check, status="skipped", reason=reason), None)
+def _looks(policy: Policy, subject: Subject) -> tuple[int, ...]:
+    """Return the inputs of each look; one at all of them where nobody asks for more."""
+    everything = len(subject.data)
+    judged = any(one.modality in (None, subject.model.modality) for one in policy.limits)
+    if policy.until_decided and not judged:
+        raise ConfigError(
+            "--until-decided stops where all limits are decided, and no limits are set.",
+            hint="Name a policy with limits, --policy FILE, or leave out --until-decided.",
+        )
+    repeatedly = judged and policy.looks_repeatedly
+    return planned_looks(everything) if repeatedly else (everything,)
+
+
+def _records_of(finished: Mapping[str, Finished]) -> dict[str, Records]:
+    return {check: one.records for check, one in finished.items() if one.records is not None}
 
 
 def _measured(

@@ -6,10 +6,10 @@ import hashlib
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from io import BytesIO
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Self, final
 
 import numpy as np
 from pydantic import ValidationError
@@ -37,6 +37,10 @@ class Finished:
     outcome: Outcome
     records: Records | None
     adversarial: tuple[Adversarial, ...] = ()
+
+    def given(self, inputs: int) -> Self:
+        """Return the same, which says how many inputs it was given."""
+        return replace(self, outcome=self.outcome.model_copy(update={"inputs": inputs}))
 
 
 class Earlier(Frozen):

@@ -182,7 +182,21 @@ def load_subject(spec: SubjectSpec) -> Subject:
     ConfigError
         If no data is given and the model names none.
     """
-    model = load_model_of(spec)
+    return subject_of(load_model_of(spec), spec)
+
+
+def subject_of(model: Classifier, spec: SubjectSpec) -> Subject:
+    """Load the data that a loaded model is audited on, and take the sample.
+
+    The samples of one seed are nested: a smaller one is part of a larger one.
+
+    Raises
+    ------
+    DataError
+        If they cannot be loaded.
+    ConfigError
+        If no data is given and the model names none.
+    """
     source = spec.data or _own_data(model)
     data = load_data(source, model)
     if isinstance(model, ImageClassifier) and data.input_shape != model.input_shape:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
@@ -11,6 +12,7 @@ from typing import assert_never
 from auditkit.diff.report import Change
 from auditkit.errors import near_miss
 from auditkit.findings import Finding, Outcome
+from auditkit.looks import level_of_each
 from auditkit.policy import Limit, Policy, Waiver
 from auditkit.ratings import rated
 from auditkit.result import Judgement, LimitStatus, Verdict, VerdictStatus, Waived
@@ -29,6 +31,7 @@ def judge(
     today: date,
     interrupted: bool = False,
     changes: Mapping[str, Change] | None = None,
+    looks: int = 1,
 ) -> Verdict:
     """Hold every limit against every finding it names.
 
@@ -52,7 +55,10 @@ def judge(
     changes : mapping, optional
         Findings beside those of a reference result, by id, for limits with `max_drop_against`;
         without it they are incomplete.
+    looks : int
+        How many looks at the limits were planned; each has its share of the error rates.
     """
+    policy = policy.model_copy(update={"level": level_of_each(policy.level, looks)})
     words = rated(outcomes, policy)
     limits = [one for one in policy.limits if one.modality in (None, modality)]
     if not limits and not policy.required and not interrupted:
@@ -78,7 +84,9 @@ def judge(
     status = _worst(open_)
     if interrupted:
         status = "incomplete"
-    notes.append(_error_rates(policy, len(weighed)))
+    notes.append(_error_rates(policy, len(weighed), looks))
+    if looks > 1:
+        notes.append(_looks(outcomes, policy, looks))
     verdict = _verdict(status, open_, judgements, waived, notes)
     return verdict.model_copy(update={"ratings": words})
 
@@ -247,11 +255,30 @@ def _worst(judgements: Sequence[Judgement]) -> LimitStatus:
     return "incomplete" if "incomplete" in seen else "pass"
 
 
-def _error_rates(policy: Policy, limits: int) -> str:
-    tail = (1 - policy.level) / 2
+def undecided(verdict: Verdict) -> set[str]:
+    """Return the ids of checks of which a limit is not decided."""
+    return {one.finding.split("/", 1)[0] for one in verdict.decided_by if one.status != "fail"}
+
+
+def _error_rates(policy: Policy, limits: int, looks: int) -> str:
+    tail = looks * (1 - policy.level) / 2
+    when = f", at any of {looks} looks" if looks > 1 else ""
     return (
         f"Error rates: each of {limits} limits passes wrongly with a chance of at most {tail:.3g};"
-        f" the chance that any fails wrongly is at most {tail:.3g} (Holm)."
+        f" the chance that any fails wrongly is at most {tail:.3g} (Holm){when}."
+    )
+
+
+def _looks(outcomes: Sequence[Outcome], policy: Policy, looks: int) -> str:
+    given = Counter(one.inputs for one in outcomes if one.inputs is not None)
+    checks = ", ".join(
+        f"{count} check{'s' * (count != 1)} with {inputs:,} inputs"
+        for inputs, count in sorted(given.items())
+    )
+    return (
+        f"Looks: more inputs only where a limit was not decided: {checks}. Every interval has the"
+        f" level {policy.level:.4g}, so that those of all {looks} planned looks hold together at"
+        f" {1 - looks * (1 - policy.level):.4g}."
     )
 
 

@@ -104,6 +104,19 @@ def run_check(
     execution: Execution | None = None,
 ) -> Measured | NotApplicable:
     """Run a check as an audit does: measure every shard, merge, summarise."""
+    found = recorded(check, subject, seed=seed, shard_size=shard_size, execution=execution)
+    return found if isinstance(found, NotApplicable) else check.summarise(*found)
+
+
+def recorded(
+    check: Check,
+    subject: Subject,
+    *,
+    seed: int = 0,
+    shard_size: int | None = None,
+    execution: Execution | None = None,
+) -> tuple[Records, Context] | NotApplicable:
+    """Return the merged records of a check, and what it summarises them with."""
     n = len(subject.data)
     parts: list[Records] = []
     shared: dict[Hashable, object] = {}
@@ -123,9 +136,7 @@ def run_check(
             found = other.measure(Artifacts(subject.model, subject.data, np.arange(n), seed=seed))
             assert isinstance(found, Records)
             others[name] = found
-    return check.summarise(
-        Records.merged(parts), Context(data=subject.data, seed=seed, others=others)
-    )
+    return Records.merged(parts), Context(data=subject.data, seed=seed, others=others)
 
 
 def measured(check: Check, subject: Subject, **kwargs: object) -> Measured:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -60,6 +61,22 @@ def test_what_was_survived_is_a_line_and_the_count_starts_again_where_all_checks
         "[2/2] clean-accuracy: measured, 1.2 s",
         "Batch size halved from 128 to 64: out of [memory].",
         "[1/2] clean-accuracy: measured, 1.2 s",
+    ]
+
+
+def test_every_look_counts_its_own_checks() -> None:
+    screen = io.StringIO()
+    check = PLAN.checks[0]
+    with ConsoleProgress(Console(file=screen, width=60, color_system=None)) as progress:
+        progress.planned(PLAN)
+        progress.finished(outcome_of(check, status="measured", seconds=1.25))
+        progress.noted("Look at 200 inputs: 1 check is not decided.", again=False)
+        progress.planned(replace(PLAN, checks=(check,)))
+        progress.finished(outcome_of(check, status="measured", seconds=1.25))
+    assert screen.getvalue().splitlines() == [
+        "[1/2] clean-accuracy: measured, 1.2 s",
+        "Look at 200 inputs: 1 check is not decided.",
+        "[1/1] clean-accuracy: measured, 1.2 s",
     ]
 
 

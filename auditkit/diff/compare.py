@@ -400,7 +400,10 @@ def _move(before: str, after: str) -> Move | None:
 
 
 def _judgements(result: Result, policy: Policy, today: date) -> Mapping[tuple[str, str], Judgement]:
-    verdict = judge(result.outcomes, policy, modality=result.model.modality, today=today)
+    looks = result.provenance.look_count
+    verdict = judge(
+        result.outcomes, policy, modality=result.model.modality, today=today, looks=looks
+    )
     return {(one.limit, one.finding): one for one in [*verdict.decided_by, *verdict.passed]}
 
 

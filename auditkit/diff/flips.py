@@ -88,9 +88,14 @@ def _check_of(before: Loaded, after: Loaded, checks: Iterable[str]) -> str | Non
     known = [
         one
         for one in checks
-        if f"{one}/correct" in before.columns and f"{one}/correct" in after.columns
+        if all(_of_every_input(side.columns.get(f"{one}/correct")) for side in (before, after))
     ]
     return _FIRST if _FIRST in known else next(iter(known), None)
+
+
+def _of_every_input(column: NDArray[Any] | None) -> bool:
+    """Whether a check recorded something, and of all inputs."""
+    return column is not None and not np.isnan(column).any()
 
 
 def _answers(side: Loaded, check: str, order: NDArray[Any]) -> Strings | None:

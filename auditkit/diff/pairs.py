@@ -102,7 +102,8 @@ def _held(columns: Columns, swept: Mapping[str, Scalar]) -> Iterator[tuple[str, 
     for name in _FLIPS:
         if name in columns and columns[name].dtype.kind in "if":
             for budget in budgets or [0.0]:
-                yield f"{name} > {budget:g}", (columns[name] > budget).astype(np.float64)
+                held = np.where(np.isnan(columns[name]), np.nan, columns[name] > budget)
+                yield f"{name} > {budget:g}", held
 
 
 def _damaged(columns: Columns, metric: str, said: list[str]) -> Iterator[tuple[str, Floats]]:

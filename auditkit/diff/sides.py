@@ -108,5 +108,7 @@ def _records(result: Result, folder: Path) -> dict[str, NDArray[Any]]:
 
 
 def _array(column: Any) -> NDArray[Any]:
+    if column.null_count and str(column.type) == "bool":
+        column = column.cast("float64")  # NaN where a check was given fewer inputs
     array = column.to_numpy()
     return array.astype(np.str_) if array.dtype == object else array

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
@@ -12,11 +13,12 @@ from types import ModuleType
 import pytest
 import torch
 
-from auditkit.checks.base import Check, Measured
+from auditkit.checks.base import Check, Context, Measured, NotApplicable, Records
 from auditkit.checks.catalogue import BUILT_IN, catalogue
 from auditkit.explain import check_page
 from auditkit.findings import Finding
-from tests.subjects import Subject, measured
+from auditkit.statistics import LEVEL
+from tests.subjects import Subject, measured, recorded
 
 ROOT = Path(__file__).parents[2]
 CHECKS = pytest.mark.parametrize("kind", BUILT_IN, ids=lambda kind: kind.meta.id)
@@ -31,10 +33,19 @@ test_module.__test__ = False  # type: ignore[attr-defined]
 
 
 @cache
-def outcome(kind: type[Check], which: str) -> tuple[Subject, Measured]:
+def records(kind: type[Check], which: str) -> tuple[Records, Context]:
     module = test_module(kind)
-    subject: Subject = getattr(module, which)()
-    return subject, measured(module.CHECK, subject)
+    found = recorded(module.CHECK, getattr(module, which)())
+    assert not isinstance(found, NotApplicable), found
+    return found
+
+
+@cache
+def outcome(kind: type[Check], which: str, level: float = LEVEL) -> Measured:
+    merged, context = records(kind, which)
+    found = test_module(kind).CHECK.summarise(merged, replace(context, level=level))
+    assert isinstance(found, Measured), found
+    return found
 
 
 @CHECKS
@@ -76,8 +87,8 @@ def test_words(kind: type[Check]) -> None:
 def test_broken_is_told_from_sound(kind: type[Check]) -> None:
     """No constant can satisfy this: the same metric must be worse where the flaw is."""
     metric = test_module(kind).REVEALS
-    broken = first_defined(outcome(kind, "broken")[1], metric)
-    sound = first_defined(outcome(kind, "sound")[1], metric)
+    broken = first_defined(outcome(kind, "broken"), metric)
+    sound = first_defined(outcome(kind, "sound"), metric)
     assert broken.better != "neither"
     worse = broken.value < sound.value if broken.better == "higher" else broken.value > sound.value  # type: ignore[operator]
     assert worse, f"{metric}: broken {broken.value}, sound {sound.value}"
@@ -92,7 +103,7 @@ def first_defined(outcome: Measured, metric: str) -> Finding:
 @CHECKS
 def test_findings_are_whole(kind: type[Check]) -> None:
     for which in ("broken", "sound"):
-        _, result = outcome(kind, which)
+        result = outcome(kind, which)
         ids = [one.id for one in result.findings]
         assert len(ids) == len(set(ids)), "finding ids are unique"
         for one in result.findings:
@@ -109,8 +120,24 @@ def test_findings_are_whole(kind: type[Check]) -> None:
 
 
 @CHECKS
+def test_intervals_have_the_level_that_is_asked_for(kind: type[Check]) -> None:
+    usual = {one.id: one for one in outcome(kind, "sound").findings}
+    for one in outcome(kind, "sound", 0.99).findings:
+        if one.low is None or one.high is None or one.interval == "exact":
+            continue
+        assert one.level >= 0.99, one.id
+        other = usual[one.id]
+        assert other.low is not None
+        assert other.high is not None
+        if one.value != other.value:  # it counts alarms, which are raised at the level
+            continue
+        assert one.low <= other.low + 1e-9, one.id
+        assert one.high >= other.high - 1e-9, one.id
+
+
+@CHECKS
 def test_another_run_in_shards_changes_neither_numbers_nor_model(kind: type[Check]) -> None:
-    _, whole = outcome(kind, "sound")
+    whole = outcome(kind, "sound")
     subject: Subject = test_module(kind).sound()
     network = subject.model.module
     before = {name: value.clone() for name, value in network.state_dict().items()}
