@@ -873,6 +873,7 @@ def assert_(
         loaded.outcomes,
         rules,
         modality=loaded.model.modality,
+        sensitive=loaded.data.sensitive,
         today=datetime.now(UTC).date(),
         interrupted=loaded.provenance.partial,
         changes=None if against is None else changes_against(result, against, policy=rules),

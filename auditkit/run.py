@@ -408,6 +408,7 @@ class _Run:
             outcomes,
             self.policy,
             modality=self.subject.model.modality,
+            sensitive=bool(self.subject.data.sensitive),
             today=self.started.date(),
             interrupted=partial,
         )

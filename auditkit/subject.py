@@ -184,7 +184,7 @@ def load_subject(spec: SubjectSpec) -> Subject:
     """
     model = load_model_of(spec)
     source = spec.data or _own_data(model)
-    data = load_data(source, model)
+    data = load_data(source, model, min_cell=spec.min_cell)
     if isinstance(model, ImageClassifier) and data.input_shape != model.input_shape:
         raise DataError(
             f"{data.name} holds images of shape {data.input_shape}, the model reads"

@@ -26,6 +26,7 @@ def judge(
     policy: Policy,
     *,
     modality: Modality,
+    sensitive: bool = True,
     today: date,
     interrupted: bool = False,
     changes: Mapping[str, Change] | None = None,
@@ -45,6 +46,8 @@ def judge(
         Limits, controls, required checks and waivers.
     modality : Modality
         Limits for other modalities are left out.
+    sensitive : bool
+        Whether a column of the data is called sensitive; else limits for such data are left out.
     today : date
         Waivers that expired before this day do not hold.
     interrupted : bool
@@ -54,7 +57,7 @@ def judge(
         without it they are incomplete.
     """
     words = rated(outcomes, policy)
-    limits = [one for one in policy.limits if one.modality in (None, modality)]
+    limits = [one for one in policy.limits if one.is_about(modality, sensitive=sensitive)]
     if not limits and not policy.required and not interrupted:
         notes = ["No limits are set: nothing was judged."]
         return _verdict("not_judged", [], [], [], notes).model_copy(update={"ratings": words})
