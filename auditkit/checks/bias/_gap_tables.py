@@ -49,7 +49,7 @@ def adjusted(tested: list[Tested], alpha: float) -> Adjusted:
     text = (
         f"{len(tested)} gaps were tested against chance. {said} A p-value is how often chance alone"
         " gives so wide a gap. Among so many tests some p-values are small by luck, so each is"
-        f" raised to allow for that (Benjamini-Hochberg): of the gaps called at {alpha:.2g}, at most"
+        f" raised for that (Benjamini-Hochberg): of the gaps called at {alpha:.2g}, at most"
         f" {alpha:.0%} are luck, on average. A gap that is not called may still be there, where"
         " inputs are few. Limits are corrected apart (Holm)."
     )
