@@ -11,7 +11,7 @@ from auditkit.data.dataset import Dataset
 from auditkit.findings import Note, Table
 
 NAMED = 6  # sentences
-UNSURE = "chance could explain it"
+SURE, UNSURE, NOT_SURE = "yes", "perhaps", "chance could explain it"
 
 
 class Told(NamedTuple):
@@ -54,7 +54,7 @@ class Telling(NamedTuple):
     most: str
     least: str
     gap: str
-    is_sure: bool  # more than chance explains
+    sure: str  # whether it is more than chance explains: test and interval, one of them, neither
 
     def __str__(self) -> str:
         return f"By {self.column}: {self.what}: {self.most}; {self.least}."
@@ -76,7 +76,7 @@ def tellings(column: Column, told: list[Told], data: Dataset, *, alpha: float) -
     """
     return [
         _telling(column, one, data, alpha)
-        for one in sorted(told, key=lambda one: (one.adjusted_p > alpha, -one.gap.widest.gap))
+        for one in sorted(told, key=lambda one: (-_votes(one, alpha), -one.gap.widest.gap))
         if one.gap.widest.gap > 0 and one.gap.widest.rates.totals.min() >= data.min_cell
     ]
 
@@ -98,13 +98,18 @@ def _telling(column: Column, one: Told, data: Dataset, alpha: float) -> Telling:
         most=group(shares.argmax()),
         least=group(shares.argmin()),
         gap=f"{100 * widest.gap:.1f} ({100 * low:.1f} to {100 * high:.1f})",
-        is_sure=one.adjusted_p <= alpha,
+        sure=(NOT_SURE, UNSURE, SURE)[_votes(one, alpha)],
     )
+
+
+def _votes(one: Told, alpha: float) -> int:
+    """Return how many of the two, test and interval, call a gap more than chance."""
+    return (one.adjusted_p <= alpha) + (one.gap.interval.low > 0)
 
 
 def in_short(found: list[Telling]) -> Note:
     """Return the gaps that are more than chance explains as sentences."""
-    sure = [str(one) for one in found if one.is_sure]
+    sure = [str(one) for one in found if one.sure == SURE]
     more = f" And {len(sure) - NAMED} more: see the tables." if len(sure) > NAMED else ""
     none = (
         "No gap between two groups of a column is surely more than chance explains. That is no"
@@ -121,10 +126,7 @@ def in_words(found: list[Telling]) -> Table:
     return Table(
         title=f"By {found[0].column}: which group most often, which least often",
         columns=["what happened", "most often", "least often", "gap in points", "more than chance"],
-        rows=[
-            [one.what, one.most, one.least, one.gap, "yes" if one.is_sure else UNSURE]
-            for one in found
-        ],
+        rows=[[one.what, one.most, one.least, one.gap, one.sure] for one in found],
     )
 
 

@@ -224,7 +224,8 @@ class GroupGap(Check):
         " a gap of 21 points. Groups differ a little by luck, the small ones most, so each gap has"
         " an interval, which says how large it may be among all those the data were drawn from, and"
         " a test: were the groups dealt out at random, how often would they lie as far apart? The"
-        " interval allows for having picked the two groups at the ends.",
+        " interval allows for having picked the two groups at the ends. A gap that both test and"
+        " interval call more than chance is called so; where one of them does, perhaps.",
         not_shown="Why groups differ: base rates, label errors and photographic conditions can all"
         " widen a gap. Groups that no column names. Equal rates do not"
         " make a decision fair.",

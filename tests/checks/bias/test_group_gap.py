@@ -564,6 +564,22 @@ def test_a_reader_is_told_which_group_how_often_and_of_how_many() -> None:
     assert not any("wrongly answered 'no'" in str(row["what happened"]) for row in rows)  # no gap
 
 
+def test_test_and_interval_must_both_call_a_gap_before_it_is_called_sure() -> None:
+    outcome = measured(GroupGap(permutations=100), crossed_only())  # nothing of its own column
+    groups, labels, predicted = three_groups()
+    both = [outcome, measured(GroupGap(permutations=100), written(labels, predicted, group=groups))]
+    words = {"yes": 2, "perhaps": 1, "chance could explain it": 0}
+    said = 0
+    for one in both:
+        gaps = {f"{100 * row['gap']:.1f}": row for row in table_of(one, "gaps-1") if row["gap"]}  # type: ignore[operator]
+        for row in table_of(one, "words-1"):
+            gap = gaps[str(row["gap in points"]).split()[0]]
+            votes = (gap["adjusted p"] <= 0.05) + (gap["low"] > 0)  # type: ignore[operator]
+            assert words[str(row["more than chance"])] == votes
+            said += 1
+    assert said > 4
+
+
 def test_only_what_chance_does_not_explain_is_told_in_short() -> None:
     note = measured(GroupGap(minimum_n=40), courts()).evidence["short"]
     assert isinstance(note, Note)
