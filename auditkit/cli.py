@@ -876,19 +876,12 @@ def assert_(
     from auditkit.diff.compare import changes_against
     from auditkit.policy import load_policy
     from auditkit.result import read_result
-    from auditkit.verdict import judge
+    from auditkit.verdict import judge_again
 
     loaded = read_result(result)
     rules = load_policy(policy, suite=None if policy else loaded.provenance.suite)
-    verdict = judge(
-        loaded.outcomes,
-        rules,
-        modality=loaded.model.modality,
-        today=datetime.now(UTC).date(),
-        interrupted=loaded.provenance.partial,
-        changes=None if against is None else changes_against(result, against, policy=rules),
-        looks=loaded.provenance.look_count,
-    )
+    changes = None if against is None else changes_against(result, against, policy=rules)
+    verdict = judge_again(loaded, rules, today=datetime.now(UTC).date(), changes=changes)
     with suppress(BrokenPipeError):  # whoever reads it may stop; the verdict stands
         if as_json:
             click.echo(verdict.model_dump_json(indent=1))

@@ -70,6 +70,8 @@ class Limit(_Strict):
         of the difference's interval must reach it.
     modality : Modality, optional
         Hold this limit only in audits of such models.
+    sensitive : bool
+        Hold this limit only where a column of the data is called sensitive.
     reason : str
         Why this limit; shown in the report.
     """
@@ -79,6 +81,7 @@ class Limit(_Strict):
     max: float | None = None
     max_drop_against: float | None = Field(default=None, ge=0)
     modality: Modality | None = None
+    sensitive: bool = False
     reason: str = ""
     _place: str | None = PrivateAttr(default=None)
 
@@ -89,6 +92,10 @@ class Limit(_Strict):
         elif self.min is not None or self.max is not None:
             raise ValueError("give one of min, max and max_drop_against")
         return self
+
+    def is_about(self, modality: Modality, *, sensitive: bool) -> bool:
+        """Say whether this limit holds in audits of such models on data with such columns."""
+        return self.modality in (None, modality) and (sensitive or not self.sensitive)
 
     @property
     def place(self) -> str | None:

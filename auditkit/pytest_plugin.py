@@ -119,19 +119,12 @@ class _Session:
 
     def _read(self) -> Result:
         from auditkit.result import read_result
-        from auditkit.verdict import judge
+        from auditkit.verdict import judge_again
 
         found = read_result(self.folder)
         if self.policy_file is None:
             return found
-        verdict = judge(
-            found.outcomes,
-            self.policy,
-            modality=found.model.modality,
-            today=datetime.now(UTC).date(),
-            interrupted=found.provenance.partial,
-            looks=found.provenance.look_count,
-        )
+        verdict = judge_again(found, self.policy, today=datetime.now(UTC).date())
         return found.model_copy(update={"verdict": verdict})
 
     def _audited(self) -> Result:
@@ -313,21 +306,21 @@ class _Limit(_Item):
             outcomes = {one.check: one for one in result.outcomes}
             if self.finding in outcomes and outcomes[self.finding].status == "measured":
                 return
-        elif self._is_for_other_models(result):
-            pytest.skip(f"not for models of this kind: {result.model.modality}")
+        elif self._is_for_others(result):
+            pytest.skip(f"not for {result.model.modality} models, or not for such data")
         raise _NotPassedError(
             f"Incomplete: nothing was held against {self.limit} [{self.finding}]."
         )
 
-    def _is_for_other_models(self, result: Result) -> bool:
+    def _is_for_others(self, result: Result) -> bool:
         from auditkit.weighing import in_words
 
         mine = [
-            one.modality
+            one.is_about(result.model.modality, sensitive=result.data.sensitive)
             for one in self.audit.policy.limits
             if (in_words(one), one.finding) == (self.limit, self.finding)
         ]
-        return bool(mine) and all(one not in (None, result.model.modality) for one in mine)
+        return bool(mine) and not any(mine)
 
     def _is(self, one: Judgement) -> bool:
         named = one.finding == self.finding or fnmatchcase(one.finding, self.finding)

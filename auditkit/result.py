@@ -58,6 +58,11 @@ class DataFacts(Frozen):
     attributes_sha256: str | None = None  # of the file that columns were joined from
     notes: list[str] = []
 
+    @property
+    def sensitive(self) -> bool:
+        """Whether a column that compares people is there."""
+        return any(one.sensitive for one in self.slices)
+
 
 class RecordsFile(Frozen):
     """Per-input records beside the result."""

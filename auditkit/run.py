@@ -500,6 +500,7 @@ class _Run:
             outcomes,
             self.policy,
             modality=self.subject.model.modality,
+            sensitive=bool(self.subject.data.sensitive),
             today=self.started.date(),
             interrupted=partial,
             looks=len(self.looks),
@@ -632,7 +633,8 @@ def _enough_workers(plan: Plan) -> int:
 def _looks(policy: Policy, subject: Subject) -> tuple[int, ...]:
     """Return the inputs of each look; one at all of them where nobody asks for more."""
     everything = len(subject.data)
-    judged = any(one.modality in (None, subject.model.modality) for one in policy.limits)
+    about, sensitive = subject.model.modality, bool(subject.data.sensitive)
+    judged = any(one.is_about(about, sensitive=sensitive) for one in policy.limits)
     if policy.until_decided and not judged:
         raise ConfigError(
             "--until-decided stops where all limits are decided, and no limits are set.",

@@ -198,7 +198,7 @@ def subject_of(model: Classifier, spec: SubjectSpec) -> Subject:
         If no data is given and the model names none.
     """
     source = spec.data or _own_data(model)
-    data = load_data(source, model)
+    data = load_data(source, model, min_cell=spec.min_cell)
     if isinstance(model, ImageClassifier) and data.input_shape != model.input_shape:
         raise DataError(
             f"{data.name} holds images of shape {data.input_shape}, the model reads"

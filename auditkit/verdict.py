@@ -15,7 +15,7 @@ from auditkit.findings import Finding, Outcome
 from auditkit.looks import level_of_each
 from auditkit.policy import Limit, Policy, Waiver
 from auditkit.ratings import rated
-from auditkit.result import Judgement, LimitStatus, Verdict, VerdictStatus, Waived
+from auditkit.result import Judgement, LimitStatus, Result, Verdict, VerdictStatus, Waived
 from auditkit.statistics import holm, n_needed_for_share
 from auditkit.types import Modality
 from auditkit.weighing import Weighed, bound_of, in_words, judged, weigh, weigh_drop
@@ -28,6 +28,7 @@ def judge(
     policy: Policy,
     *,
     modality: Modality,
+    sensitive: bool = True,
     today: date,
     interrupted: bool = False,
     changes: Mapping[str, Change] | None = None,
@@ -48,6 +49,8 @@ def judge(
         Limits, controls, required checks and waivers.
     modality : Modality
         Limits for other modalities are left out.
+    sensitive : bool
+        Whether a column of the data is called sensitive; else limits for such data are left out.
     today : date
         Waivers that expired before this day do not hold.
     interrupted : bool
@@ -60,7 +63,7 @@ def judge(
     """
     policy = policy.model_copy(update={"level": level_of_each(policy.level, looks)})
     words = rated(outcomes, policy)
-    limits = [one for one in policy.limits if one.modality in (None, modality)]
+    limits = [one for one in policy.limits if one.is_about(modality, sensitive=sensitive)]
     if not limits and not policy.required and not interrupted:
         notes = ["No limits are set: nothing was judged."]
         return _verdict("not_judged", [], [], [], notes).model_copy(update={"ratings": words})
@@ -253,6 +256,22 @@ def _worst(judgements: Sequence[Judgement]) -> LimitStatus:
     if "fail" in seen:
         return "fail"
     return "incomplete" if "incomplete" in seen else "pass"
+
+
+def judge_again(
+    result: Result, policy: Policy, *, today: date, changes: Mapping[str, Change] | None = None
+) -> Verdict:
+    """Hold a policy's limits against a finished result; see `judge`."""
+    return judge(
+        result.outcomes,
+        policy,
+        modality=result.model.modality,
+        sensitive=result.data.sensitive,
+        today=today,
+        interrupted=result.provenance.partial,
+        changes=changes,
+        looks=result.provenance.look_count,
+    )
 
 
 def undecided(verdict: Verdict) -> set[str]:

@@ -169,6 +169,17 @@ def test_limits_for_another_modality_are_left_out() -> None:
     assert verdict([outcome(share(1, 100))], limits=[limit], modality="text").status == "not_judged"
 
 
+def test_limits_for_sensitive_columns_are_left_out_where_there_are_none() -> None:
+    limit = {"finding": "pgd-linf/robust_accuracy/all", "min": 0.99, "sensitive": True}
+    assert verdict([outcome(share(1, 100))], limits=[limit]).status == "fail"
+    policy = Policy.model_validate({"limits": [limit]})
+    for sensitive, status in ((True, "fail"), (False, "not_judged")):
+        found = judge(
+            [outcome(share(1, 100))], policy, modality="image", sensitive=sensitive, today=TODAY
+        )
+        assert found.status == status
+
+
 CONTROL = "pgd-linf/zero_gradient_share/all"
 
 

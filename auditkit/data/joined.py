@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from auditkit.data.columns import groups_of
+from auditkit.data.columns import MISSING, groups_of
 from auditkit.data.dataset import Dataset
 from auditkit.data.tables import SUFFIXES, ids_of, read_frame
 from auditkit.errors import DataError, near_miss
@@ -67,7 +67,12 @@ def read_attributes(file: Path) -> pd.DataFrame:
 
 
 def with_attributes(
-    data: Dataset, table: pd.DataFrame, *, file: Path, sensitive: Sequence[str]
+    data: Dataset,
+    table: pd.DataFrame,
+    *,
+    file: Path,
+    sensitive: Sequence[str],
+    min_cell: int | None = None,
 ) -> Dataset:
     """Return the same inputs with further columns.
 
@@ -81,6 +86,8 @@ def with_attributes(
         Where they come from.
     sensitive : sequence of str
         Which of them compare people. Where there are any, columns derived from the inputs go.
+    min_cell : int, optional
+        Small groups are to be pooled: how many inputs have no row, and which, is not said.
 
     Raises
     ------
@@ -117,7 +124,11 @@ def with_attributes(
         derived=tuple(one for one in data.derived if one not in gone),
         sha256=_hash(data.sha256, groups.attributes),
         attributes_sha256=digest,
-        notes=(*data.notes, _note(file, digest, table, missing, unused), *groups.notes),
+        notes=(
+            *data.notes,
+            _note(file, digest, table, missing, unused, min_cell is not None),
+            *groups.notes,
+        ),
     )
 
 
@@ -125,15 +136,17 @@ def _some(ids: Sequence[str] | pd.Index) -> str:
     return ", ".join(repr(str(one))[:60] for one in ids[:3]) + (", ..." if len(ids) > 3 else "")
 
 
-def _note(file: Path, digest: str, table: pd.DataFrame, missing: list[str], unused: int) -> str:
+def _note(
+    file: Path, digest: str, table: pd.DataFrame, missing: list[str], unused: int, discreet: bool
+) -> str:
     said = [f"{', '.join(map(str, table.columns))} come from {file.name} (SHA-256 {digest[:12]})."]
     if missing:
-        said.append(
-            f"It has no row for {len(missing)} of the inputs, such as {missing[0]!r}: they are in"
-            " the group '(missing)'."
-        )
+        some = "some" if discreet else f"{len(missing)}"
+        such = "" if discreet else f", such as {missing[0]!r}"
+        said.append(f"It has no row for {some} of the inputs{such}: they are in {MISSING!r}.")
     if unused:
-        said.append(f"{unused} of its rows belong to none of the inputs.")
+        some = "Some" if discreet else f"{unused}"
+        said.append(f"{some} of its rows belong to none of the inputs.")
     return " ".join(said)
 
 

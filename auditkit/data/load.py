@@ -62,7 +62,9 @@ class DataSpec:
     attributes: str | None = None
 
 
-def load_data(spec: DataSpec, model: Classifier, *, unlabelled: bool = False) -> Dataset:
+def load_data(
+    spec: DataSpec, model: Classifier, *, unlabelled: bool = False, min_cell: int | None = None
+) -> Dataset:
     """Return the data in the terms of a model: its classes, channels and bounds.
 
     Parameters
@@ -75,6 +77,8 @@ def load_data(spec: DataSpec, model: Classifier, *, unlabelled: bool = False) ->
         Whether labels may be absent: a folder without class folders, a table or an .npz file
         without labels. The labels of known data whose classes the model does not know count as
         absent too.
+    min_cell : int, optional
+        Small groups are to be pooled: notes say nothing of how large they are.
 
     Raises
     ------
@@ -91,7 +95,7 @@ def load_data(spec: DataSpec, model: Classifier, *, unlabelled: bool = False) ->
     own = tuple(name for name in spec.sensitive if name not in table)
     own_spec = replace(spec, sensitive=own, attributes=None)
     data = _loaded(own_spec, model, unlabelled=unlabelled)
-    return with_attributes(data, table, file=file, sensitive=theirs)
+    return with_attributes(data, table, file=file, sensitive=theirs, min_cell=min_cell)
 
 
 def _loaded(spec: DataSpec, model: Classifier, *, unlabelled: bool) -> Dataset:

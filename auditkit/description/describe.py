@@ -128,7 +128,7 @@ def describe(
     DataError
         If the data cannot be read.
     """
-    sample = read_sample(spec)
+    sample = read_sample(spec, min_cell=min_cell)
     data = coarsened(sample.data, min_cell)
     names = data.sensitive or tuple(map(str, data.attributes.columns))
     counts = {name: _cells(data, name) for name in names}

@@ -31,8 +31,15 @@ class Sample(NamedTuple):
     features: pd.DataFrame
 
 
-def read_sample(spec: DataSpec) -> Sample:
+def read_sample(spec: DataSpec, *, min_cell: int | None = None) -> Sample:
     """Read labels, groups and columns; of a table every column, since no model says which it reads.
+
+    Parameters
+    ----------
+    spec : DataSpec
+        Which data.
+    min_cell : int, optional
+        Small groups are to be pooled: notes say nothing of how large they are.
 
     Raises
     ------
@@ -46,7 +53,8 @@ def read_sample(spec: DataSpec) -> Sample:
     theirs = tuple(name for name in spec.sensitive if name in table)
     own = tuple(name for name in spec.sensitive if name not in table)
     one = _read(DataSpec(source=spec.source, columns=spec.columns, sensitive=own, split=spec.split))
-    return one._replace(data=with_attributes(one.data, table, file=file, sensitive=theirs))
+    data = with_attributes(one.data, table, file=file, sensitive=theirs, min_cell=min_cell)
+    return one._replace(data=data)
 
 
 def _read(spec: DataSpec) -> Sample:

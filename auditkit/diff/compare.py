@@ -328,8 +328,12 @@ class _Comparison:
 
     @property
     def _limits(self) -> Sequence[Limit]:
-        modality = self.after.result.model.modality
-        return [one for one in self.policy.limits if one.modality in (None, modality)]
+        after = self.after.result
+        return [
+            one
+            for one in self.policy.limits
+            if one.is_about(after.model.modality, sensitive=after.data.sensitive)
+        ]
 
 
 def _why_not(old: Finding, new: Finding) -> str:
@@ -400,9 +404,13 @@ def _move(before: str, after: str) -> Move | None:
 
 
 def _judgements(result: Result, policy: Policy, today: date) -> Mapping[tuple[str, str], Judgement]:
-    looks = result.provenance.look_count
     verdict = judge(
-        result.outcomes, policy, modality=result.model.modality, today=today, looks=looks
+        result.outcomes,
+        policy,
+        modality=result.model.modality,
+        sensitive=result.data.sensitive,
+        today=today,
+        looks=result.provenance.look_count,
     )
     return {(one.limit, one.finding): one for one in [*verdict.decided_by, *verdict.passed]}
 

@@ -44,6 +44,7 @@ UNITLESS = {
     "", "1", "correlation", "p", "p-value", "probability", "rank correlation", "ratio", "score",
     "squared probability",
 }  # fmt: skip
+DIFFERENCE = "share difference"  # of two percentages: read as points, not as percent
 MOST_LISTED = 12  # swept values that the settings of a check name
 LONG_UNIT = 12  # characters from which a unit is said once per sentence instead of at each number
 
@@ -131,14 +132,18 @@ def is_share(unit: str) -> bool:
 def number(value: float, unit: str = "") -> str:
     """Return a value with its unit: shares in percent, others with three significant digits.
 
+    What lies between two shares is said in points: from 10 % to 31 % are 21 points.
+
     Examples
     --------
+    >>> number(0.213, "share difference")
+    '21.3 points'
     >>> number(0.615, "share"), number(0.9999, "share"), number(1.23456, "nats"), number(77546)
     ('61.5 %', '99.99 %', '1.23 nats', '77,546')
     """
     digits = bare(value, unit)
     if is_share(unit):
-        return f"{digits} %"
+        return f"{digits} {'points' if unit == DIFFERENCE else '%'}"
     return digits if unit in UNITLESS or len(unit) > LONG_UNIT else f"{digits} {line(unit)}"
 
 

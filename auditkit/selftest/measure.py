@@ -51,7 +51,13 @@ def held_against(
         nullcontext() if taught is None else training_data.given(TAUGHT, taught),
     ):
         outcomes = outcomes_of(policy, Subject(model, data))
-    return judge(outcomes, policy, modality=model.modality, today=date.min)  # no waivers
+    return judge(  # without waivers
+        outcomes,
+        policy,
+        modality=model.modality,
+        sensitive=bool(data.sensitive),
+        today=date.min,
+    )
 
 
 def outcomes_of(policy: Policy, subject: Subject) -> list[Outcome]:

@@ -14,12 +14,14 @@ from auditkit.data.columns import MISSING
 from auditkit.data.dataset import Dataset
 from auditkit.data.joined import read_attributes, with_attributes
 from auditkit.data.load import DataSpec, load_data
+from auditkit.description.read import read_sample
 from auditkit.errors import ConfigError, DataError, ResultError
 from auditkit.models.load import ModelSpec, load_model
 from auditkit.policy import Policy
 from auditkit.reproduce import Question, reproduce
 from auditkit.result import Execution
 from auditkit.run import Request, run
+from auditkit.subject import SubjectSpec, load_subject
 from tests.subjects import image_data, table_subject
 
 
@@ -70,8 +72,26 @@ def test_nothing_is_dropped_silently(tmp_path: Path) -> None:
     file = written(tmp_path, {"id": ids, "sex": ["m", "f", None, "m", "f", "m", "m"]})
     found = joined(data, file, "sex")
     assert found.attributes["sex"].tolist() == ["m", "f", MISSING, "m", "f"] + [MISSING] * 3
-    assert "no row for 3 of the inputs, such as '00005'" in found.notes[0]
+    assert "no row for 3 of the inputs, such as '00005': they are in '(missing)'" in found.notes[0]
     assert "2 of its rows belong to none" in found.notes[0]
+
+
+def test_where_small_groups_are_pooled_their_size_cannot_be_worked_out(tmp_path: Path) -> None:
+    """Neither from those without a row, nor from the rows of the file that are left over."""
+    model = ModelSpec(source="digits-cnn")
+    ids = load_data(DataSpec(source="digits"), load_model(model)).ids
+    known = [*ids[:-3], "nobody", "else"]
+    file = written(tmp_path, {"id": known, "sex": ["m", *("f" * (len(known) - 1))]})
+    source = DataSpec(source="digits", sensitive=("sex",), attributes=str(file))
+    audited = load_subject(
+        SubjectSpec(model=model, data=source, max_inputs=None, seed=0, min_cell=4)
+    ).data
+    described = read_sample(source, min_cell=4).data
+    for data in (audited, described):
+        said = next(one for one in data.notes if "come from" in one)
+        assert "It has no row for some of the inputs: they are in '(missing)'." in said
+        assert "Some of its rows belong to none of the inputs." in said
+        assert ids[-3] not in said
 
 
 def test_numbers_are_cut_into_quarters_that_are_named(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from auditkit.checks.bias._gap_words import named as in_full
 from auditkit.checks.bias._groups import OF_A_CLASS, WORDS, Column, Gap, Rate, compare
 from auditkit.checks.groups import names_of
 from auditkit.data.dataset import Dataset
@@ -39,17 +40,18 @@ def adjusted(tested: list[Tested], alpha: float) -> Adjusted:
     """Return what is left of the p-values of a check once it is said how many there are."""
     p_values = benjamini_hochberg([one.p for one in tested])
     found = [
-        f"{one.what} by {one.where} (adjusted p = {p:.2g})"
+        f"{one.what} by {one.where}"
         for one, p in sorted(zip(tested, p_values, strict=True), key=lambda pair: pair[1])
         if p <= alpha
     ]
     named = "; ".join(found[:NAMED]) + (f"; and {len(found) - NAMED} more" * (len(found) > NAMED))
-    said = f"{len(found)} are larger than chance explains: {named}." if found else "None survives."
+    said = f"{len(found)} are more than chance explains: {named}." if found else "None survives."
     text = (
-        f"{len(tested)} gaps were tested. With so many, some p-values are small by chance alone, so"
-        " each is adjusted (Benjamini-Hochberg): calling those with an adjusted p of at most"
-        f" {alpha:.2g} lets at most {alpha:.0%} of the calls be wrong, on average. {said}"
-        " What a policy judges is corrected apart (Holm)."
+        f"{len(tested)} gaps were tested against chance. {said} A p-value is how often chance alone"
+        " gives so wide a gap. Among so many tests some p-values are small by luck, so each is"
+        f" raised for that (Benjamini-Hochberg): of the gaps called at {alpha:.2g}, at most"
+        f" {alpha:.0%} are luck, on average. A gap that is not called may still be there, where"
+        " inputs are few. Limits are corrected apart (Holm)."
     )
     keyed = {(one.what, one.where): p for one, p in zip(tested, p_values, strict=True)}
     table = Table(
@@ -67,10 +69,10 @@ def definitions(data: Dataset, columns: list[Column], left_out: list[str]) -> No
     """Return which groups are compared, and by which rates."""
     names = ", ".join(names_of(data))
     if data.sensitive:
-        which = f"Compared by the sensitive columns: {names}."
+        which = f"Groups of the sensitive columns: {names}."
         crossed = [one.name for one in columns if one.crossed]
         if crossed:
-            which += f" And by their intersections: {', '.join(crossed)}."
+            which += f" And of their intersections: {', '.join(crossed)}."
     else:
         which = f"No column is marked sensitive. Compared by every column: {names}."
         if data.derived:
@@ -80,18 +82,19 @@ def definitions(data: Dataset, columns: list[Column], left_out: list[str]) -> No
     if alone:
         which += f" Not compared, because all inputs belong to one group: {', '.join(alone)}."
     if len(data.classes) == 2:
-        positive = f"The positive class is {data.classes[1]!r} (index 1)."
+        positive = (
+            f"The positive class is {data.classes[1]!r}: 'positive' says which answer is meant, not"
+            " that it is a good one."
+        )
     else:
         positive = "Each class in turn is the positive one, against the rest."
-    rates = " ".join(f"{w.label.capitalize()}: {w.definition}" for w in WORDS.values())
-    said = " ".join([which, *left_out, positive, rates])
-    return Note(title="Groups and rates", text=said)
+    return Note(title="Who is compared", text=" ".join([which, *left_out, positive]))
 
 
-def bars(column: Column, rate: Rate, findings: list[Finding]) -> Bars:
+def bars(column: Column, rate: Rate, findings: list[Finding], data: Dataset) -> Bars:
     """Return one rate of every group, with its interval."""
     return Bars(
-        title=f"{WORDS[rate].label.capitalize()} by {column.name}",
+        title=f"By {column.name}: {in_full(rate, 1, data)}",
         value_label=WORDS[rate].label,
         bars=[
             Bar(label=group, value=one.value, low=one.low, high=one.high, n=one.n)

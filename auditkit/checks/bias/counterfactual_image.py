@@ -14,6 +14,7 @@ from torch import Tensor
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
+from auditkit.checks.bias import _backgrounds as backgrounds
 from auditkit.checks.galleries import answer, galleries
 from auditkit.checks.groups import groups_of
 from auditkit.checks.parameters import require_least
@@ -60,7 +61,9 @@ class CounterfactualImage(Check):
         " both ways, and detail is faded and sharpened, in graded sizes. Where the data says which"
         " region matters, each change is made inside it alone and outside it alone, by the same L2"
         " distance; elsewhere of the whole image. An answer has changed if either direction changes"
-        " it. The groups of sensitive columns are compared at the largest size.",
+        " it. The groups of sensitive columns are compared at the largest size. Besides, what lies"
+        " outside the region is exchanged for the background of an image of another class or group,"
+        " and as a control of the same one.",
         not_shown="A recoloured picture is not a picture of somebody else: skin, hair, faces and"
         " what comes with them do not change with a colour, so that this says nothing about how"
         " people are treated. Edges of the region can show after a change. The same L2 distance"
@@ -96,9 +99,11 @@ class CounterfactualImage(Check):
                 unit="share",
                 better="lower",
             ),
+            **backgrounds.METRICS,
         },
         headline=f"{PURPOSE}/changed_share/all/*",
         modalities=("image",),
+        version=2,
         references=("Xiao et al., 2020, arXiv:2006.09994 (what backgrounds decide)",),
     )
     max_inputs: int = 200
@@ -134,6 +139,10 @@ class CounterfactualImage(Check):
         numbers: dict[str, Floats] = {}
         examples: list[Example] = []
         clean = artifacts[Predictions].logits[rows]
+        if regions is not None:
+            exchanged = backgrounds.exchange(artifacts, rows)
+            numbers |= exchanged.columns
+            examples += exchanged.examples
         for change in self._applicable(unit.shape[1]):
             for size in self.sizes:
                 versions = _versions(unit, regions, change, size)
@@ -166,6 +175,7 @@ class CounterfactualImage(Check):
             return NotApplicable("images of one channel have no hue")
         findings = [one for cell in cells for one in self._cell(records, context, *cell)]
         gaps, tables = self._groups(records, context, cells)
+        gaps += backgrounds.findings(self, records, context, minimum_n=self.minimum_n)
         shares = [
             one for one in findings if one.metric == "changed_share" and one.value is not None
         ]
@@ -173,9 +183,11 @@ class CounterfactualImage(Check):
         mine = [one for one in shares if one.params["where"] == place]
         most = max(mine, key=lambda one: (one.low or 0.0, one.value or 0.0), default=None)
         evidence: dict[str, Evidence] = {**self._curves(shares), "sizes": _said(context)}
+        evidence["backgrounds"] = backgrounds.note(records)
         evidence |= tables
         evidence |= galleries(
-            records, {"worst": "Answers that change with light or colour, the largest shift first"}
+            records,
+            {"worst": "Answers that change, the largest shift first"},
         )
         return Measured(
             findings=[*findings, *gaps], evidence=evidence, headline=most.id if most else None

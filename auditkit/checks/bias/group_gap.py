@@ -13,6 +13,7 @@ from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
 from auditkit.checks.bias._crossings import crossings_of
 from auditkit.checks.bias._gap_tables import (
+    Adjusted,
     GapRow,
     Tested,
     adjusted,
@@ -26,6 +27,7 @@ from auditkit.checks.bias._gap_tables import (
     small_groups_table,
     worst_cells_table,
 )
+from auditkit.checks.bias._gap_words import Telling, Told, in_short, in_words, tellings
 from auditkit.checks.bias._groups import (
     COMPARED,
     SHOWN,
@@ -104,19 +106,18 @@ def _of_columns() -> dict[str, Metric]:
     metrics: dict[str, Metric] = {}
     for rate in COMPARED:
         w = WORDS[rate]
-        metrics[f"{rate}_gap"] = _share(
+        several = "" if rate == "accuracy" else " Of more than two classes, the widest of any."
+        metrics[f"{rate}_gap"] = _gap(
             f"{w.label} gap",
-            f"Largest minus smallest {w.label} of the groups with at least minimum_n"
-            f" {w.denominator}. With more than two classes the widest gap of any class against the"
-            f" rest (accuracy excepted).{_ALSO.get(rate, '')}",
-            "lower",
+            f"How far the groups lie apart: the largest {w.label} minus the smallest, in percentage"
+            f" points, of the groups with at least minimum_n {w.denominator}. {w.definition}"
+            f"{several}{_ALSO.get(rate, '')}",
         )
         metrics[f"{rate}_gap_p"] = _p_metric(f"{w.label} gap", w.denominator)
-    metrics["equalized_odds_difference"] = _share(
+    metrics["equalized_odds_difference"] = _gap(
         "equalised odds difference",
-        "The larger of the true and the false positive rate gaps, over all classes; undefined where"
-        " either is.",
-        "lower",
+        "How far mistakes are spread unevenly over the groups: the larger of the true and the false"
+        " positive rate gaps, over all classes; undefined where either is.",
     )
     metrics["equalized_odds_difference_p"] = _p_metric(
         "equalised odds difference", "inputs with, and without, the positive label"
@@ -139,11 +140,10 @@ def _of_columns() -> dict[str, Metric]:
         " a larger one by chance; the interval is without that.",
         "lower",
     )
-    metrics["score_gap"] = _share(
+    metrics["score_gap"] = _gap(
         "mean score gap",
         "Largest minus smallest mean probability of the positive class of the groups with at least"
         " minimum_n inputs; two classes.",
-        "lower",
     )
     metrics["score_gap_p"] = _p_metric("mean score gap, scores rounded to 20 levels,", "inputs")
     metrics["prediction_distance"] = _share(
@@ -166,6 +166,10 @@ _ALSO: dict[Rate, str] = {
 
 def _share(label: str, definition: str, better: Better) -> Metric:
     return Metric(label=label, definition=definition, unit="share", better=better)
+
+
+def _gap(label: str, definition: str) -> Metric:
+    return Metric(label=label, definition=definition, unit="share difference", better="lower")
 
 
 def _p_metric(label: str, denominator: str) -> Metric:
@@ -214,10 +218,14 @@ class GroupGap(Check):
         id="group-gap",
         family="bias",
         question="Are groups treated alike?",
-        explanation="Rates are counted for every group of a column, each with an interval. A gap is"
-        " the largest rate minus the smallest; a permutation test asks whether chance alone would"
-        " give such a gap, and the interval, which allows for having picked the extremes, says how"
-        " large it may be.",
+        explanation="For every group it is counted how often the model is right, how often it gives"
+        " each answer, and how often it is wrong in either direction. A gap is the largest of these"
+        " rates minus the smallest, in percentage points: 31 % in one group and 10 % in another are"
+        " a gap of 21 points. Groups differ a little by luck, the small ones most, so each gap has"
+        " an interval, which says how large it may be among all those the data were drawn from, and"
+        " a test: were the groups dealt out at random, how often would they lie as far apart? The"
+        " interval allows for having picked the two groups at the ends. A gap that both test and"
+        " interval call more than chance is called so; where one of them does, perhaps.",
         not_shown="Why groups differ: base rates, label errors and photographic conditions can all"
         " widen a gap. Groups that no column names. Equal rates do not"
         " make a decision fair.",
@@ -225,7 +233,7 @@ class GroupGap(Check):
         " check its labels, and measure again on new inputs.",
         metrics=_metrics(),
         headline="group-gap/accuracy_gap/*",
-        version=2,
+        version=3,
         references=(
             "Hardt et al., 2016, arXiv:1610.02413",
             "Newcombe, 1998, Statistics in Medicine 17, 873-890",
@@ -275,10 +283,14 @@ class GroupGap(Check):
         tested = [one for part in parts for one in part.tested()]
         chance = adjusted(tested, 1 - context.level)
         evidence: dict[str, Evidence] = {"definitions": definitions(data, columns, left_out)}
-        if tested:
-            evidence |= {"multiplicity": chance.note, "tested": chance.table}
+        told = [part.told(chance) for part in parts if not part.column.crossed]
+        if any(told):
+            evidence["short"] = in_short([one for each in told for one in each])
+            evidence |= {f"words-{i}": in_words(each) for i, each in enumerate(told, 1) if each}
         if ratios := [one for part in parts for one in part.four_fifths()]:
             evidence["four-fifths"] = four_fifths(ratios)
+        if tested:
+            evidence |= {"multiplicity": chance.note, "tested": chance.table}
         for part in parts:
             evidence |= part.evidence(chance.p)
         shown = SHOWN if len(data.classes) == 2 else SHOWN[:1]
@@ -581,13 +593,23 @@ class _Part:
             if one.value is not None and one.low is not None and one.high is not None
         ]
 
+    def told(self, chance: Adjusted) -> list[Telling]:
+        """Return the gaps of the column for readers who know no rates."""
+        told = [
+            Told(rate, gap, chance.p[f"{WORDS[rate].label} gap", self.column.name])
+            for rate, gap in self.gaps.items()
+            if gap is not None
+        ]
+        return tellings(self.column, told, self.data, alpha=1 - self.level)
+
     def evidence(self, p: dict[tuple[str, str], float]) -> dict[str, Evidence]:
         """Return what the findings rest on, by key."""
         i, column, data = self.position, self.column, self.data
         evidence: dict[str, Evidence] = {}
         if not column.crossed:
             evidence |= {
-                f"{_slug(rate)}-{i}": bars(column, rate, self.rates[rate]) for rate in self.shown
+                f"{_slug(rate)}-{i}": bars(column, rate, self.rates[rate], data)
+                for rate in self.shown
             }
         evidence[f"rates-{i}"] = rates_table(column, self.shown, data, self.level)
         rows = [self._row(WORDS[rate].label, gap) for rate, gap in self.gaps.items()]

@@ -74,20 +74,20 @@ class RejectOption(Check):
                 label="selection rate gap before turning decisions",
                 definition="Largest minus smallest selection rate of the groups with at least"
                 " minimum_n inputs of the half that was not fitted on.",
-                unit="share",
+                unit="share difference",
                 better="lower",
             ),
             "gap_left": Metric(
                 label="selection rate gap after turning borderline decisions",
                 definition="The same after the decisions within the margin were turned.",
-                unit="share",
+                unit="share difference",
                 better="lower",
             ),
             "accuracy_change": Metric(
                 label="accuracy change",
                 definition="Accuracy after turning less accuracy before, on the same inputs of the"
                 " half that was not fitted on.",
-                unit="share",
+                unit="share difference",
                 better="higher",
             ),
             "turned_share": Metric(

@@ -40,7 +40,7 @@ def _gap(kind: Kind, denominator: str) -> Metric:
         label=f"{KINDS[kind]} gap",
         definition=f"Largest minus smallest {KINDS[kind]} of the groups with at least minimum_n"
         f" {denominator}, where whoever scores above the threshold is decided for.",
-        unit="share",
+        unit="share difference",
         better="lower",
     )
 
@@ -98,21 +98,21 @@ class ThresholdSweep(Check):
                 definition="Largest minus smallest rate of the groups at 0.5, on the half that was"
                 " not fitted on, over the groups with at least minimum_n in the rate's"
                 " denominator.",
-                unit="share",
+                unit="share difference",
                 better="lower",
             ),
             "equalised_gap": Metric(
                 label="gap left with a threshold per group",
                 definition="The same with the thresholds that made the rate equal on the other"
                 " half.",
-                unit="share",
+                unit="share difference",
                 better="lower",
             ),
             "accuracy_change": Metric(
                 label="accuracy change with a threshold per group",
                 definition="Accuracy with a threshold per group less accuracy at 0.5, on the same"
                 " inputs of the half that was not fitted on.",
-                unit="share",
+                unit="share difference",
                 better="higher",
             ),
         },

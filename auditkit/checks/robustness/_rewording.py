@@ -15,6 +15,7 @@ from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.adversarial import Adversarial
 from auditkit.checks.base import Check, Context, Example, Measured, NotApplicable, Records
 from auditkit.checks.galleries import answer, galleries, shown
+from auditkit.checks.parameters import require_least
 from auditkit.checks.robustness._flips import (
     at_the_middle_budget,
     robustness,
@@ -74,14 +75,10 @@ class Rewording:
     queries: int
     access: Chosen
 
-    def validate(self) -> None:
-        """Raise ConfigError where a parameter is out of its range."""
-        for name in ("max_changes", "beam", "queries"):
-            if getattr(self, name) < 1:
-                raise ConfigError(
-                    f"{self.check}: {name} is {getattr(self, name)}, expected at least 1.",
-                    hint=f"See the defaults with: audit explain {self.check}",
-                )
+    def validate(self, check: Check) -> None:
+        """Raise ConfigError where a parameter of the check that holds them is out of its range."""
+        defaults = f"See the defaults with: audit explain {self.check}"
+        require_least(check, max_changes=1, beam=1, queries=1, hint=defaults)
         if not 0 < self.max_share <= 1:
             raise ConfigError(
                 f"{self.check}: max_share is {self.max_share}, expected a share in (0, 1].",

@@ -99,7 +99,7 @@ class Character(Check):
     access: Chosen = "auto"
 
     def __post_init__(self) -> None:
-        self._how.validate()
+        self._how.validate(self)
         if not self.kinds or len(set(self.kinds)) < len(self.kinds):
             raise ConfigError(
                 f"character: kinds is {list(self.kinds)}, expected each kind once.",

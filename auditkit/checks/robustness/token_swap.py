@@ -115,7 +115,7 @@ class TokenSwap(Check):
     access: Chosen = "auto"
 
     def __post_init__(self) -> None:
-        self._how.validate()
+        self._how.validate(self)
         require_least(
             self, neighbours=1, hint='To replace by synonyms alone: candidates = ["synonyms"]'
         )

@@ -20,7 +20,7 @@ from auditkit.checks.parameters import require_least
 from auditkit.data.dataset import Dataset
 from auditkit.findings import Bar, Bars, Evidence, Finding, ImageRow, Metric, Note, Picture
 from auditkit.methods.pictures import picture
-from auditkit.methods.variation.composites import on_background, with_texture
+from auditkit.methods.variation.composites import leave_both, on_background, with_texture
 from auditkit.models.classifier import Classifier
 from auditkit.randomness import uniform
 from auditkit.statistics import clopper_pearson, paired_difference
@@ -134,12 +134,13 @@ class TextureShape(Check):
         lenders = artifacts.sample(f"{PURPOSE}/donors", self.donors)
         shown, masks = _objects(artifacts)
         lent, lent_masks = artifacts.once((PURPOSE, self), lambda: _objects(lenders))
-        usable = np.flatnonzero(_whole(lent_masks))
+        usable = np.flatnonzero(leave_both(lent_masks))
         donors = Donors(lenders.labels.numpy()[usable])
         n, labels = len(artifacts), artifacts.labels.numpy()
         draws = uniform(artifacts.keys(PURPOSE), (2,))
         rows = np.array(
-            [i for i in np.flatnonzero(_whole(masks)) if donors.has_both(int(labels[i]))], np.int64
+            [i for i in np.flatnonzero(leave_both(masks)) if donors.has_both(int(labels[i]))],
+            np.int64,
         )
         others = [int(usable[donors.other(int(labels[i]), draws[i, 0])]) for i in rows]
         alike = [int(usable[donors.same(int(labels[i]), draws[i, 1])]) for i in rows]
@@ -218,13 +219,6 @@ def _objects(artifacts: Artifacts) -> tuple[Floats, Bools]:
     masks = artifacts.relevance
     assert isinstance(masks, np.ndarray)  # see `applies`
     return artifacts.images.numpy(), masks.astype(np.bool_)
-
-
-def _whole(masks: Bools) -> Bools:
-    """Return which masks (n, h, w) leave both an object and a background (n,)."""
-    flat = masks.reshape(len(masks), -1)
-    filled = flat.sum(axis=1)
-    return (filled > 0) & (filled < flat.shape[1])
 
 
 def _answers(artifacts: Artifacts, made: list[Floats], n: int, rows: Ints) -> _Answers:

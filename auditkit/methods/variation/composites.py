@@ -54,6 +54,13 @@ def on_background(image: Floats, mask: Bools, other: Floats, other_mask: Bools) 
     return np.where(mask, image, empty)
 
 
+def leave_both(masks: Bools) -> Bools:
+    """Return which masks (n, h, w) leave both an object and a background (n,)."""
+    flat = masks.reshape(len(masks), -1)
+    filled = flat.sum(axis=1)
+    return (filled > 0) & (filled < flat.shape[1])
+
+
 def _centre(mask: Bools) -> tuple[float, float]:
     rows, columns = np.nonzero(mask)
     return float(rows.mean()), float(columns.mean())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 import torch
@@ -9,8 +11,9 @@ from torch import Tensor, nn
 
 from auditkit.checks.base import NotApplicable
 from auditkit.checks.bias.counterfactual_image import CounterfactualImage
+from auditkit.data.glyphs import load
 from auditkit.errors import ConfigError, ModelError
-from auditkit.findings import Curve, ImageExhibit, Table
+from auditkit.findings import Curve, ImageExhibit, Note, Table
 from auditkit.models.classifier import ImageClassifier
 from tests.subjects import Subject, image_data, measured, run_check, values
 
@@ -139,6 +142,94 @@ def test_images_without_a_usable_region_are_left_out() -> None:
     mine = [one for one in outcome.findings if one.metric == "changed_share"]
     assert {one.n for one in mine} == {15}
     assert all(one.value is None for one in mine)
+
+
+class Colours(NamedTuple):
+    """Images whose corner and ground are bright or dark."""
+
+    corner: list[bool]
+    ground: list[bool]
+
+    def subject(
+        self, *, inside: bool, sites: list[str] | None = None, masks: bool = True
+    ) -> Subject:
+        n = len(self.corner)
+        images = torch.zeros(n, 1, 8, 8)
+        for i, (corner, ground) in enumerate(zip(*self, strict=True)):
+            images[i] = 0.8 if ground else 0.2
+            images[i, :, :4, :4] = 0.8 if corner else 0.2
+        region = np.zeros((n, 8, 8), dtype=bool)
+        region[:, :4, :4] = True
+        data = image_data(
+            images,
+            [0] * n,
+            masks=region if masks else None,
+            attributes={"site": sites} if sites else None,
+            sensitive=("site",) if sites else (),
+        )
+        module = Corner(inside=inside, threshold=0.5)
+        return Subject(ImageClassifier(module, classes=("0", "1"), input_shape=(1, 8, 8)), data)
+
+
+LIGHT = CounterfactualImage(changes=("brightness",), sizes=(0.1,))
+
+
+def test_a_model_that_reads_backgrounds_changes_its_answer_with_them() -> None:
+    """Grounds of another class are of the other brightness, those of the same class alike."""
+    colours = Colours(corner=[False, True] * 20, ground=[False] * 20 + [True] * 20)
+    found = values(measured(LIGHT, colours.subject(inside=False)))
+    assert found["background_changed_share/background=class"] == 1
+    assert found["background_excess/background=class"] == 1
+    assert found["background_score_shift/background=class"] == pytest.approx(1, abs=1e-6)
+    kept = values(measured(LIGHT, colours.subject(inside=True)))
+    assert kept["background_changed_share/background=class"] == 0
+    assert kept["background_score_shift/background=class"] == 0
+
+
+def test_backgrounds_of_another_group_are_lent_as_well() -> None:
+    """Site a has dark grounds and b bright ones: whoever changes the site changes the answer."""
+    colours = Colours(corner=[False, True] * 20, ground=[False] * 20 + [True] * 20)
+    sites = ["a"] * 20 + ["b"] * 20
+    outcome = measured(LIGHT, colours.subject(inside=False, sites=sites))
+    excess = next(one for one in outcome.findings if one.id.endswith("excess/all/background=site"))
+    assert (excess.value, excess.n, excess.interval) == (1, 40, "newcombe-paired")
+    mixed = values(measured(LIGHT, colours.subject(inside=False, sites=["a", "b"] * 20)))
+    assert abs(mixed["background_excess/background=site"] or 0) < 0.5  # sites do not tell grounds
+
+
+def test_without_masks_it_is_said_that_no_background_was_exchanged() -> None:
+    colours = Colours(corner=[False] * 40, ground=[False] * 20 + [True] * 20)
+    outcome = measured(LIGHT, colours.subject(inside=False, masks=False))
+    assert not any(name.startswith("background") for name in values(outcome))
+    note = outcome.evidence["backgrounds"]
+    assert isinstance(note, Note)
+    assert note.text == "Not exchanged: the data does not say which region of an image matters."
+
+
+def test_where_all_answers_are_alike_no_other_class_lends_a_background() -> None:
+    colours = Colours(corner=[False] * 40, ground=[True] * 40)
+    outcome = measured(LIGHT, colours.subject(inside=False))
+    shares = [one for one in outcome.findings if one.metric == "background_changed_share"]
+    assert [(one.value, one.n) for one in shares] == [(None, 0)]
+
+
+def test_glyphs_are_put_in_front_of_other_glyphs_backgrounds() -> None:
+    """A model that reads the frame of the image alone follows the donor."""
+
+    class Frame(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            top = images[:, :, 0].mean(dim=(1, 2))
+            return 100 * torch.stack([middle - top, top - middle], dim=1)
+
+    glyphs = load("test")
+    images = torch.as_tensor(glyphs.read(np.arange(60)))
+    masks = np.asarray(glyphs.relevance(np.arange(60)))
+    middle = images[:, :, 0].mean(dim=(1, 2)).median()
+    data = image_data(images, [0] * 60, masks=masks)
+    model = ImageClassifier(Frame(), classes=("0", "1"), input_shape=(3, 32, 32))
+    found = values(measured(LIGHT, Subject(model, data)))
+    assert (found["background_changed_share/background=class"] or 0) > 0.9
+    assert (found["background_excess/background=class"] or 0) > 0.8
 
 
 def test_grey_images_have_no_hue() -> None:

@@ -22,6 +22,7 @@ from auditkit.statistics import clopper_pearson, newcombe
 from tests.subjects import Subject, image_data, linear_subject, measured, run_check, values
 
 CHECK = GroupGap(permutations=500)
+FALSE_ALARMS = "wrongly answered 'yes', of those labelled 'no'"
 REVEALS = "accuracy_gap"
 
 
@@ -419,8 +420,8 @@ def test_an_intersection_shows_what_its_columns_hide() -> None:
     assert sum(found[one].n for one in cells) == 800
     note = outcome.evidence["multiplicity"]
     assert isinstance(note, Note)
-    assert "accuracy gap by sex x site (adjusted p" in note.text
-    assert "accuracy gap by sex (" not in note.text
+    assert "accuracy gap by sex x site" in note.text
+    assert "accuracy gap by sex;" not in note.text
 
 
 def test_pairs_and_all_columns_are_crossed_but_only_sensitive_ones() -> None:
@@ -523,7 +524,7 @@ def test_adjusted_p_values_are_those_of_scipy_over_the_whole_check() -> None:
     assert isinstance(note, Note)
     assert f"{len(p)} gaps were tested" in note.text
     called = sum(one <= 0.05 for one in adjusted.values())
-    assert f"{called} are larger" in note.text
+    assert f"{called} are more than chance" in note.text
     rows = table_of(outcome, "tested")
     assert [row["adjusted p"] for row in rows] == pytest.approx(sorted(adjusted.values()))
     key = "more than chance at 0.05"
@@ -535,6 +536,87 @@ def test_without_a_gap_none_survives() -> None:
     note = outcome.evidence["multiplicity"]
     assert isinstance(note, Note)
     assert "None survives." in note.text
+
+
+# --- in words ------------------------------------------------------------------------------------
+
+
+def courts() -> Subject:
+    """Of 100 without the label, 30 of group a and 10 of b are wrongly answered 'yes'."""
+    groups = np.repeat(["a", "b", "tiny"], [200, 200, 30])
+    labels = np.concatenate([np.tile([0, 1], 200), np.zeros(30, dtype=np.int64)])
+    predicted = labels.copy()
+    predicted[np.flatnonzero((groups == "a") & (labels == 0))[:30]] = 1
+    predicted[np.flatnonzero((groups == "b") & (labels == 0))[:10]] = 1
+    predicted[groups == "tiny"] = 1
+    return written(labels, predicted, group=groups)
+
+
+def test_a_reader_is_told_which_group_how_often_and_of_how_many() -> None:
+    subject = courts()
+    rows = table_of(measured(GroupGap(minimum_n=40), subject), "words-1")
+    wrong = next(row for row in rows if row["what happened"] == FALSE_ALARMS)
+    assert wrong["most often"] == "a: 30.0 % (30 of 100)"
+    assert wrong["least often"] == "b: 10.0 % (10 of 100)"
+    gap = newcombe(30, 100, 10, 100)
+    assert wrong["gap in points"] == f"20.0 ({100 * gap.low:.1f} to {100 * gap.high:.1f})"
+    assert wrong["more than chance"] == "yes"
+    assert not any("wrongly answered 'no'" in str(row["what happened"]) for row in rows)  # no gap
+
+
+def test_test_and_interval_must_both_call_a_gap_before_it_is_called_sure() -> None:
+    outcome = measured(GroupGap(permutations=100), crossed_only())  # nothing of its own column
+    groups, labels, predicted = three_groups()
+    both = [outcome, measured(GroupGap(permutations=100), written(labels, predicted, group=groups))]
+    words = {"yes": 2, "perhaps": 1, "chance could explain it": 0}
+    said = 0
+    for one in both:
+        gaps = {f"{100 * row['gap']:.1f}": row for row in table_of(one, "gaps-1") if row["gap"]}  # type: ignore[operator]
+        for row in table_of(one, "words-1"):
+            gap = gaps[str(row["gap in points"]).split()[0]]
+            votes = (gap["adjusted p"] <= 0.05) + (gap["low"] > 0)  # type: ignore[operator]
+            assert words[str(row["more than chance"])] == votes
+            said += 1
+    assert said > 4
+
+
+def test_only_what_chance_does_not_explain_is_told_in_short() -> None:
+    note = measured(GroupGap(minimum_n=40), courts()).evidence["short"]
+    assert isinstance(note, Note)
+    assert f"By group: {FALSE_ALARMS}: a: 30.0 % (30 of 100); b: 10.0 % (10 of 100)." in note.text
+    nothing = measured(CHECK, sound()).evidence["short"]
+    assert isinstance(nothing, Note)
+    assert nothing.text.startswith("No gap between two groups of a column is surely more")
+
+
+def test_who_is_missed_is_told_the_right_way_round() -> None:
+    groups = np.repeat(["a", "b"], 100)
+    labels = np.tile([0, 1], 100)
+    predicted = np.where((groups == "b") & (labels == 1), 0, labels)
+    table = table_of(measured(CHECK, written(labels, predicted, group=groups)), "words-1")
+    missed = next(one for one in table if str(one["what happened"]).startswith("wrongly"))
+    assert missed["what happened"] == "wrongly answered 'no', of those labelled 'yes'"
+    assert missed["most often"] == "b: 100.0 % (50 of 50)"
+    assert missed["least often"] == "a: 0.0 % (0 of 50)"
+
+
+def test_words_tell_nothing_of_fewer_than_the_least_that_may_be_told() -> None:
+    subject = courts()  # the smallest group is at an end of every gap
+    for least, there in ((30, True), (31, False)):
+        data = dataclasses.replace(subject.data, min_cell=least)
+        outcome = measured(CHECK, Subject(subject.model, data))
+        assert ("words-1" in outcome.evidence) == there
+
+
+def test_several_classes_are_told_by_name() -> None:
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, 3, 300)
+    groups = np.repeat(["a", "b"], 150)
+    predicted = np.where((groups == "b") & (labels == 2), 0, labels)
+    subject = written(labels, predicted, classes=("x", "y", "z"), group=groups)
+    said = [row["what happened"] for row in table_of(measured(CHECK, subject), "words-1")]
+    assert "wrongly answered something else, of those labelled 'z'" in said
+    assert "wrongly answered 'x', of those labelled otherwise" in said
 
 
 # --- groups that are odd -------------------------------------------------------------------------

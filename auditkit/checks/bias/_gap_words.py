@@ -1,0 +1,135 @@
+"""Rates and gaps for readers who know neither: which groups, which answer, how many of how many."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from auditkit.checks.bias._groups import WORDS, Column, Gap, Rate
+from auditkit.data.dataset import Dataset
+from auditkit.findings import Note, Table
+
+NAMED = 6  # sentences
+SURE, UNSURE, NOT_SURE = "yes", "perhaps", "chance could explain it"
+
+
+class Told(NamedTuple):
+    """One gap of a column, with its p-value after the correction for the number of tests."""
+
+    rate: Rate
+    gap: Gap
+    adjusted_p: float
+
+
+def phrase(rate: Rate, positive: int, data: Dataset) -> str:
+    """Return what a rate counts and of whom, in the names of the classes.
+
+    Examples
+    --------
+    Of the classes 'no' and 'yes' the false positive rate is: answered 'yes', of those labelled 'no'
+    """
+    yes = repr(data.classes[positive])
+    no = repr(data.classes[1 - positive]) if len(data.classes) == 2 else None
+    match rate:
+        case "accuracy":
+            return "answered right, of all"
+        case "selection_rate":
+            return f"answered {yes}, of all"
+        case "tpr":
+            return f"answered {yes}, of those labelled so"
+        case "fpr":
+            return f"wrongly answered {yes}, of those labelled {no or 'otherwise'}"
+        case "fnr":
+            return f"wrongly answered {no or 'something else'}, of those labelled {yes}"
+        case "ppv":
+            return f"labelled {yes}, of those answered so"
+
+
+class Telling(NamedTuple):
+    """A gap as a sentence says it."""
+
+    column: str
+    what: str
+    most: str
+    least: str
+    gap: str
+    sure: str  # whether it is more than chance explains: test and interval, one of them, neither
+
+    def __str__(self) -> str:
+        return f"By {self.column}: {self.what}: {self.most}; {self.least}."
+
+
+def tellings(column: Column, told: list[Told], data: Dataset, *, alpha: float) -> list[Telling]:
+    """Return who is treated how, what is surely more than chance first and the widest gap first.
+
+    Parameters
+    ----------
+    column : Column
+        Whose groups are compared.
+    told : list of Told
+        The gaps; one that is zero, or that is about too few to be told, is left out.
+    data : Dataset
+        For the names of the classes, and the fewest inputs that may be told of.
+    alpha : float
+        An adjusted p-value of at most this is more than chance.
+    """
+    return [
+        _telling(column, one, data, alpha)
+        for one in sorted(told, key=lambda one: (-_votes(one, alpha), -one.gap.widest.gap))
+        if one.gap.widest.gap > 0 and one.gap.widest.rates.totals.min() >= data.min_cell
+    ]
+
+
+def _telling(column: Column, one: Told, data: Dataset, alpha: float) -> Telling:
+    widest, (low, high) = one.gap.widest, one.gap.interval
+    rate, (hits, totals) = one.rate, widest.rates
+    if rate == "tpr":  # whom the model misses is easier to picture than whom it finds
+        rate, hits = "fnr", totals - hits
+    shares = hits / totals
+
+    def group(place: np.intp) -> str:
+        name = column.groups[widest.groups[place]]
+        return f"{name}: {100 * shares[place]:.1f} % ({hits[place]:,} of {totals[place]:,})"
+
+    return Telling(
+        column=column.name,
+        what=phrase(rate, widest.positive, data),
+        most=group(shares.argmax()),
+        least=group(shares.argmin()),
+        gap=f"{100 * widest.gap:.1f} ({100 * low:.1f} to {100 * high:.1f})",
+        sure=(NOT_SURE, UNSURE, SURE)[_votes(one, alpha)],
+    )
+
+
+def _votes(one: Told, alpha: float) -> int:
+    """Return how many of the two, test and interval, call a gap more than chance."""
+    return (one.adjusted_p <= alpha) + (one.gap.interval.low > 0)
+
+
+def in_short(found: list[Telling]) -> Note:
+    """Return the gaps that are more than chance explains as sentences."""
+    sure = [str(one) for one in found if one.sure == SURE]
+    more = f" And {len(sure) - NAMED} more: see the tables." if len(sure) > NAMED else ""
+    none = (
+        "No gap between two groups of a column is surely more than chance explains. That is no"
+        " evidence of equal treatment: where inputs are few, chance explains much."
+    )
+    return Note(
+        title="In short: where groups surely differ",
+        text=" ".join(sure[:NAMED]) + more if sure else none,
+    )
+
+
+def in_words(found: list[Telling]) -> Table:
+    """Return the gaps of one column, at least one, with their intervals."""
+    return Table(
+        title=f"By {found[0].column}: which group most often, which least often",
+        columns=["what happened", "most often", "least often", "gap in points", "more than chance"],
+        rows=[[one.what, one.most, one.least, one.gap, one.sure] for one in found],
+    )
+
+
+def named(rate: Rate, positive: int, data: Dataset) -> str:
+    """Return a rate in words, with the name that the field has for it."""
+    return f"{phrase(rate, positive, data)} ({WORDS[rate].label})"
