@@ -237,7 +237,8 @@ def bounded_mean(
         return value, bootstrap_mean(values, seed=seed, level=level), "bootstrap"
     unseen = clopper_pearson(0, len(values), level=level).high
     interval = Interval(value - unseen * (value - low), value + unseen * (high - value))
-    return value, interval, "clopper-pearson"
+    name = "clopper-pearson" if (low, high) == (0, 1) else "clopper-pearson-scaled"  # no share
+    return value, interval, name
 
 
 def weighted_share(

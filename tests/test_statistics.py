@@ -18,6 +18,7 @@ from auditkit.statistics import (
     bonferroni,
     bootstrap,
     bootstrap_mean,
+    bounded_mean,
     clopper_pearson,
     fewer_p,
     gap_of_bounded_means,
@@ -710,6 +711,22 @@ def test_standard_errors_count_one_more_of_each_end() -> None:
     assert (low[0], high[0]) == pytest.approx((0.5 - 0.19599640, 0.5 + 0.19599640))
     with pytest.raises(ValueError, match="two groups"):
         gap_of_bounded_means(np.array([0.5]), np.array([0.1]))
+
+
+def test_values_that_are_all_alike_keep_an_interval_as_wide_as_their_range_allows() -> None:
+    """None of 20 inputs differs, so fewer than 1 - .025^(1/20) do; a share alone is binomial."""
+    most = 1 - 0.025**0.05
+    value, interval, name = bounded_mean(np.zeros(20), seed=0)
+    assert (value, name) == (0.0, "clopper-pearson")
+    assert interval == pytest.approx((0.0, most))
+    value, interval, name = bounded_mean(np.full(20, -1.0), seed=0, low=-1.0)
+    assert (value, name) == (-1.0, "clopper-pearson-scaled")
+    assert interval == pytest.approx((-1.0, -1.0 + 2 * most))
+    _, interval, name = bounded_mean(np.full(20, 2.0), seed=0, high=3.0)
+    assert name == "clopper-pearson-scaled"
+    assert interval == pytest.approx((2 - 2 * most, 2 + most))
+    drawn = np.arange(20) / 20
+    assert bounded_mean(drawn, seed=0) == (drawn.mean(), bootstrap_mean(drawn, seed=0), "bootstrap")
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))

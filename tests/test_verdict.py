@@ -243,6 +243,19 @@ def test_bootstrap_intervals_decide_like_exact_ones() -> None:
     assert judgement.needs_n == 1600  # the upper half-width .2 must shrink to .05: 16 times n
 
 
+def test_a_mean_that_is_no_share_is_not_counted_in_inputs() -> None:
+    """Every set holds two classes: the interval has the name of its range, not of a share."""
+    size = share(1, 2).model_copy(
+        update={
+            "value": 2.0, "low": 1.7, "high": 2.1, "n": 20, "interval": "clopper-pearson-scaled"
+        }
+    )  # fmt: skip
+    most = Limit(finding="pgd-linf/robust_accuracy/all", max=1.9)
+    (judgement,) = verdict([outcome(size)], limits=[most]).decided_by
+    assert judgement.status == "incomplete"
+    assert judgement.needs_n == 180  # the lower half-width .3 must shrink to .1: 9 times n
+
+
 def test_the_sentence_counts_limits_in_plain_words() -> None:
     two = [at_least(0.5), at_least(0.6)]
     good = [outcome(share(95, 100))]

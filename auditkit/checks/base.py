@@ -282,7 +282,14 @@ class Check(ABC):
         controls: Sequence[str] = (),
         level: float = LEVEL,
     ) -> Finding:
-        """Return a finding that is not a share; NaN becomes undefined, never a number."""
+        """Return a finding that is not a share; NaN becomes undefined, never a number.
+
+        So does what was drawn again and again from one input: it has no spread.
+        """
+        if method == "bootstrap" and n == 1:
+            return self.undefined(
+                metric, "one input alone has no spread", n=n, slice_name=slice_name, swept=swept
+            )
         if not np.isfinite(value):
             return self.undefined(
                 metric, f"the computation gave {value}", n=n, slice_name=slice_name, swept=swept

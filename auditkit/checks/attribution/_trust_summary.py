@@ -191,6 +191,8 @@ class Summary:
             why = self._unsuited(metric, name) or _WHY_UNDEFINED.get(
                 metric, "the map is zero or the truth leaves nothing out"
             )
+            if len(values) == eligible == 1:
+                why = "one input alone has no spread"
             left = f"only {len(values)} of {eligible} explained inputs can be used: {why}"
             return self._check.undefined(metric, left, n=eligible, swept=swept)
         is_controlled = metric in _CONTROLLED and kind == "method"

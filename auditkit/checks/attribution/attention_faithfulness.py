@@ -219,6 +219,8 @@ class AttentionFaithfulness(Check):
         n = records.count("drawn")
         if len(values) < max(2, n / 2):
             why = _reason(records, name) or "the map or the effects are equal everywhere"
+            if len(values) == n == 1:
+                why = "one input alone has no spread"
             left = f"only {len(values)} of {n} explained inputs can be used: {why}"
             return self.undefined(metric, left, n=n, swept=swept)
         seed = context.key(PURPOSE, metric, name)

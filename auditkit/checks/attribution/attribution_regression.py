@@ -31,7 +31,7 @@ from auditkit.methods.saliency.probes.image import ImageProbe
 from auditkit.methods.saliency.probes.text import TextProbe
 from auditkit.models.classifier import Classifier, has_weights, randomised
 from auditkit.randomness import uniform
-from auditkit.statistics import bootstrap_mean
+from auditkit.statistics import bounded_mean
 from auditkit.types import Bools, Floats, Params
 
 CHECK = "attribution-regression"
@@ -67,6 +67,7 @@ class AttributionRegression(Check):
     meta: ClassVar[Meta] = Meta(
         id=CHECK,
         family="attribution",
+        version=2,
         question="Does the model look at the same things as another version of it?",
         explanation=(
             "Two models can give the same answers for different reasons. The maps of both are"
@@ -233,14 +234,20 @@ class AttributionRegression(Check):
     ) -> Finding:
         known = column[np.isfinite(column)]
         if len(known) < 2:
-            why = f"only {len(known)} of the {kept} inputs that both answer alike have a number"
+            why = (
+                f"only {len(known)} of the {kept} inputs that both answer alike have a number, and"
+                " a spread needs two"
+            )
             return self.undefined(metric, why, n=kept)
+        value, interval, method = bounded_mean(
+            known, seed=context.key(CHECK, metric), level=context.level, low=-1.0
+        )
         return self.value(
             metric,
-            float(known.mean()),
+            value,
             n=len(known),
-            interval=bootstrap_mean(known, seed=context.key(CHECK, metric), level=context.level),
-            method="bootstrap",
+            interval=interval,
+            method=method,
             evidence=shown,
             level=context.level,
         )

@@ -24,7 +24,7 @@ from auditkit.findings import Finding, Metric
 from auditkit.methods.concepts.images import IMAGE_CONCEPTS
 from auditkit.methods.concepts.texts import TEXT_CONCEPTS
 from auditkit.models.classifier import Classifier
-from auditkit.statistics import bootstrap_mean
+from auditkit.statistics import bounded_mean
 from auditkit.types import Floats, Params
 
 PURPOSE = "concepts"
@@ -54,6 +54,7 @@ class Concepts(Check):
     meta: ClassVar[Meta] = Meta(
         id=PURPOSE,
         family="attribution",
+        version=2,
         question="Which prepared concepts move the output?",
         explanation=(
             "A concept is put into each input: a tint, light, a texture or a disc into images; a"
@@ -211,11 +212,11 @@ class Concepts(Check):
         return Measured(findings=findings, evidence=summary.evidence(), headline=most.id)
 
     def _mean(self, metric: str, values: Floats, context: Context, swept: Params) -> Finding:
-        interval = bootstrap_mean(
-            values, seed=context.key(PURPOSE, metric, *swept.values()), level=context.level
-        )
+        seed = context.key(PURPOSE, metric, *swept.values())
+        lowest = 0.0 if metric in ("movement", "concept_accuracy") else -1.0
+        value, interval, method = bounded_mean(values, seed=seed, level=context.level, low=lowest)
         return self.value(
-            metric, float(values.mean()), n=len(values), interval=interval, method="bootstrap",
+            metric, value, n=len(values), interval=interval, method=method,
             swept=swept, evidence=["movement", "table"], level=context.level,
         )  # fmt: skip
 

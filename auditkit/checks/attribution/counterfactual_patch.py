@@ -29,7 +29,7 @@ from auditkit.methods.saliency.probes.base import Probe
 from auditkit.methods.saliency.probes.image import ImageProbe
 from auditkit.methods.saliency.reference import REFERENCES, Reference
 from auditkit.randomness import uniform
-from auditkit.statistics import bootstrap_mean, clopper_pearson
+from auditkit.statistics import bounded_mean, clopper_pearson
 from auditkit.types import Bools, Floats, Keys, Params
 
 PURPOSE = "counterfactual-patch"
@@ -67,6 +67,7 @@ class CounterfactualPatch(Check):
     meta: ClassVar[Meta] = Meta(
         id=PURPOSE,
         family="attribution",
+        version=2,
         question="How little has to be removed before the model decides otherwise?",
         explanation=(
             "Parts of an input (cells of an image, tokens, columns, nodes) are removed one by one,"
@@ -335,13 +336,12 @@ class CounterfactualPatch(Check):
         self, metric: str, values: Floats, context: Context, share: float | None = None
     ) -> Finding:
         swept = Params() if share is None else Params(share=share)
-        if len(values) < 2:
-            return self.undefined(metric, "one input alone has no spread", n=1, swept=swept)
-        interval = bootstrap_mean(
-            values, seed=context.key(PURPOSE, metric, share), level=context.level
+        lowest = -1.0 if metric == "relevance_gain" else 0.0
+        value, interval, method = bounded_mean(
+            values, seed=context.key(PURPOSE, metric, share), level=context.level, low=lowest
         )
         return self.value(
-            metric, float(values.mean()), n=len(values), interval=interval, method="bootstrap",
+            metric, value, n=len(values), interval=interval, method=method,
             swept=swept, evidence=["curve"], level=context.level,
         )  # fmt: skip
 

@@ -13,7 +13,7 @@ from auditkit.findings import Bar, Bars, Evidence, Finding, Note, Table
 from auditkit.methods.identity.terms import Axis, IdentityTerms
 from auditkit.statistics import (
     PairedGap,
-    bootstrap_mean,
+    bounded_mean,
     gap_of_paired_means,
     gap_of_paired_shares,
     paired_difference,
@@ -222,6 +222,7 @@ class _Part:
         excess, interval = paired_difference(changed, control, level=self.context.level)
         shift = (self.of("shift") - self.of("control_shift"))[with_control]
         seed = self.context.key(self.check.meta.id, self.source, self.axis.name)
+        beyond, spread, method = bounded_mean(shift, seed=seed, level=self.context.level, low=-1.0)
         return [
             self._share(metrics[0], int(control.sum()), n),
             self.check.value(
@@ -230,9 +231,8 @@ class _Part:
                 evidence=self.evidence, level=self.context.level,
             ),
             self.check.value(
-                metrics[2], float(shift.mean()), n=n,
-                interval=bootstrap_mean(shift, seed=seed, level=self.context.level),
-                method="bootstrap", slice_name=self.axis.name, swept=self._swept,
+                metrics[2], beyond, n=n, interval=spread, method=method,
+                slice_name=self.axis.name, swept=self._swept,
                 evidence=self.evidence, level=self.context.level,
             ),
         ]  # fmt: skip

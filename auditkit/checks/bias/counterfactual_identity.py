@@ -43,6 +43,7 @@ class CounterfactualIdentity(Check):
     meta: ClassVar[Meta] = Meta(
         id=PURPOSE,
         family="bias",
+        version=2,
         question="Does an answer change when only the identity term of a text does?",
         explanation="Where a text speaks of one term of an axis (a religion, a nationality, women"
         " or men, ...), the term is exchanged for each other term of that axis, in the right form,"

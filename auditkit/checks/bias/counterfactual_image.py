@@ -22,7 +22,7 @@ from auditkit.errors import ConfigError, ModelError, near_miss
 from auditkit.findings import Curve, Evidence, Finding, ImageRow, Metric, Note, Series, Table
 from auditkit.methods.pictures import picture
 from auditkit.methods.recolouring import CHANGES, Change, in_parts
-from auditkit.statistics import bootstrap_mean, clopper_pearson, gap_of_shares, paired_difference
+from auditkit.statistics import bounded_mean, clopper_pearson, gap_of_shares, paired_difference
 from auditkit.types import Bools, Floats, Params, Scalar
 
 PURPOSE = "counterfactual-image"
@@ -56,6 +56,7 @@ class CounterfactualImage(Check):
     meta: ClassVar[Meta] = Meta(
         id=PURPOSE,
         family="bias",
+        version=2,
         question="Do answers change with light and colour, of the thing or of what is around it?",
         explanation="Images are made lighter and darker, their middle tones too, colours are turned"
         " both ways, and detail is faded and sharpened, in graded sizes. Where the data says which"
@@ -103,7 +104,6 @@ class CounterfactualImage(Check):
         },
         headline=f"{PURPOSE}/changed_share/all/*",
         modalities=("image",),
-        version=2,
         references=("Xiao et al., 2020, arXiv:2006.09994 (what backgrounds decide)",),
     )
     max_inputs: int = 200
@@ -207,14 +207,15 @@ class CounterfactualImage(Check):
                 for one in ("changed_share", "score_shift")
             ]
         seed = context.key(PURPOSE, change, size, where)
+        moved, spread, method = bounded_mean(shift, seed=seed, level=level)
         found = [
             self.share(
                 "changed_share", int(changed.sum()), n=n, swept=swept,
                 evidence=[_curve_of(change, where), "sizes"], level=level,
             ),
             self.value(
-                "score_shift", float(shift.mean()), n=n, swept=swept, method="bootstrap",
-                interval=bootstrap_mean(shift, seed=seed, level=level), level=level,
+                "score_shift", moved, n=n, interval=spread, method=method, swept=swept,
+                level=level,
             ),
         ]  # fmt: skip
         if where == "outside":

@@ -102,7 +102,9 @@ class GroupAlarms(Check):
         """Compare groups by the alarms at their own, usual inputs."""
         del records
         read = context.others.get(DETECTION)
-        if read is None or f"{self.score}/inputs" not in read.columns:
+        if read is None:
+            return NotApplicable(f"{DETECTION} was not measured, whose records it reads")
+        if f"{self.score}/inputs" not in read.columns:
             return NotApplicable(f"{DETECTION} recorded no score {self.score} that it could read")
         (rows,) = np.nonzero(read["part"])
         quiet = ~alarms(read[f"{self.score}/inputs"][rows], read["part"][rows] == 1, self.rate)

@@ -30,7 +30,7 @@ from auditkit.methods.metrics.individual import (
 from auditkit.models.classifier import Classifier
 from auditkit.models.tabular import TabularClassifier
 from auditkit.randomness import uniform
-from auditkit.statistics import bootstrap_mean
+from auditkit.statistics import bounded_mean
 from auditkit.types import Bools, Floats
 
 PURPOSE = "individual"
@@ -61,6 +61,7 @@ class Individual(Check):
     meta: ClassVar[Meta] = Meta(
         id=PURPOSE,
         family="bias",
+        version=2,
         question="Are like rows answered alike, and does the sensitive column change an answer?",
         explanation=(
             "Each row is compared with its nearest other rows, sensitive columns left out: how many"
@@ -255,7 +256,7 @@ class Individual(Check):
 
     def _flips(self, name: str, records: Records, context: Context) -> list[Finding]:
         changes, n = records[f"change/{name}"], len(records)
-        interval = bootstrap_mean(
+        value, interval, method = bounded_mean(
             changes, seed=context.key(PURPOSE, "change", name), level=context.level
         )
         return [
@@ -264,7 +265,7 @@ class Individual(Check):
                 level=context.level,
             ),
             self.value(
-                "score_change", float(changes.mean()), n=n, interval=interval, method="bootstrap",
+                "score_change", value, n=n, interval=interval, method=method,
                 slice_name=name, level=context.level,
             ),
         ]  # fmt: skip

@@ -92,7 +92,7 @@ class CalibrationError(Check):
     meta: ClassVar[Meta] = Meta(
         id="calibration-error",
         family="calibration",
-        version=2,
+        version=3,
         question="Does the model's confidence say how often it is right?",
         explanation=(
             "Inputs are put into bins by the probability of the predicted class, and each bin's"
@@ -409,7 +409,9 @@ class CalibrationError(Check):
         rows = {whole: (observed["ece"], null)}
         for name, value, side in sides:
             rows[name] = (value, self._null(confidence, context, side, side=side))
-        rows |= {labels[name]: (observed[name], one) for name, one in drawn.items()}
+        rows |= {
+            labels[name]: (observed[name], one) for name, one in drawn.items() if name in observed
+        }
         return chance_table(rows, len(records), context.level)
 
     # --- a temperature ---------------------------------------------------------------------------

@@ -32,7 +32,7 @@ from auditkit.findings import (
 from auditkit.methods.pictures import picture
 from auditkit.models.classifier import Classifier
 from auditkit.randomness import uniform
-from auditkit.statistics import bootstrap_mean, holm_adjusted, mcnemar_p, paired_difference
+from auditkit.statistics import bounded_mean, holm_adjusted, mcnemar_p, paired_difference
 from auditkit.types import Bools, Params, Scalar
 
 CHECK = "regression"
@@ -73,6 +73,7 @@ class Regression(Check):
     meta: ClassVar[Meta] = Meta(
         id=CHECK,
         family="shift",
+        version=2,
         question="What does the model get wrong that its parent got right?",
         explanation="Both models answer every input. Counted is on how many they differ, on how"
         " many this one alone is wrong, and by how much accuracy fell, overall and for every class"
@@ -234,17 +235,15 @@ class Regression(Check):
         )
 
     def _agreement(self, records: Records, context: Context) -> Finding:
-        values = records["agreement"]
-        if len(values) < 2:
-            return self.undefined("probability_agreement", "one input has no spread", n=len(values))
+        value, interval, method = bounded_mean(
+            records["agreement"], seed=context.key(CHECK, "agreement"), level=context.level
+        )
         return self.value(
             "probability_agreement",
-            float(values.mean()),
-            n=len(values),
-            interval=bootstrap_mean(
-                values, seed=context.key(CHECK, "agreement"), level=context.level
-            ),
-            method="bootstrap",
+            value,
+            n=len(records),
+            interval=interval,
+            method=method,
             level=context.level,
         )
 

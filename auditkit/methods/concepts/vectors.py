@@ -16,7 +16,7 @@ def concept_vector(present: Floats, absent: Floats) -> Floats:
     """Return the direction (d,) of length 1 that tells activations with a concept from without.
 
     The normal of a logistic regression on pairs from which their middle is taken off, in units of
-    each number's own spread. Zeros where nothing differs.
+    each number's own spread. Zeros where nothing differs, or as much one way as the other.
 
     Parameters
     ----------
@@ -36,7 +36,8 @@ def concept_vector(present: Floats, absent: Floats) -> Floats:
     both, truth = np.concatenate([apart, -apart]) / 2, np.repeat([1, 0], len(apart))
     weight = LogisticRegression(fit_intercept=False, max_iter=1000).fit(both, truth).coef_[0]
     direction = np.divide(weight, spread, out=np.zeros_like(weight), where=spread > 0)
-    return direction / np.linalg.norm(direction)
+    length = float(np.linalg.norm(direction))
+    return direction / length if length > 0 else direction
 
 
 def tells(direction: Floats, present: Floats, absent: Floats) -> Floats:

@@ -147,7 +147,9 @@ def test_the_same_model_has_no_flips() -> None:
     same = measured(CHECK, sound())
     for metric in ("negative_flip_rate", "positive_flip_rate", "churn", "forgetting"):
         assert found(same, metric).value == 0
-    assert found(same, "probability_agreement").value == 1
+    agreement = found(same, "probability_agreement")
+    assert agreement.value == agreement.high == 1
+    assert agreement.low == pytest.approx(0.025 ** (1 / agreement.n)), "it was seen on n inputs"
     assert found(same, "forgetting_p").value == 1
     assert "worst" not in same.evidence
     assert CHECK.parameters()["other_sha256"] == sound().model.identity.sha256

@@ -51,6 +51,12 @@ def test_without_any_difference_there_is_no_direction() -> None:
     assert (tells(np.zeros(3), same, same) == 0.5).all()
 
 
+def test_pairs_that_differ_as_much_one_way_as_the_other_have_no_direction() -> None:
+    absent = np.zeros((2, 3))
+    present = np.array([[1.0, 0.0, 2.0], [-1.0, 0.0, -2.0]])
+    assert concept_vector(present, absent).tolist() == [0.0, 0.0, 0.0]
+
+
 def test_scores_rise_towards_or_not_or_have_no_slope() -> None:
     slopes = np.array([[1.0, 5.0], [-1.0, 5.0], [0.0, 5.0]])
     found = towards(slopes, np.array([1.0, 0.0]))
