@@ -28,6 +28,7 @@ def audit(
     seed: int | None = None,
     workers: int = 1,
     execution: Execution | None = None,
+    against: str | Path | None = None,
 ) -> Result:
     """Audit a model and write the report, as `audit run` does.
 
@@ -54,6 +55,9 @@ def audit(
         Processes; more than one needs a script guarded by `if __name__ == "__main__"`.
     execution : Execution, optional
         Settings of an earlier result to reuse.
+    against : str or Path, optional
+        An earlier result on the same data: the reference for limits with `max_drop_against` and for
+        the changes that the report tells.
 
     Returns
     -------
@@ -81,6 +85,7 @@ def audit(
         formats=tuple(formats),
         workers=workers,
         execution=execution,
+        against=Path(against) if against is not None else None,
         command="auditkit.audit(...)",
     )
     return run(request).result

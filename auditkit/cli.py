@@ -9,7 +9,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -191,6 +191,12 @@ def _formats_or_pdf(
     return (*names, "pdf") if "pdf" in parts else names
 
 
+def _formats_asked_for(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[str, ...] | None:
+    return None if value is None else _formats_or_pdf(context, parameter, value)
+
+
 def _duration(
     _context: click.Context, _parameter: click.Parameter, value: str | None
 ) -> float | None:
@@ -340,6 +346,12 @@ def _model_options(command: F) -> F:
     help="Run only this check; repeatable.",
 )
 @click.option("--policy", metavar="FILE", help="Limits and settings; 'none' judges nothing.")
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    metavar="RESULT",
+    help="Reference for limits with max_drop_against, and for changes in the report.",
+)
 @click.option(
     "--other-model",
     metavar="MODEL",
@@ -520,6 +532,7 @@ def _request(model: str | None, formats: tuple[str, ...], options: dict[str, Any
         policy=_policy(options),
         out=options["out"],
         formats=formats,
+        against=options["against"],
         workers=_workers(options["workers"]),
         execution=_execution(options["execution"]),
         resume=options["resume"],
@@ -812,9 +825,6 @@ def render(
     against: Path | None,
 ) -> None:
     """Write the report of RESULT again, without the model."""
-    from auditkit.render import FORMATS as KNOWN
-    from auditkit.render import PRINTED
-    from auditkit.render import render as render_as
     from auditkit.result import read_result, write_atomically
 
     loaded = read_result(result)
@@ -833,16 +843,29 @@ def render(
             count += 1
         click.echo(f"{count} figures in {figures}")
         return
-    for name in formats:
-        if name == "json" and out is None:
-            continue  # the result itself
-        printed = PRINTED.get(name)
-        file = folder / (printed or KNOWN[name]).file
-        content = printed.render(loaded) if printed else render_as(loaded, name, older=older)
-        write_atomically(file, content)
+    if out is None:
+        formats = tuple(one for one in formats if one != "json")  # the result itself
+    for file in _written(loaded, formats, folder, older):
         click.echo(str(file))
     if "github" in formats:
         _tell_github(loaded, folder, err=False)
+
+
+def _written(
+    result: Result, formats: Sequence[str], folder: Path, older: Result | None
+) -> Iterator[Path]:
+    """Write a finished result in each format, and yield the files."""
+    from auditkit.render import FORMATS as KNOWN
+    from auditkit.render import PRINTED
+    from auditkit.render import render as render_as
+    from auditkit.result import write_atomically
+
+    for name in formats:
+        printed = PRINTED.get(name)
+        file = folder / (printed or KNOWN[name]).file
+        content = printed.render(result) if printed else render_as(result, name, older=older)
+        write_atomically(file, content)
+        yield file
 
 
 @cli.command("assert")
@@ -852,31 +875,62 @@ def render(
     "--against",
     type=click.Path(path_type=Path),
     metavar="RESULT",
-    help="Reference for limits with max_drop_against.",
+    help="Reference for limits with max_drop_against, and for changes in the report.",
+)
+@click.option(
+    "--format",
+    "formats",
+    callback=_formats_asked_for,
+    metavar="html,json,...",
+    help="Files to write into --out; pdf too.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder for files that say this verdict; none are written without it.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
 @click.option("--quiet", is_flag=True, help="Print the verdict alone.")
 def assert_(
-    result: Path, policy: str | None, against: Path | None, as_json: bool, quiet: bool
+    result: Path,
+    policy: str | None,
+    against: Path | None,
+    formats: tuple[str, ...] | None,
+    out: Path | None,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Judge RESULT against a policy, without measuring anything again."""
     from datetime import UTC, datetime
 
-    from auditkit.diff.compare import changes_against
+    from auditkit.diff.against import judge_result
+    from auditkit.diff.sides import load
     from auditkit.policy import load_policy
-    from auditkit.result import read_result
-    from auditkit.verdict import judge
+    from auditkit.result import read_result, result_file
 
+    folder = result_file(result).parent
+    if out is None and formats is not None:
+        raise ConfigError(
+            "--format needs a folder: the files beside the result say what its own policy said.",
+            hint="Add --out FOLDER.",
+        )
+    if out is not None and out.resolve() == folder.resolve():
+        raise ConfigError(
+            f"The files in {folder} say what the result's own policy said.",
+            hint="Write to another folder: --out FOLDER",
+        )
     loaded = read_result(result)
-    rules = load_policy(policy, suite=None if policy else loaded.provenance.suite)
-    verdict = judge(
-        loaded.outcomes,
-        rules,
-        modality=loaded.model.modality,
+    reference = None if against is None else load(against)
+    judged = judge_result(
+        loaded,
+        folder,
+        load_policy(policy, suite=None if policy else loaded.provenance.suite),
         today=datetime.now(UTC).date(),
-        interrupted=loaded.provenance.partial,
-        changes=None if against is None else changes_against(result, against, policy=rules),
+        reference=reference,
     )
+    verdict, chosen = judged.verdict, formats or FORMATS
+    older = None if reference is None else reference.result
+    files = [] if out is None else list(_written(judged, chosen, out, older))
     with suppress(BrokenPipeError):  # whoever reads it may stop; the verdict stands
         if as_json:
             click.echo(verdict.model_dump_json(indent=1))
@@ -886,6 +940,10 @@ def assert_(
             from auditkit.render.terminal import render_verdict
 
             render_verdict(verdict, _console())
+            for file in files:
+                click.echo(str(file))
+        if out is not None and "github" in chosen:
+            _tell_github(judged, out, err=as_json)
     sys.exit(verdict.exit_code)
 
 

@@ -97,7 +97,7 @@ def _weigh(
     ]
     if matched and limit.max_drop_against is not None:
         if changes is None:
-            reason = "no reference result was given: audit assert RESULT --against REFERENCE"
+            reason = "no reference result was given: --against REFERENCE"
             return [Weighed(judged(limit, one.id, "incomplete", reason)) for one in matched]
         return [weigh_drop(limit, one, changes.get(one.id), policy) for one in matched]
     if matched:
