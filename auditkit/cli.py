@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 FORMATS = ("html", "json", "junit", "md")  # written unless others are named
 MORE_FORMATS = ("sarif", "gitlab", "github", "csv", "parquet", "card", "badge")
+FILE_OR_NAME = click.Path(readable=False)  # completed as a file; what it is, is decided later
 
 
 def main() -> NoReturn:
@@ -169,6 +170,15 @@ def _words(
     return None if value is None else tuple(part.strip() for part in value.split(","))
 
 
+def _completed_formats(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[str]:
+    """Return what the last of several formats with commas between them may become."""
+    before, comma, last = incomplete.rpartition(",")
+    known = (*FORMATS, *MORE_FORMATS)
+    return [f"{before}{comma}{one}" for one in known if one.startswith(last)]
+
+
 def _formats(
     _context: click.Context, _parameter: click.Parameter, value: str | None
 ) -> tuple[str, ...]:
@@ -274,7 +284,12 @@ def _model_options(command: F) -> F:
             is_flag=True,
             help="Run the code in a model file, in a limited process of its own.",
         ),
-        click.option("--vocabulary", metavar="FILE", help="Words of a text model and their ids."),
+        click.option(
+            "--vocabulary",
+            metavar="FILE",
+            type=FILE_OR_NAME,
+            help="Words of a text model and their ids.",
+        ),
         click.option(
             "--max-length", type=int, metavar="N", help="Tokens per text; the rest is cut."
         ),
@@ -296,7 +311,7 @@ def _model_options(command: F) -> F:
 
 
 @cli.command()
-@click.argument("model", required=False)
+@click.argument("model", type=FILE_OR_NAME, required=False)
 @click.option(
     "--endpoint",
     metavar="URL",
@@ -315,7 +330,10 @@ def _model_options(command: F) -> F:
     help="How long the endpoint may take; 30 s by default.",
 )
 @click.option(
-    "--data", metavar="DATA", help="Embedded name, image folder, .npz, .csv, .tsv, .parquet."
+    "--data",
+    metavar="DATA",
+    type=FILE_OR_NAME,
+    help="Embedded name, image folder, .npz, .csv, .tsv, .parquet.",
 )
 @click.option(
     "--scores",
@@ -332,7 +350,10 @@ def _model_options(command: F) -> F:
 )
 @click.option("--sensitive", multiple=True, metavar="COLUMN", help="Column that compares people.")
 @click.option(
-    "--attributes", metavar="FILE", help="Further columns, joined by the file's column id."
+    "--attributes",
+    metavar="FILE",
+    type=FILE_OR_NAME,
+    help="Further columns, joined by the file's column id.",
 )
 @click.option(
     "--suite", type=click.Choice(["quick", "standard", "deep"]), help="Preset; quick by default."
@@ -345,7 +366,12 @@ def _model_options(command: F) -> F:
     metavar="ID",
     help="Run only this check; repeatable.",
 )
-@click.option("--policy", metavar="FILE", help="Limits and settings; 'none' judges nothing.")
+@click.option(
+    "--policy",
+    metavar="FILE",
+    type=FILE_OR_NAME,
+    help="Limits and settings; 'none' judges nothing.",
+)
 @click.option(
     "--against",
     type=click.Path(path_type=Path),
@@ -355,17 +381,27 @@ def _model_options(command: F) -> F:
 @click.option(
     "--other-model",
     metavar="MODEL",
+    type=FILE_OR_NAME,
     help="A second model, for transfer, label-free-accuracy, regression and"
     " attribution-regression.",
 )
 @click.option(
     "--train-data",
     metavar="DATA",
+    type=FILE_OR_NAME,
     help="What the model was trained on, for generalisation.",
 )
-@click.option("--synonyms", metavar="FILE", help="Words that token-swap may replace, and by what.")
 @click.option(
-    "--identity-terms", metavar="FILE", help="Terms that counterfactual-identity swaps, in TOML."
+    "--synonyms",
+    metavar="FILE",
+    type=FILE_OR_NAME,
+    help="Words that token-swap may replace, and by what.",
+)
+@click.option(
+    "--identity-terms",
+    metavar="FILE",
+    type=FILE_OR_NAME,
+    help="Terms that counterfactual-identity swaps, in TOML.",
 )
 @click.option(
     "--deployment",
@@ -402,6 +438,7 @@ def _model_options(command: F) -> F:
 @click.option(
     "--format",
     "formats",
+    shell_complete=_completed_formats,
     callback=_formats,
     envvar="AUDIT_RUN_FORMAT",
     metavar="html,json,...",
@@ -792,6 +829,7 @@ def _console() -> Console:
 @click.option(
     "--format",
     "formats",
+    shell_complete=_completed_formats,
     callback=_formats_or_pdf,
     metavar="html,json,...",
     help="Files to write; pdf too.",
@@ -870,7 +908,9 @@ def _written(
 
 @cli.command("assert")
 @click.argument("result", type=click.Path(path_type=Path))
-@click.option("--policy", metavar="FILE", help="Limits to hold the result against.")
+@click.option(
+    "--policy", metavar="FILE", type=FILE_OR_NAME, help="Limits to hold the result against."
+)
 @click.option(
     "--against",
     type=click.Path(path_type=Path),
@@ -880,6 +920,7 @@ def _written(
 @click.option(
     "--format",
     "formats",
+    shell_complete=_completed_formats,
     callback=_formats_asked_for,
     metavar="html,json,...",
     help="Files to write into --out; pdf too.",
@@ -950,7 +991,12 @@ def assert_(
 @cli.command()
 @click.argument("before", type=click.Path(path_type=Path))
 @click.argument("after", type=click.Path(path_type=Path))
-@click.option("--policy", metavar="FILE", help="Its limits say what is judged, and what failed.")
+@click.option(
+    "--policy",
+    metavar="FILE",
+    type=FILE_OR_NAME,
+    help="Its limits say what is judged, and what failed.",
+)
 @click.option(
     "--tolerance",
     type=click.FloatRange(min=0, max=1),
@@ -1040,9 +1086,11 @@ def diff(
     metavar="FILE",
     help="Write the stored inputs as a regression test for pytest: test_NAME.py.",
 )
-@click.option("--model", metavar="FILE", help="Where the same model is now.")
-@click.option("--data", metavar="DATA", help="Where the same data are now.")
-@click.option("--attributes", metavar="FILE", help="Where the same attributes are now.")
+@click.option("--model", metavar="FILE", type=FILE_OR_NAME, help="Where the same model is now.")
+@click.option("--data", metavar="DATA", type=FILE_OR_NAME, help="Where the same data are now.")
+@click.option(
+    "--attributes", metavar="FILE", type=FILE_OR_NAME, help="Where the same attributes are now."
+)
 @click.option("--endpoint", metavar="URL", help="Address of the served model that was audited.")
 @click.option(
     "--trust-code",
@@ -1126,11 +1174,16 @@ def inspect(file: Path, as_json: bool) -> None:
 
 
 @cli.command()
-@click.argument("model")
+@click.argument("model", type=FILE_OR_NAME)
 @click.option(
     "--out", type=click.Path(path_type=Path), required=True, help="Bundle to write: m.safetensors."
 )
-@click.option("--data", metavar="DATA", help="As for run: decides --arch auto, checks the rest.")
+@click.option(
+    "--data",
+    metavar="DATA",
+    type=FILE_OR_NAME,
+    help="As for run: decides --arch auto, checks the rest.",
+)
 @click.option("--columns", callback=_words, metavar="TEXT,LABEL", help="Columns of a table.")
 @click.option(
     "--split",
@@ -1164,8 +1217,13 @@ def convert(model: str, out: Path, **options: Any) -> None:
 
 
 @cli.command("time")
-@click.argument("model")
-@click.option("--data", metavar="DATA", help="Inputs to read; by default those the model names.")
+@click.argument("model", type=FILE_OR_NAME)
+@click.option(
+    "--data",
+    metavar="DATA",
+    type=FILE_OR_NAME,
+    help="Inputs to read; by default those the model names.",
+)
 @click.option(
     "--batch-size",
     type=click.IntRange(min=1),
@@ -1420,7 +1478,13 @@ def data_check(names: tuple[str, ...], as_json: bool) -> None:
 
 
 @data.command("describe")
-@click.option("--data", metavar="DATA", required=True, help="Known name, table or image folder.")
+@click.option(
+    "--data",
+    metavar="DATA",
+    type=FILE_OR_NAME,
+    required=True,
+    help="Known name, table or image folder.",
+)
 @click.option("--columns", callback=_words, metavar="[TEXT,]LABEL", help="Columns of a table.")
 @click.option(
     "--split",
@@ -1431,7 +1495,10 @@ def data_check(names: tuple[str, ...], as_json: bool) -> None:
 )
 @click.option("--sensitive", multiple=True, metavar="COLUMN", help="Column that compares people.")
 @click.option(
-    "--attributes", metavar="FILE", help="Further columns, joined by the file's column id."
+    "--attributes",
+    metavar="FILE",
+    type=FILE_OR_NAME,
+    help="Further columns, joined by the file's column id.",
 )
 @click.option(
     "--min-cell",

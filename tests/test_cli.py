@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -273,6 +274,28 @@ def test_doctor_finds_this_installation_fine() -> None:
 def test_completion(shell: str) -> None:
     said = CliRunner().invoke(cli, ["completion", shell], catch_exceptions=False).stdout
     assert "_AUDIT_COMPLETE" in said
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        (["comp"], ["plain,completion"]),
+        (["run", "x", "--suite", "st"], ["plain,standard"]),
+        (["run", "x", "--format", "csv,par"], ["plain,csv,parquet"]),
+        (["assert", "x", "--format", "s"], ["plain,sarif"]),
+        (["run", "mod"], ["file,mod"]),  # the shell looks for files itself
+        (["run", "x", "--data", "ima"], ["file,ima"]),
+        (["render", "rep"], ["file,rep"]),
+    ],
+)
+def test_what_a_shell_completes(typed: list[str], offered: list[str]) -> None:
+    env = {
+        "_AUDIT_COMPLETE": "bash_complete",
+        "COMP_WORDS": shlex.join(["audit", *typed]),
+        "COMP_CWORD": str(len(typed)),
+    }
+    said = CliRunner(env=env).invoke(cli, [], prog_name="audit").stdout
+    assert said.splitlines() == offered
 
 
 def test_options_can_come_from_the_environment(folder: Path) -> None:
