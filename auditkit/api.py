@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from auditkit.data.load import DataSpec
@@ -11,8 +12,9 @@ from auditkit.errors import ConfigError
 from auditkit.models.classifier import Classifier
 from auditkit.models.load import ModelSpec
 from auditkit.policy import load_policy
+from auditkit.progress import ConsoleProgress, NotebookProgress, QuietableConsole, notebook_display
 from auditkit.result import Execution, Result
-from auditkit.run import Request, run
+from auditkit.run import Progress, Request, Silent, run
 
 
 def audit(
@@ -29,6 +31,7 @@ def audit(
     workers: int = 1,
     execution: Execution | None = None,
     against: str | Path | None = None,
+    progress: bool | None = None,
 ) -> Result:
     """Audit a model and write the report, as `audit run` does.
 
@@ -58,6 +61,9 @@ def audit(
     against : str or Path, optional
         An earlier result on the same data: the reference for limits with `max_drop_against` and for
         the changes that the report tells.
+    progress : bool, optional
+        Whether to show how far it is: live under a notebook's cell, elsewhere on standard error. By
+        default in a notebook.
 
     Returns
     -------
@@ -88,4 +94,18 @@ def audit(
         against=Path(against) if against is not None else None,
         command="auditkit.audit(...)",
     )
-    return run(request).result
+    with _progress(progress) as told:
+        return run(request, progress=told).result
+
+
+@contextmanager
+def _progress(wanted: bool | None) -> Generator[Progress]:
+    show = None if wanted is False else notebook_display()
+    if show is not None:
+        with NotebookProgress(show) as told:
+            yield told
+    elif wanted:
+        with ConsoleProgress(QuietableConsole(stderr=True)) as told:
+            yield told
+    else:
+        yield Silent()
