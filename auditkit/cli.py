@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 FORMATS = ("html", "json", "junit", "md")  # written unless others are named
 MORE_FORMATS = ("sarif", "gitlab", "github", "csv", "parquet", "card", "badge")
+PRINTED = ("pdf", "tensorboard")  # of a finished result alone
 FILE_OR_NAME = click.Path(readable=False)  # completed as a file; what it is, is decided later
 
 
@@ -171,11 +172,11 @@ def _words(
 
 
 def _completed_formats(
-    _context: click.Context, _parameter: click.Parameter, incomplete: str
+    context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[str]:
     """Return what the last of several formats with commas between them may become."""
     before, comma, last = incomplete.rpartition(",")
-    known = (*FORMATS, *MORE_FORMATS)
+    known = (*FORMATS, *MORE_FORMATS, *(() if context.command.name == "run" else PRINTED))
     return [f"{before}{comma}{one}" for one in known if one.startswith(last)]
 
 
@@ -184,27 +185,31 @@ def _formats(
 ) -> tuple[str, ...]:
     names = FORMATS if value is None else tuple(part.strip() for part in value.split(","))
     for name in names:
+        if name in PRINTED:
+            raise click.BadParameter(
+                f"{name!r} is made of a finished result: audit render RESULT --format {name}"
+            )
         if name not in FORMATS + MORE_FORMATS:
             raise click.BadParameter(f"{name!r} is none of {', '.join(FORMATS + MORE_FORMATS)}")
     return names
 
 
-def _formats_or_pdf(
+def _formats_of_a_result(
     context: click.Context, parameter: click.Parameter, value: str | None
 ) -> tuple[str, ...]:
-    """Return formats of `render`, which alone makes a PDF: that needs a browser."""
+    """Return formats of a finished result: also those that need a browser or another package."""
     parts = [] if value is None else [part.strip() for part in value.split(",")]
-    texts = [part for part in parts if part != "pdf"]
-    if parts and not texts:
-        return ("pdf",)
-    names = _formats(context, parameter, ",".join(texts) if texts else None)
-    return (*names, "pdf") if "pdf" in parts else names
+    printed = tuple(part for part in PRINTED if part in parts)
+    others = [part for part in parts if part not in printed]
+    if printed and not others:
+        return printed
+    return (*_formats(context, parameter, ",".join(others) if others else None), *printed)
 
 
 def _formats_asked_for(
     context: click.Context, parameter: click.Parameter, value: str | None
 ) -> tuple[str, ...] | None:
-    return None if value is None else _formats_or_pdf(context, parameter, value)
+    return None if value is None else _formats_of_a_result(context, parameter, value)
 
 
 def _duration(
@@ -830,9 +835,9 @@ def _console() -> Console:
     "--format",
     "formats",
     shell_complete=_completed_formats,
-    callback=_formats_or_pdf,
+    callback=_formats_of_a_result,
     metavar="html,json,...",
-    help="Files to write; pdf too.",
+    help="Files to write; pdf and tensorboard too.",
 )
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Folder; beside the result by default."
@@ -894,12 +899,12 @@ def _written(
 ) -> Iterator[Path]:
     """Write a finished result in each format, and yield the files."""
     from auditkit.render import FORMATS as KNOWN
-    from auditkit.render import PRINTED
+    from auditkit.render import PRINTED as KNOWN_PRINTED
     from auditkit.render import render as render_as
     from auditkit.result import write_atomically
 
     for name in formats:
-        printed = PRINTED.get(name)
+        printed = KNOWN_PRINTED.get(name)
         file = folder / (printed or KNOWN[name]).file
         content = printed.render(result) if printed else render_as(result, name, older=older)
         write_atomically(file, content)
@@ -923,7 +928,7 @@ def _written(
     shell_complete=_completed_formats,
     callback=_formats_asked_for,
     metavar="html,json,...",
-    help="Files to write into --out; pdf too.",
+    help="Files to write into --out; pdf and tensorboard too.",
 )
 @click.option(
     "--out",
@@ -1127,6 +1132,21 @@ def reproduce(as_json: bool, quiet: bool, export_test: Path | None, **options: A
         count = write_test(export_test, answered)
         click.echo(f"Wrote {export_test} with {count} inputs. Next: pytest {export_test}", err=True)
     sys.exit(found.exit_code)
+
+
+@cli.command()
+@click.argument("result", type=click.Path(path_type=Path))
+@click.option("--experiment", default="auditkit", show_default=True, help="Made where absent.")
+@click.option("--parent", metavar="RUN", help="Run of MLflow that this one stands below.")
+def track(result: Path, experiment: str, parent: str | None) -> None:
+    """Log RESULT to MLflow, where MLFLOW_TRACKING_URI says; into the folder mlruns by default."""
+    from auditkit.result import read_result
+    from auditkit.track import track as tracked
+
+    done = tracked(read_result(result), experiment=experiment, parent=parent)
+    for name in done.left_out:
+        click.echo(f"Note: too long a name for MLflow, only in result.json: {name}", err=True)
+    click.echo(f"Logged to {done.uri}: experiment {done.experiment}, run {done.run}")
 
 
 @cli.command()

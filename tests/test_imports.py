@@ -17,7 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("cli",),
     ("callbacks", "pytest_plugin"),
     ("undisturbed",),
-    ("api", "doctor", "export", "progress", "reproduce", "selftest", "timing", "view"),
+    ("api", "doctor", "export", "progress", "reproduce", "selftest", "timing", "track", "view"),
     ("run",),
     ("explain", "description", "records", "stored", "state", "engine", "convert", "provenance"),
     ("plan", "subject"),
@@ -32,6 +32,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 LIGHT = (
     "diff",
     "view",
+    "track",
     "render",
     "verdict",
     "findings",
