@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from auditkit.data.load import DataSpec
@@ -11,8 +12,9 @@ from auditkit.errors import ConfigError
 from auditkit.models.classifier import Classifier
 from auditkit.models.load import ModelSpec
 from auditkit.policy import load_policy
+from auditkit.progress import ConsoleProgress, NotebookProgress, QuietableConsole, notebook_display
 from auditkit.result import Execution, Result
-from auditkit.run import Request, run
+from auditkit.run import Progress, Request, Silent, run
 
 
 def audit(
@@ -28,6 +30,8 @@ def audit(
     seed: int | None = None,
     workers: int = 1,
     execution: Execution | None = None,
+    against: str | Path | None = None,
+    progress: bool | None = None,
 ) -> Result:
     """Audit a model and write the report, as `audit run` does.
 
@@ -54,6 +58,12 @@ def audit(
         Processes; more than one needs a script guarded by `if __name__ == "__main__"`.
     execution : Execution, optional
         Settings of an earlier result to reuse.
+    against : str or Path, optional
+        An earlier result on the same data: the reference for limits with `max_drop_against` and for
+        the changes that the report tells.
+    progress : bool, optional
+        Whether to show how far it is: live under a notebook's cell, elsewhere on standard error. By
+        default in a notebook.
 
     Returns
     -------
@@ -81,6 +91,21 @@ def audit(
         formats=tuple(formats),
         workers=workers,
         execution=execution,
+        against=Path(against) if against is not None else None,
         command="auditkit.audit(...)",
     )
-    return run(request).result
+    with _progress(progress) as told:
+        return run(request, progress=told).result
+
+
+@contextmanager
+def _progress(wanted: bool | None) -> Generator[Progress]:
+    show = None if wanted is False else notebook_display()
+    if show is not None:
+        with NotebookProgress(show) as told:
+            yield told
+    elif wanted:
+        with ConsoleProgress(QuietableConsole(stderr=True)) as told:
+            yield told
+    else:
+        yield Silent()

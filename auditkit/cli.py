@@ -9,7 +9,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 FORMATS = ("html", "json", "junit", "md")  # written unless others are named
 MORE_FORMATS = ("sarif", "gitlab", "github", "csv", "parquet", "card", "badge")
+PRINTED = ("pdf", "tensorboard")  # of a finished result alone
+FILE_OR_NAME = click.Path(readable=False)  # completed as a file; what it is, is decided later
 
 
 def main() -> NoReturn:
@@ -169,26 +171,45 @@ def _words(
     return None if value is None else tuple(part.strip() for part in value.split(","))
 
 
+def _completed_formats(
+    context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[str]:
+    """Return what the last of several formats with commas between them may become."""
+    before, comma, last = incomplete.rpartition(",")
+    known = (*FORMATS, *MORE_FORMATS, *(() if context.command.name == "run" else PRINTED))
+    return [f"{before}{comma}{one}" for one in known if one.startswith(last)]
+
+
 def _formats(
     _context: click.Context, _parameter: click.Parameter, value: str | None
 ) -> tuple[str, ...]:
     names = FORMATS if value is None else tuple(part.strip() for part in value.split(","))
     for name in names:
+        if name in PRINTED:
+            raise click.BadParameter(
+                f"{name!r} is made of a finished result: audit render RESULT --format {name}"
+            )
         if name not in FORMATS + MORE_FORMATS:
             raise click.BadParameter(f"{name!r} is none of {', '.join(FORMATS + MORE_FORMATS)}")
     return names
 
 
-def _formats_or_pdf(
+def _formats_of_a_result(
     context: click.Context, parameter: click.Parameter, value: str | None
 ) -> tuple[str, ...]:
-    """Return formats of `render`, which alone makes a PDF: that needs a browser."""
+    """Return formats of a finished result: also those that need a browser or another package."""
     parts = [] if value is None else [part.strip() for part in value.split(",")]
-    texts = [part for part in parts if part != "pdf"]
-    if parts and not texts:
-        return ("pdf",)
-    names = _formats(context, parameter, ",".join(texts) if texts else None)
-    return (*names, "pdf") if "pdf" in parts else names
+    printed = tuple(part for part in PRINTED if part in parts)
+    others = [part for part in parts if part not in printed]
+    if printed and not others:
+        return printed
+    return (*_formats(context, parameter, ",".join(others) if others else None), *printed)
+
+
+def _formats_asked_for(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[str, ...] | None:
+    return None if value is None else _formats_of_a_result(context, parameter, value)
 
 
 def _duration(
@@ -268,7 +289,12 @@ def _model_options(command: F) -> F:
             is_flag=True,
             help="Run the code in a model file, in a limited process of its own.",
         ),
-        click.option("--vocabulary", metavar="FILE", help="Words of a text model and their ids."),
+        click.option(
+            "--vocabulary",
+            metavar="FILE",
+            type=FILE_OR_NAME,
+            help="Words of a text model and their ids.",
+        ),
         click.option(
             "--max-length", type=int, metavar="N", help="Tokens per text; the rest is cut."
         ),
@@ -290,7 +316,7 @@ def _model_options(command: F) -> F:
 
 
 @cli.command()
-@click.argument("model", required=False)
+@click.argument("model", type=FILE_OR_NAME, required=False)
 @click.option(
     "--endpoint",
     metavar="URL",
@@ -309,7 +335,10 @@ def _model_options(command: F) -> F:
     help="How long the endpoint may take; 30 s by default.",
 )
 @click.option(
-    "--data", metavar="DATA", help="Embedded name, image folder, .npz, .csv, .tsv, .parquet."
+    "--data",
+    metavar="DATA",
+    type=FILE_OR_NAME,
+    help="Embedded name, image folder, .npz, .csv, .tsv, .parquet.",
 )
 @click.option(
     "--scores",
@@ -326,7 +355,10 @@ def _model_options(command: F) -> F:
 )
 @click.option("--sensitive", multiple=True, metavar="COLUMN", help="Column that compares people.")
 @click.option(
-    "--attributes", metavar="FILE", help="Further columns, joined by the file's column id."
+    "--attributes",
+    metavar="FILE",
+    type=FILE_OR_NAME,
+    help="Further columns, joined by the file's column id.",
 )
 @click.option(
     "--suite", type=click.Choice(["quick", "standard", "deep"]), help="Preset; quick by default."
@@ -339,21 +371,42 @@ def _model_options(command: F) -> F:
     metavar="ID",
     help="Run only this check; repeatable.",
 )
-@click.option("--policy", metavar="FILE", help="Limits and settings; 'none' judges nothing.")
+@click.option(
+    "--policy",
+    metavar="FILE",
+    type=FILE_OR_NAME,
+    help="Limits and settings; 'none' judges nothing.",
+)
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    metavar="RESULT",
+    help="Reference for limits with max_drop_against, and for changes in the report.",
+)
 @click.option(
     "--other-model",
     metavar="MODEL",
+    type=FILE_OR_NAME,
     help="A second model, for transfer, label-free-accuracy, regression and"
     " attribution-regression.",
 )
 @click.option(
     "--train-data",
     metavar="DATA",
+    type=FILE_OR_NAME,
     help="What the model was trained on, for generalisation.",
 )
-@click.option("--synonyms", metavar="FILE", help="Words that token-swap may replace, and by what.")
 @click.option(
-    "--identity-terms", metavar="FILE", help="Terms that counterfactual-identity swaps, in TOML."
+    "--synonyms",
+    metavar="FILE",
+    type=FILE_OR_NAME,
+    help="Words that token-swap may replace, and by what.",
+)
+@click.option(
+    "--identity-terms",
+    metavar="FILE",
+    type=FILE_OR_NAME,
+    help="Terms that counterfactual-identity swaps, in TOML.",
 )
 @click.option(
     "--deployment",
@@ -401,6 +454,7 @@ def _model_options(command: F) -> F:
 @click.option(
     "--format",
     "formats",
+    shell_complete=_completed_formats,
     callback=_formats,
     envvar="AUDIT_RUN_FORMAT",
     metavar="html,json,...",
@@ -531,6 +585,7 @@ def _request(model: str | None, formats: tuple[str, ...], options: dict[str, Any
         policy=_policy(options),
         out=options["out"],
         formats=formats,
+        against=options["against"],
         workers=_workers(options["workers"]),
         execution=_execution(options["execution"]),
         resume=options["resume"],
@@ -790,9 +845,10 @@ def _console() -> Console:
 @click.option(
     "--format",
     "formats",
-    callback=_formats_or_pdf,
+    shell_complete=_completed_formats,
+    callback=_formats_of_a_result,
     metavar="html,json,...",
-    help="Files to write; pdf too.",
+    help="Files to write; pdf and tensorboard too.",
 )
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Folder; beside the result by default."
@@ -823,9 +879,6 @@ def render(
     against: Path | None,
 ) -> None:
     """Write the report of RESULT again, without the model."""
-    from auditkit.render import FORMATS as KNOWN
-    from auditkit.render import PRINTED
-    from auditkit.render import render as render_as
     from auditkit.result import read_result, write_atomically
 
     loaded = read_result(result)
@@ -844,44 +897,97 @@ def render(
             count += 1
         click.echo(f"{count} figures in {figures}")
         return
-    for name in formats:
-        if name == "json" and out is None:
-            continue  # the result itself
-        printed = PRINTED.get(name)
-        file = folder / (printed or KNOWN[name]).file
-        content = printed.render(loaded) if printed else render_as(loaded, name, older=older)
-        write_atomically(file, content)
+    if out is None:
+        formats = tuple(one for one in formats if one != "json")  # the result itself
+    for file in _written(loaded, formats, folder, older):
         click.echo(str(file))
     if "github" in formats:
         _tell_github(loaded, folder, err=False)
 
 
+def _written(
+    result: Result, formats: Sequence[str], folder: Path, older: Result | None
+) -> Iterator[Path]:
+    """Write a finished result in each format, and yield the files."""
+    from auditkit.render import FORMATS as KNOWN
+    from auditkit.render import PRINTED as KNOWN_PRINTED
+    from auditkit.render import render as render_as
+    from auditkit.result import write_atomically
+
+    for name in formats:
+        printed = KNOWN_PRINTED.get(name)
+        file = folder / (printed or KNOWN[name]).file
+        content = printed.render(result) if printed else render_as(result, name, older=older)
+        write_atomically(file, content)
+        yield file
+
+
 @cli.command("assert")
 @click.argument("result", type=click.Path(path_type=Path))
-@click.option("--policy", metavar="FILE", help="Limits to hold the result against.")
+@click.option(
+    "--policy", metavar="FILE", type=FILE_OR_NAME, help="Limits to hold the result against."
+)
 @click.option(
     "--against",
     type=click.Path(path_type=Path),
     metavar="RESULT",
-    help="Reference for limits with max_drop_against.",
+    help="Reference for limits with max_drop_against, and for changes in the report.",
+)
+@click.option(
+    "--format",
+    "formats",
+    shell_complete=_completed_formats,
+    callback=_formats_asked_for,
+    metavar="html,json,...",
+    help="Files to write into --out; pdf and tensorboard too.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder for files that say this verdict; none are written without it.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
 @click.option("--quiet", is_flag=True, help="Print the verdict alone.")
 def assert_(
-    result: Path, policy: str | None, against: Path | None, as_json: bool, quiet: bool
+    result: Path,
+    policy: str | None,
+    against: Path | None,
+    formats: tuple[str, ...] | None,
+    out: Path | None,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Judge RESULT against a policy, without measuring anything again."""
     from datetime import UTC, datetime
 
-    from auditkit.diff.compare import changes_against
+    from auditkit.diff.against import judge_result
+    from auditkit.diff.sides import load
     from auditkit.policy import load_policy
-    from auditkit.result import read_result
-    from auditkit.verdict import judge_again
+    from auditkit.result import read_result, result_file
 
+    folder = result_file(result).parent
+    if out is None and formats is not None:
+        raise ConfigError(
+            "--format needs a folder: the files beside the result say what its own policy said.",
+            hint="Add --out FOLDER.",
+        )
+    if out is not None and out.resolve() == folder.resolve():
+        raise ConfigError(
+            f"The files in {folder} say what the result's own policy said.",
+            hint="Write to another folder: --out FOLDER",
+        )
     loaded = read_result(result)
-    rules = load_policy(policy, suite=None if policy else loaded.provenance.suite)
-    changes = None if against is None else changes_against(result, against, policy=rules)
-    verdict = judge_again(loaded, rules, today=datetime.now(UTC).date(), changes=changes)
+    reference = None if against is None else load(against)
+    judged = judge_result(
+        loaded,
+        folder,
+        load_policy(policy, suite=None if policy else loaded.provenance.suite),
+        today=datetime.now(UTC).date(),
+        reference=reference,
+    )
+    verdict, chosen = judged.verdict, formats or FORMATS
+    older = None if reference is None else reference.result
+    files = [] if out is None else list(_written(judged, chosen, out, older))
     with suppress(BrokenPipeError):  # whoever reads it may stop; the verdict stands
         if as_json:
             click.echo(verdict.model_dump_json(indent=1))
@@ -891,13 +997,22 @@ def assert_(
             from auditkit.render.terminal import render_verdict
 
             render_verdict(verdict, _console())
+            for file in files:
+                click.echo(str(file))
+        if out is not None and "github" in chosen:
+            _tell_github(judged, out, err=as_json)
     sys.exit(verdict.exit_code)
 
 
 @cli.command()
 @click.argument("before", type=click.Path(path_type=Path))
 @click.argument("after", type=click.Path(path_type=Path))
-@click.option("--policy", metavar="FILE", help="Its limits say what is judged, and what failed.")
+@click.option(
+    "--policy",
+    metavar="FILE",
+    type=FILE_OR_NAME,
+    help="Its limits say what is judged, and what failed.",
+)
 @click.option(
     "--tolerance",
     type=click.FloatRange(min=0, max=1),
@@ -987,9 +1102,11 @@ def diff(
     metavar="FILE",
     help="Write the stored inputs as a regression test for pytest: test_NAME.py.",
 )
-@click.option("--model", metavar="FILE", help="Where the same model is now.")
-@click.option("--data", metavar="DATA", help="Where the same data are now.")
-@click.option("--attributes", metavar="FILE", help="Where the same attributes are now.")
+@click.option("--model", metavar="FILE", type=FILE_OR_NAME, help="Where the same model is now.")
+@click.option("--data", metavar="DATA", type=FILE_OR_NAME, help="Where the same data are now.")
+@click.option(
+    "--attributes", metavar="FILE", type=FILE_OR_NAME, help="Where the same attributes are now."
+)
 @click.option("--endpoint", metavar="URL", help="Address of the served model that was audited.")
 @click.option(
     "--trust-code",
@@ -1026,6 +1143,21 @@ def reproduce(as_json: bool, quiet: bool, export_test: Path | None, **options: A
         count = write_test(export_test, answered)
         click.echo(f"Wrote {export_test} with {count} inputs. Next: pytest {export_test}", err=True)
     sys.exit(found.exit_code)
+
+
+@cli.command()
+@click.argument("result", type=click.Path(path_type=Path))
+@click.option("--experiment", default="auditkit", show_default=True, help="Made where absent.")
+@click.option("--parent", metavar="RUN", help="Run of MLflow that this one stands below.")
+def track(result: Path, experiment: str, parent: str | None) -> None:
+    """Log RESULT to MLflow, where MLFLOW_TRACKING_URI says; into the folder mlruns by default."""
+    from auditkit.result import read_result
+    from auditkit.track import track as tracked
+
+    done = tracked(read_result(result), experiment=experiment, parent=parent)
+    for name in done.left_out:
+        click.echo(f"Note: too long a name for MLflow, only in result.json: {name}", err=True)
+    click.echo(f"Logged to {done.uri}: experiment {done.experiment}, run {done.run}")
 
 
 @cli.command()
@@ -1073,11 +1205,16 @@ def inspect(file: Path, as_json: bool) -> None:
 
 
 @cli.command()
-@click.argument("model")
+@click.argument("model", type=FILE_OR_NAME)
 @click.option(
     "--out", type=click.Path(path_type=Path), required=True, help="Bundle to write: m.safetensors."
 )
-@click.option("--data", metavar="DATA", help="As for run: decides --arch auto, checks the rest.")
+@click.option(
+    "--data",
+    metavar="DATA",
+    type=FILE_OR_NAME,
+    help="As for run: decides --arch auto, checks the rest.",
+)
 @click.option("--columns", callback=_words, metavar="TEXT,LABEL", help="Columns of a table.")
 @click.option(
     "--split",
@@ -1111,8 +1248,13 @@ def convert(model: str, out: Path, **options: Any) -> None:
 
 
 @cli.command("time")
-@click.argument("model")
-@click.option("--data", metavar="DATA", help="Inputs to read; by default those the model names.")
+@click.argument("model", type=FILE_OR_NAME)
+@click.option(
+    "--data",
+    metavar="DATA",
+    type=FILE_OR_NAME,
+    help="Inputs to read; by default those the model names.",
+)
 @click.option(
     "--batch-size",
     type=click.IntRange(min=1),
@@ -1367,7 +1509,13 @@ def data_check(names: tuple[str, ...], as_json: bool) -> None:
 
 
 @data.command("describe")
-@click.option("--data", metavar="DATA", required=True, help="Known name, table or image folder.")
+@click.option(
+    "--data",
+    metavar="DATA",
+    type=FILE_OR_NAME,
+    required=True,
+    help="Known name, table or image folder.",
+)
 @click.option("--columns", callback=_words, metavar="[TEXT,]LABEL", help="Columns of a table.")
 @click.option(
     "--split",
@@ -1378,7 +1526,10 @@ def data_check(names: tuple[str, ...], as_json: bool) -> None:
 )
 @click.option("--sensitive", multiple=True, metavar="COLUMN", help="Column that compares people.")
 @click.option(
-    "--attributes", metavar="FILE", help="Further columns, joined by the file's column id."
+    "--attributes",
+    metavar="FILE",
+    type=FILE_OR_NAME,
+    help="Further columns, joined by the file's column id.",
 )
 @click.option(
     "--min-cell",

@@ -118,14 +118,14 @@ class _Session:
         return self.known
 
     def _read(self) -> Result:
+        from auditkit.diff.against import judge_result
         from auditkit.result import read_result
-        from auditkit.verdict import judge_again
 
         found = read_result(self.folder)
         if self.policy_file is None:
             return found
-        verdict = judge_again(found, self.policy, today=datetime.now(UTC).date())
-        return found.model_copy(update={"verdict": verdict})
+        today = datetime.now(UTC).date()
+        return judge_result(found, self.folder, self.policy, today=today)
 
     def _audited(self) -> Result:
         """Run the audit; of several processes of one session, only the first one does."""

@@ -7,7 +7,7 @@ import os
 import re
 import tempfile
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from pydantic import Field, ValidationError
 
@@ -210,6 +210,18 @@ class Result(Frozen):
     adversarial: AdversarialFile | None = None
     verdict: Verdict
     provenance: Provenance
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows of a result that a cell ends with."""
+        from auditkit.render.notebook import render_notebook
+
+        return render_notebook(self)
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        """Print the summary where IPython shows text."""
+        from auditkit.render.terminal import terminal_text
+
+        printer.text(terminal_text(self).rstrip())
 
 
 def to_json(result: Result) -> str:

@@ -17,6 +17,9 @@ from auditkit.behaviour import difference_between_two_answers
 from auditkit.checks.adversarial import Adversarial, merged
 from auditkit.checks.base import Check, Context, Measured, NotApplicable, Records
 from auditkit.data.load import DataSpec
+from auditkit.diff.against import judge_result
+from auditkit.diff.compare import require_comparable
+from auditkit.diff.sides import load
 from auditkit.engine import Engine, Failure, InProcess, Setup, Workers, failure_of
 from auditkit.errors import AuditkitError, ConfigError, ModelError
 from auditkit.exhibits import Names, private, record_names
@@ -41,6 +44,7 @@ from auditkit.result import (
     Result,
     Verdict,
     remove_temporary_files,
+    result_file,
     write_atomically,
 )
 from auditkit.state import Finished, State
@@ -58,13 +62,14 @@ from auditkit.subject import (
 )
 from auditkit.supervisor import Handover
 from auditkit.timelimit import TimeIsUp, limited
-from auditkit.verdict import judge, undecided
+from auditkit.verdict import undecided
 
 MOST_WORKERS = 8  # by choice of the program; more when asked for
 SHARDS_PER_WORKER = 2
 SELDOM = 10  # times as long as writing a partial result takes, until it is written again
 STABILITY_SAMPLE = 32  # inputs that are asked twice
 MIB = 1 << 20
+NOT_YET = Verdict(status="not_judged", exit_code=0, sentence="", decided_by=[])
 
 
 @final
@@ -84,6 +89,9 @@ class Request:
         Folder of the report; `reports/<model>` by default.
     formats : tuple of str
         Which of `render.FORMATS` to write.
+    against : Path, optional
+        An earlier result on the same data: the reference for limits with `max_drop_against` and for
+        the changes that the report tells.
     workers : int, optional
         Processes; any number gives the same findings. None chooses by the amount of work.
     execution : Execution, optional
@@ -105,6 +113,7 @@ class Request:
     policy: Policy
     out: Path | None = None
     formats: tuple[str, ...] = DEFAULT
+    against: Path | None = None
     workers: int | None = 1
     execution: Execution | None = None
     resume: bool = False
@@ -186,6 +195,7 @@ class _Run:
     def __init__(self, request: Request, progress: Progress) -> None:
         self.request, self.progress, self.policy = request, progress, request.policy
         self.started, self._start = datetime.now(UTC), time.perf_counter()
+        self.reference = None if request.against is None else load(request.against)
         self.spec, self.subject = _loaded(  # 1 load the model, 2 load the data
             SubjectSpec(
                 model=request.model,
@@ -198,6 +208,8 @@ class _Run:
         if self.subject.doubt is not None:
             progress.warned(self.subject.doubt)
         self.folder = request.out or Path("reports") / self.subject.model.identity.name
+        if request.against is not None:
+            _require_elsewhere(request.against, self.folder)
         self.incidents = list(request.left.incidents)
         self.looks = _looks(self.policy, self.subject)
         self.level = level_of_each(self.policy.level, len(self.looks))
@@ -212,6 +224,9 @@ class _Run:
             execution = self._execution()
             self.subject.configure(execution)
             self._model_facts = model_facts(self.subject, instability=self._instability(execution))
+            if self.reference is not None:
+                facts = data_facts(self.subject)
+                require_comparable(self.reference.result, self._model_facts, facts)
             self.plan = self.first = self._planned(self.policy, execution)  # 3
             self.workers = self._workers()
             self.provenance = provenance_of(
@@ -258,13 +273,14 @@ class _Run:
             for inputs in self.looks:
                 self._take(inputs, open_, execution)
                 execution = self._measured(execution)
-                open_ = self._open()
+                open_ = self._open(execution)
                 if not open_ or self._budget_is_spent():
                     break
         except KeyboardInterrupt:
             interrupted = True
         result = self._result(execution, partial=interrupted, with_records=True)
-        _write(result, self.folder, self.request.formats)  # 7 render
+        older = None if self.reference is None else self.reference.result
+        _write(result, self.folder, self.request.formats, older)  # 7 render
         if all(one.status in ("measured", "not_applicable") for one in result.outcomes):
             state.clear()  # nothing is left to resume
         return Audit(result, self.folder)
@@ -297,13 +313,15 @@ class _Run:
                 engine.use(execution)
                 state = self._state(execution)
 
-    def _open(self) -> tuple[str, ...]:
+    def _open(self, execution: Execution) -> tuple[str, ...]:
         """Return the checks that more inputs may decide."""
-        outcomes = self._outcomes(partial=False)
-        waiting = undecided(self._verdict(outcomes, partial=False))
+        if len(self.looks) == 1:
+            return ()
+        result = self._result(execution, partial=False, with_records=True)
+        waiting = undecided(result.verdict)
         return tuple(
             one.check
-            for one in outcomes
+            for one in result.outcomes
             if one.check in waiting and one.status in ("measured", "not_applicable")
         )
 
@@ -458,8 +476,6 @@ class _Run:
         write_atomically(self.folder / "result.json", render(result, "json"))
 
     def _result(self, execution: Execution, *, partial: bool, with_records: bool) -> Result:
-        outcomes = self._outcomes(partial=partial)
-        verdict = self._verdict(outcomes, partial=partial)  # 6
         finished = self._newest()
         columns = _records_of(finished)
         inputs = {check: one.adversarial for check, one in finished.items() if one.adversarial}
@@ -469,16 +485,23 @@ class _Run:
             "execution": execution,
             "incidents": list(self.incidents),
         }
-        return Result(
+        unjudged = Result(
             schema=1,
             auditkit=auditkit.__version__,
             model=self._model_facts,
             data=data_facts(self.subject),
-            outcomes=outcomes,
+            outcomes=self._outcomes(partial=partial),
             records=self._written_records(columns) if with_records else None,
             adversarial=_written_inputs(self.folder, inputs) if with_records else None,
-            verdict=verdict,
+            verdict=NOT_YET,
             provenance=self.provenance.model_copy(update=update),
+        )
+        return judge_result(  # 6
+            unjudged,
+            self.folder,
+            self.policy,
+            today=self.started.date(),
+            reference=self.reference,
         )
 
     def _outcomes(self, *, partial: bool) -> list[Outcome]:
@@ -494,17 +517,6 @@ class _Run:
             left = [check for check in self.first.checks if check.meta.id not in known]
             outcomes += [outcome_of(c, status="skipped", reason="interrupted") for c in left]
         return outcomes
-
-    def _verdict(self, outcomes: Sequence[Outcome], *, partial: bool) -> Verdict:
-        return judge(
-            outcomes,
-            self.policy,
-            modality=self.subject.model.modality,
-            sensitive=bool(self.subject.data.sensitive),
-            today=self.started.date(),
-            interrupted=partial,
-            looks=len(self.looks),
-        )
 
     def _shown(self, outcome: Outcome) -> Outcome:
         """Return an outcome as the report may show it."""
@@ -685,9 +697,18 @@ def _errored(check: Check, failure: Failure, seconds: float) -> Finished:
     return Finished(outcome, None)
 
 
-def _write(result: Result, folder: Path, formats: Sequence[str]) -> None:
+def _require_elsewhere(reference: Path, folder: Path) -> None:
+    """Refuse to write over the reference: an audit that goes on after a crash reads it again."""
+    if result_file(reference).resolve() == (folder / "result.json").resolve():
+        raise ConfigError(
+            f"The reference lies where this audit is written: {folder}.",
+            hint="Write to another folder: --out FOLDER",
+        )
+
+
+def _write(result: Result, folder: Path, formats: Sequence[str], older: Result | None) -> None:
     try:
         for name in dict.fromkeys(("json", *formats)):  # the others can be made from the JSON
-            write_atomically(folder / FORMATS[name].file, render(result, name))
+            write_atomically(folder / FORMATS[name].file, render(result, name, older=older))
     except OSError as error:
         raise cannot_write(folder, error) from error

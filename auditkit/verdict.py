@@ -15,7 +15,7 @@ from auditkit.findings import Finding, Outcome
 from auditkit.looks import level_of_each
 from auditkit.policy import Limit, Policy, Waiver
 from auditkit.ratings import rated
-from auditkit.result import Judgement, LimitStatus, Result, Verdict, VerdictStatus, Waived
+from auditkit.result import Judgement, LimitStatus, Verdict, VerdictStatus, Waived
 from auditkit.statistics import holm, n_needed_for_share
 from auditkit.types import Modality
 from auditkit.weighing import Weighed, bound_of, in_words, judged, weigh, weigh_drop
@@ -108,7 +108,7 @@ def _weigh(
     ]
     if matched and limit.max_drop_against is not None:
         if changes is None:
-            reason = "no reference result was given: audit assert RESULT --against REFERENCE"
+            reason = "no reference result was given: --against REFERENCE"
             return [Weighed(judged(limit, one.id, "incomplete", reason)) for one in matched]
         return [weigh_drop(limit, one, changes.get(one.id), policy) for one in matched]
     if matched:
@@ -256,22 +256,6 @@ def _worst(judgements: Sequence[Judgement]) -> LimitStatus:
     if "fail" in seen:
         return "fail"
     return "incomplete" if "incomplete" in seen else "pass"
-
-
-def judge_again(
-    result: Result, policy: Policy, *, today: date, changes: Mapping[str, Change] | None = None
-) -> Verdict:
-    """Hold a policy's limits against a finished result; see `judge`."""
-    return judge(
-        result.outcomes,
-        policy,
-        modality=result.model.modality,
-        sensitive=result.data.sensitive,
-        today=today,
-        interrupted=result.provenance.partial,
-        changes=changes,
-        looks=result.provenance.look_count,
-    )
 
 
 def undecided(verdict: Verdict) -> set[str]:

@@ -70,6 +70,24 @@ def test_a_scikit_learn_pipeline_is_audited_as_a_black_box(table: Path, tmp_path
     assert auditkit.read_result(tmp_path / "report") == result
 
 
+def test_progress_is_shown_where_it_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for wanted in (None, True):
+        auditkit.audit(
+            "digits-cnn",
+            checks=["clean-accuracy"],
+            max_inputs=10,
+            policy="none",
+            out=tmp_path,
+            formats=(),
+            progress=wanted,
+        )
+        said = capsys.readouterr()
+        assert ("[1/1] clean-accuracy: measured" in said.err) is bool(wanted)
+        assert said.out == ""
+
+
 def test_a_classifier_in_memory_stays_in_one_process(table: Path) -> None:
     schema = auditkit.Schema((auditkit.Feature(name="age"),))
     model = auditkit.TabularClassifier(

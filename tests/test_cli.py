@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner
 
 from auditkit.cli import _exit_code, cli
+from auditkit.errors import ConfigError
 from tests.diff.sample import accurate
 
 RUN = ["run", "digits-cnn", "--max-inputs", "30", "--workers", "1", "--check", "clean-accuracy"]
@@ -100,7 +103,8 @@ def test_reproduce_says_whether_a_finding_comes_out_again(folder: Path) -> None:
         (["run", "digits-cnn", "--synonyms", "absent.txt"], "There is no file of synonyms"),
         (["run", "digits-cnn", "--identity-terms", "none.toml"], "There is no file of identity"),
         (["run", "digits-cnn", "--shift", "absent"], "--shift absent: There is no file"),
-        (["run", "digits-cnn", "--format", "pdf"], "is none of html, json"),
+        (["run", "digits-cnn", "--format", "pdf"], "audit render RESULT --format pdf"),
+        (["run", "digits-cnn", "--format", "word"], "is none of html, json"),
         (["run", "digits-cnn", "--columns", "a"], "--data, which is missing"),
         (["run", "digits-cnn", "--shift", "a", "--sensitive", "age"], "--data, which is missing"),
         (["run", "digits-cnn", "--sensitive", "age"], "--data, which is missing"),
@@ -273,6 +277,28 @@ def test_completion(shell: str) -> None:
     assert "_AUDIT_COMPLETE" in said
 
 
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        (["comp"], ["plain,completion"]),
+        (["run", "x", "--suite", "st"], ["plain,standard"]),
+        (["run", "x", "--format", "csv,par"], ["plain,csv,parquet"]),
+        (["assert", "x", "--format", "s"], ["plain,sarif"]),
+        (["run", "mod"], ["file,mod"]),  # the shell looks for files itself
+        (["run", "x", "--data", "ima"], ["file,ima"]),
+        (["render", "rep"], ["file,rep"]),
+    ],
+)
+def test_what_a_shell_completes(typed: list[str], offered: list[str]) -> None:
+    env = {
+        "_AUDIT_COMPLETE": "bash_complete",
+        "COMP_WORDS": shlex.join(["audit", *typed]),
+        "COMP_CWORD": str(len(typed)),
+    }
+    said = CliRunner(env=env).invoke(cli, [], prog_name="audit").stdout
+    assert said.splitlines() == offered
+
+
 def test_options_can_come_from_the_environment(folder: Path) -> None:
     runner = CliRunner(env={"AUDIT_RUN_MAX_INPUTS": "0"})
     assert "is not in the range" in runner.invoke(cli, ["run", "digits-cnn"]).stderr
@@ -339,6 +365,44 @@ def test_diff_and_assert_against_need_no_torch(pair: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.splitlines()[1::2] == ["1 False", "1 False"]
+
+
+@pytest.mark.parametrize(("bound", "status"), [(0.05, "fail"), (0.19, "incomplete"), (0.3, "pass")])
+def test_assert_writes_what_it_says(pair: Path, tmp_path: Path, bound: float, status: str) -> None:
+    """The printed verdict, the exit code, JUnit, SARIF and the result say the same."""
+    rules = tmp_path / "gate.toml"
+    rules.write_text(
+        f'[[limits]]\nfinding = "clean-accuracy/accuracy/all"\nmax_drop_against = {bound}\n'
+    )
+    before = (pair / "bad" / "result.json").read_bytes()
+    out = tmp_path / "judged"
+    arguments = ["assert", str(pair / "bad"), "--policy", str(rules), "--out", str(out)]
+    arguments += ["--against", str(pair / "good"), "--format", "json,junit,sarif,md"]
+    done = CliRunner().invoke(cli, arguments)
+    code = {"pass": 0, "fail": 1, "incomplete": 3}[status]
+    assert done.exit_code == code
+    assert done.stdout.startswith(f"{status.capitalize()}: ")
+    written = ["result.json", "junit.xml", "audit.sarif", "summary.md"]
+    assert done.stdout.splitlines()[-4:] == [str(out / one) for one in written]
+    found = json.loads((out / "result.json").read_text())
+    assert (found["verdict"]["status"], found["verdict"]["exit_code"]) == (status, code)
+    [sarif] = json.loads((out / "audit.sarif").read_text())["runs"]
+    assert sarif["invocations"][0]["exitCode"] == code
+    assert [one["properties"]["status"] for one in sarif["results"]] == [status] * (code > 0)
+    junit = ElementTree.parse(out / "junit.xml")
+    assert {one.get("type") for one in junit.iter("failure")} == ({status} if code else set())
+    assert "| Change |" in (out / "summary.md").read_text(encoding="utf-8")
+    assert (pair / "bad" / "result.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("more", [["--format", "sarif"], ["--out", "good"]])
+def test_assert_keeps_its_files_apart_from_those_of_the_audit(pair: Path, more: list[str]) -> None:
+    more = [str(pair / one) if one == "good" else one for one in more]
+    before = sorted(one.name for one in (pair / "good").iterdir())
+    done = CliRunner().invoke(cli, ["assert", str(pair / "good"), *more])
+    assert isinstance(done.exception, ConfigError)
+    assert "--out FOLDER" in str(done.exception.hint)
+    assert sorted(one.name for one in (pair / "good").iterdir()) == before
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import io
+import sys
+from contextlib import suppress
 from dataclasses import replace
+from types import SimpleNamespace
 
+import pytest
 from rich.console import Console
 
 from auditkit.plan import make_plan, outcome_of
 from auditkit.policy import Policy
-from auditkit.progress import ConsoleProgress, QuietableConsole
+from auditkit.progress import (
+    ConsoleProgress,
+    NotebookProgress,
+    QuietableConsole,
+    notebook_display,
+)
 from tests.subjects import linear_subject
 
 MADE = linear_subject(0)
@@ -89,3 +98,54 @@ def test_a_console_that_nobody_reads_falls_silent() -> None:
     console.print("a line")
     assert console.quiet
     console.print("another")
+
+
+def test_in_a_notebook_the_bar_moves_in_one_place_and_leaves_what_matters() -> None:
+    shown: list[str] = []
+    check = PLAN.checks[0]
+    with NotebookProgress(shown.append) as progress:
+        progress.warned("the model may read <b>")
+        progress.planned(PLAN)
+        progress.checking(check)
+        progress.stepped()
+        running = shown[-1]
+        progress.finished(outcome_of(check, status="measured", seconds=1.25))
+        done = shown[-1]
+        progress.noted("Batch size halved.", again=True)
+        again = shown[-1]
+    shards = len(PLAN.shards)
+    warning = "<div>Warning: the model may read &lt;b&gt;</div>"
+    assert running == (
+        f'{warning}<div><progress max="{2 * shards}" value="1"></progress>'
+        " [1/2] clean-accuracy</div>"
+    )
+    assert f'value="{shards}"' in done
+    assert "[1/2] clean-accuracy: measured" in done
+    assert 'value="0"' in again
+    assert shown[-1] == f"{warning}<div>Batch size halved.</div>"
+
+
+def test_what_fails_in_a_notebook_stays_in_sight() -> None:
+    shown: list[str] = []
+    with suppress(KeyboardInterrupt), NotebookProgress(shown.append) as progress:
+        progress.planned(PLAN)
+        progress.checking(PLAN.checks[1])
+        raise KeyboardInterrupt
+    assert "pgd-linf" in shown[-1]
+
+
+@pytest.mark.parametrize("kernel", [None, object()])
+def test_only_a_shell_with_a_kernel_is_a_notebook(
+    monkeypatch: pytest.MonkeyPatch, kernel: object
+) -> None:
+    updates: list[str] = []
+    place = SimpleNamespace(update=updates.append)
+    ipython = SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=kernel))
+    shown = SimpleNamespace(HTML=str, display=lambda _html, display_id: place)
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setitem(sys.modules, "IPython.display", shown)
+    show = notebook_display()
+    assert (show is None) == (kernel is None)
+    if show is not None:
+        show("<b>now</b>")
+        assert updates == ["<b>now</b>"]

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar, final
 
@@ -16,6 +17,10 @@ import pytest
 from auditkit.artifacts.base import Artifacts
 from auditkit.checks import catalogue as catalogue_module
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
+from auditkit.data.load import DataSpec
+from auditkit.diff.against import judge_result
+from auditkit.diff.sides import load
+from auditkit.errors import ConfigError, ResultError
 from auditkit.findings import Metric
 from auditkit.models.load import ModelSpec
 from auditkit.policy import Limit, Policy, load_policy
@@ -56,8 +61,15 @@ def timeless(result: Result) -> dict[str, object]:
 
 
 @pytest.fixture(scope="module")
-def first(tmp_path_factory: pytest.TempPathFactory) -> Result:
-    return run(request(tmp_path_factory.mktemp("first"))).result
+def first_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("first")
+    run(request(folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def first(first_folder: Path) -> Result:
+    return read_result(first_folder)
 
 
 def test_every_check_is_measured(first: Result) -> None:
@@ -74,6 +86,39 @@ def test_the_same_run_gives_the_same_bytes(first: Result, tmp_path: Path) -> Non
 
 def test_two_workers_give_the_same_bytes(first: Result, tmp_path: Path) -> None:
     assert timeless(run(request(tmp_path, workers=2)).result) == timeless(first)
+
+
+def test_a_reference_is_judged_as_assert_does_and_shown_in_the_report(
+    first_folder: Path, first: Result, tmp_path: Path
+) -> None:
+    limit = Limit(finding="clean-accuracy/accuracy/all", max_drop_against=0.5)
+    rules = policy(checks=("clean-accuracy",), limits=(limit,))
+    asked = request(tmp_path, policy=rules, against=first_folder, formats=("html", "md"))
+    found = run(asked).result
+    [met] = found.verdict.passed
+    assert met.high is not None
+    assert 0 < met.high < 0.5, "of the difference, not of the accuracy"
+    again = judge_result(
+        found, tmp_path, rules, today=datetime.now(UTC).date(), reference=load(first_folder)
+    )
+    assert again == found == read_result(tmp_path)
+    assert f"against the audit of {first.model.name}" in (tmp_path / "summary.md").read_text()
+    assert "unchanged" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_reference_that_cannot_be_one_is_refused_before_anything_is_measured(
+    first_folder: Path, tmp_path: Path
+) -> None:
+    kept = (first_folder / "result.json").read_bytes()
+    with pytest.raises(ConfigError, match="lies where this audit is written"):
+        run(request(first_folder, against=first_folder / "result.json"))
+    assert (first_folder / "result.json").read_bytes() == kept
+    other = DataSpec(source="digits", split="validation")
+    with pytest.raises(ResultError, match="different data"):
+        run(request(tmp_path, data=other, against=first_folder))
+    assert not (tmp_path / "result.json").exists()
+    with pytest.raises(ResultError, match="There is no result"):
+        run(request(tmp_path, against=tmp_path))
 
 
 def test_another_seed_samples_and_starts_differently(first: Result, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from auditkit.errors import ResultError
 from auditkit.findings import Finding, Outcome
 from auditkit.policy import Limit, Policy
 from auditkit.render import words
-from auditkit.result import Judgement, Result
+from auditkit.result import DataFacts, Judgement, ModelFacts, Result
 from auditkit.statistics import holm
 from auditkit.types import Params
 from auditkit.verdict import judge
@@ -67,7 +67,10 @@ def compare(
         If a result cannot be read, or the two are about other data, classes or kinds of inputs.
     """
     sides = load(before), load(after)
-    same_data = _require_comparable(*sides, allow_different_data=allow_different_data)
+    old, new = (one.result for one in sides)
+    same_data = require_comparable(
+        old, new.model, new.data, allow_different_data=allow_different_data
+    )
     same_inputs = same_data and _same_inputs(*sides)
     comparison = _Comparison(*sides, policy, tolerance, same_inputs)
     changes = comparison.judged()
@@ -83,11 +86,11 @@ def compare(
         )
         why_no_flips = "" if flips else "No check of both results notes which answers are right."
     status, sentence = _verdict(changes, *sides)
-    old, new = sides[0].findings, sides[1].findings
+    known, found = sides[0].findings, sides[1].findings
     return Diff(
         auditkit=auditkit.__version__,
-        before=_side(sides[0].result),
-        after=_side(sides[1].result),
+        before=_side(old),
+        after=_side(new),
         status=status,
         exit_code=EXIT_CODES[status],
         sentence=sentence,
@@ -96,26 +99,24 @@ def compare(
         changes=changes,
         moves=moves,
         refused=comparison.refused,
-        only_before=[one for one in old if one not in new and not comparison.refuses(one)],
-        only_after=[one for one in new if one not in old and not comparison.refuses(one)],
+        only_before=[one for one in known if one not in found and not comparison.refuses(one)],
+        only_after=[one for one in found if one not in known and not comparison.refuses(one)],
         flips=flips,
         why_no_flips=why_no_flips,
         notes=_notes(*sides, same_data=same_data),
     )
 
 
-def changes_against(
-    result: str | Path, reference: str | Path, *, policy: Policy
-) -> dict[str, Change]:
+def changes_against(result: Loaded, reference: Loaded, *, policy: Policy) -> dict[str, Change]:
     """Return every finding of a result beside that of a reference, for limits on drops.
 
     Raises
     ------
     ResultError
-        If one cannot be read, or the two are about other data, classes or kinds of inputs.
+        If the two are about other data, classes or kinds of inputs.
     """
-    sides = load(reference), load(result)
-    _require_comparable(*sides, allow_different_data=False)
+    sides = reference, result
+    require_comparable(reference.result, result.result.model, result.result.data)
     comparison = _Comparison(*sides, policy, 0.0, _same_inputs(*sides))
     return {one.finding: one for one in comparison.changes()}
 
@@ -123,30 +124,37 @@ def changes_against(
 # --- may they be compared ------------------------------------------------------------------------
 
 
-def _require_comparable(before: Loaded, after: Loaded, *, allow_different_data: bool) -> bool:
-    """Return whether both are about the same data."""
-    old, new = before.result, after.result
+def require_comparable(
+    old: Result, model: ModelFacts, data: DataFacts, *, allow_different_data: bool = False
+) -> bool:
+    """Return whether an earlier result is about the same data as what is compared with it.
+
+    Raises
+    ------
+    ResultError
+        If the data differ and may not, or the classes or kinds of inputs do.
+    """
     for what, first, second in (
-        ("kind of inputs", old.model.modality, new.model.modality),
-        ("classes", ", ".join(old.model.classes), ", ".join(new.model.classes)),
+        ("kind of inputs", old.model.modality, model.modality),
+        ("classes", ", ".join(old.model.classes), ", ".join(model.classes)),
     ):
         if first != second:
             raise ResultError(
                 f"The two results cannot be compared: their {what} differ: {words.short(first, 80)}"
                 f" before, {words.short(second, 80)} after."
             )
-    same = old.data.sha256 == new.data.sha256
+    same = old.data.sha256 == data.sha256
     if not same and not allow_different_data:
         raise ResultError(
-            f"The two results are about different data: {_data(old)} before, {_data(new)} after.",
+            f"The two results are about different data: {_data(old.data)} before,"
+            f" {_data(data)} after.",
             hint="Audit both models on the same inputs (same --data, --max-inputs and --seed), or"
-            " compare them as independent samples: --allow-different-data",
+            " compare them as independent samples: audit diff --allow-different-data",
         )
     return same
 
 
-def _data(result: Result) -> str:
-    data = result.data
+def _data(data: DataFacts) -> str:
     return f"{data.name} {data.split}, {data.n:,} inputs, SHA-256 {data.sha256[:12]}"
 
 
@@ -454,8 +462,8 @@ def _notes(before: Loaded, after: Loaded, *, same_data: bool) -> list[str]:
     old, new = before.result, after.result
     if not same_data:
         notes.append(
-            f"The data differ: {_data(old)} before, {_data(new)} after. Every difference is that of"
-            " independent samples."
+            f"The data differ: {_data(old.data)} before, {_data(new.data)} after. Every difference"
+            " is that of independent samples."
         )
     if old.model.sha256 == new.model.sha256 and old.model.sha256:
         notes.append("Both results are about the same model file.")

@@ -72,9 +72,13 @@ def load(path: str | Path) -> Loaded:
     ResultError
         If the result itself cannot be read.
     """
-    result = read_result(path)
+    return read_records(read_result(path), result_file(path).parent)
+
+
+def read_records(result: Result, folder: Path) -> Loaded:
+    """Return a result with its records in a folder; what is missing or altered is said."""
     try:
-        return Loaded(result, _records(result, result_file(path).parent))
+        return Loaded(result, _records(result, folder))
     except ResultError as error:
         return Loaded(result, missing=error.message)
 

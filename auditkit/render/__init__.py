@@ -21,7 +21,7 @@ class Format(NamedTuple):
 
 
 class Printed(NamedTuple):
-    """The file of a format that is no text, and the function that makes its bytes."""
+    """The file of a format that takes more than auditkit brings, and what makes its bytes."""
 
     file: str
     render: Callable[[Result], bytes]
@@ -37,6 +37,12 @@ def _pdf(result: Result) -> bytes:
     from auditkit.render.pdf import render_pdf
 
     return render_pdf(result)
+
+
+def _tensorboard(result: Result) -> bytes:
+    from auditkit.render.tensorboard import render_tensorboard
+
+    return render_tensorboard(result)
 
 
 def _markdown(result: Result, older: Result | None = None) -> str:
@@ -108,7 +114,11 @@ FORMATS: dict[str, Format] = {
 }
 DEFAULT = ("html", "json", "junit", "md")  # what an audit writes unless it is told otherwise
 
-PRINTED: dict[str, Printed] = {"pdf": Printed("report.pdf", _pdf)}  # of `audit render` alone
+# Of a finished result alone: what is missing here must not stop an audit at its end.
+PRINTED: dict[str, Printed] = {
+    "pdf": Printed("report.pdf", _pdf),
+    "tensorboard": Printed("events.out.tfevents.auditkit", _tensorboard),
+}
 
 
 def render(result: Result, name: str, *, older: Result | None = None) -> str | bytes:

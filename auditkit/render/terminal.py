@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,16 @@ def render_terminal(result: Result, console: Console) -> None:
         _ratings(reading, console)
     for incident in result.provenance.incidents:
         console.print(Text(f"Survived: {words.line(incident)}", style="dim"))
+
+
+def terminal_text(result: Result, width: int = 120) -> str:
+    """Return the summary as plain text."""
+    from rich.console import Console
+
+    file = io.StringIO()
+    console = Console(file=file, width=width, color_system=None, force_jupyter=False)
+    render_terminal(result, console)
+    return file.getvalue()
 
 
 def _ratings(reading: Reading, console: Console) -> None:

@@ -10,13 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from auditkit.diff.compare import changes_against, compare
+from auditkit.diff.compare import compare
 from auditkit.diff.report import Change, Diff
 from auditkit.errors import ResultError
 from auditkit.policy import Limit, Policy
-from auditkit.result import read_result
 from auditkit.statistics import binomial_p_above, newcombe, newcombe_paired
-from auditkit.verdict import judge
 from tests.diff.sample import CHECK, accurate, answers, mean, outcome, share, write
 
 TODAY = date(2026, 1, 15)
@@ -230,23 +228,6 @@ def test_limits_are_new_persisting_or_fixed(good: Path, bad: Path) -> None:
     back = diff(bad, good, policy).moves
     told = [(one.move, one.before, one.after) for one in back]
     assert told == [("fixed", "fail", "pass"), ("closed", "fail", "incomplete")]
-
-
-def test_drops_are_judged_by_assert(good: Path, bad: Path) -> None:
-    def verdict(after: Path, reference: Path, most: float) -> str:
-        policy = Policy(limits=(Limit(finding=ACCURACY, max_drop_against=most),))
-        return judge(
-            read_result(after).outcomes,
-            policy,
-            modality="image",
-            today=TODAY,
-            changes=changes_against(after, reference, policy=policy),
-        ).status
-
-    assert verdict(bad, good, 0.05) == "fail"
-    assert verdict(bad, good, 0.19) == "incomplete"
-    assert verdict(bad, good, 0.3) == "pass"
-    assert verdict(good, bad, 0.0) == "pass"
 
 
 def test_the_json_is_read_back(good: Path, bad: Path) -> None:

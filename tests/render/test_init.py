@@ -8,7 +8,7 @@ import pytest
 
 from auditkit import cli
 from auditkit.errors import ConfigError
-from auditkit.render import DEFAULT, FORMATS, render, render_text
+from auditkit.render import DEFAULT, FORMATS, PRINTED, render, render_text
 from tests.render.sample import text_result
 
 
@@ -38,6 +38,7 @@ def test_every_format_has_a_file_and_a_text() -> None:
 def test_the_command_line_knows_the_same_formats() -> None:
     assert cli.FORMATS == DEFAULT
     assert set(cli.FORMATS + cli.MORE_FORMATS) == set(FORMATS)
+    assert tuple(PRINTED) == cli.PRINTED
 
 
 def test_an_unknown_format_names_the_near_miss() -> None:
