@@ -40,15 +40,17 @@ def text_row(
     probes: Sequence[TextProbe],
     maps: Sequence[Map],
     ranks: Sequence[float],
-    mistyped: Mistyped,
+    changed: Mistyped,
 ) -> TextRow:
-    """Return text i of a shard and behind it the mistyped one, each with its map."""
+    """Return text i of a shard and behind it the changed one, each with its map."""
     tokens: list[Token] = []
     for label, one, found in zip(("Before: ", " After: "), probes[:2], maps[:2], strict=True):
         tokens.append(Token(text=label))
         tokens += words_row("", "", one, found, None).tokens
-    was = ", ".join(f"{one.was!r}" for one in mistyped.changes)
-    caption = f"{_caption(artifacts, i, ranks)} Mistyped: {was}."
+    what = ", ".join(
+        f"{one.was!r} to {changed.text[one.start : one.end]!r}" for one in changed.changes
+    )
+    caption = f"{_caption(artifacts, i, ranks)} Changed: {what}."
     return TextRow(id=artifacts.ids[i], caption=caption, tokens=tokens)
 
 

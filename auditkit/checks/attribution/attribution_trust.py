@@ -62,10 +62,10 @@ class AttributionTrust(Check):
     max_inputs : int
         Inputs that are explained, drawn at random from all of them, at least 2.
     methods : tuple of str
-        Maps to make: some of "integrated-gradients", "occlusion", "word-occlusion" (texts: all tokens
-        of a word at once), "gradient", "input-x-gradient", "smoothgrad", "expected-gradients"
-        (images and tables), "deeplift", "lrp", "guided-backprop", "gradcam", "gradcam++",
-        "layercam", "hirescam" and "guided-gradcam" (images), "attention-rollout" and
+        Maps to make: some of "integrated-gradients", "occlusion", "word-occlusion" (texts: all
+        tokens of a word at once), "gradient", "input-x-gradient", "smoothgrad",
+        "expected-gradients" (images and tables), "deeplift", "lrp", "guided-backprop", "gradcam",
+        "gradcam++", "layercam", "hirescam" and "guided-gradcam" (images), "attention-rollout" and
         "gradient-weighted-attention" (transformers), "kernel-shap", "lime", "shapley-sampling" and
         "rise". A model without gradients gets those that need none.
     steps : int

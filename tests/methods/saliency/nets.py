@@ -86,9 +86,7 @@ def word_model(
     """
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", *words]
     reads = WordPiece if any(word.startswith("##") for word in words) else WordLevel
-    tokenizer = Tokenizer(
-        reads({word: i for i, word in enumerate(vocabulary)}, unk_token="[UNK]")
-    )
+    tokenizer = Tokenizer(reads({word: i for i, word in enumerate(vocabulary)}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = Whitespace()
     tokenizer.post_processor = TemplateProcessing(single="[CLS] $A", special_tokens=[("[CLS]", 2)])
     torch.manual_seed(seed)
