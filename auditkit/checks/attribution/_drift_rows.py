@@ -9,10 +9,11 @@ from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
-from auditkit.findings import ImageRow, Panel, TextRow, Token
+from auditkit.checks.attribution._drift_texts import former_words
+from auditkit.findings import ImageRow, Panel, TextRow
 from auditkit.methods.corruptions.typos import Mistyped
 from auditkit.methods.pictures import heatmap, picture
-from auditkit.methods.saliency.exhibits import words_row
+from auditkit.methods.saliency.exhibits import before_and_after
 from auditkit.methods.saliency.probes.base import Map
 from auditkit.methods.saliency.probes.image import ImageProbe
 from auditkit.methods.saliency.probes.text import TextProbe
@@ -43,15 +44,9 @@ def text_row(
     changed: Mistyped,
 ) -> TextRow:
     """Return text i of a shard and behind it the changed one, each with its map."""
-    tokens: list[Token] = []
-    for label, one, found in zip(("Before: ", " After: "), probes[:2], maps[:2], strict=True):
-        tokens.append(Token(text=label))
-        tokens += words_row("", "", one, found, None).tokens
-    what = ", ".join(
-        f"{one.was!r} to {changed.text[one.start : one.end]!r}" for one in changed.changes
-    )
-    caption = f"{_caption(artifacts, i, ranks)} Changed: {what}."
-    return TextRow(id=artifacts.ids[i], caption=caption, tokens=tokens)
+    was = former_words(probes[1], changed)
+    caption = _caption(artifacts, i, ranks)
+    return before_and_after(artifacts.ids[i], caption, probes[:2], maps[:2], was)
 
 
 def _by_cell(probe: ImageProbe, found: Map) -> Tensor:

@@ -137,6 +137,28 @@ def marked(reworded: Reworded) -> Mistyped:
     return Mistyped(reworded.text, tuple(changes))
 
 
+def former_words(probe: TextProbe, changed: Mistyped) -> dict[int, str]:
+    """Return the tokens with which changed words begin, and what these words were.
+
+    Parameters
+    ----------
+    probe : TextProbe
+        Of the changed text.
+    changed : Mistyped
+        Where it was changed.
+    """
+    found: dict[int, str] = {}
+    for one in changed.changes:
+        inside = (
+            place
+            for place, (start, end) in enumerate(probe.spans)
+            if start < one.end and one.start < end
+        )
+        if (place := next(inside, None)) is not None:
+            found[place] = one.was
+    return found
+
+
 def _lexicon(artifacts: Artifacts) -> Lexicon:
     return Lexicon(artifacts.text_model, Listed(built_in()))
 

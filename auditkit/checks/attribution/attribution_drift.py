@@ -18,7 +18,7 @@ from auditkit.checks.attribution._drift_texts import (
     untouched_by_both,
     word_scores,
 )
-from auditkit.checks.attribution._probes import key_for, probe_of
+from auditkit.checks.attribution._probes import key_for, others_of, probe_of
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
 from auditkit.checks.galleries import galleries
 from auditkit.checks.parameters import require_least
@@ -50,7 +50,6 @@ from auditkit.statistics import bootstrap_mean
 from auditkit.types import Bools, Floats, Params, Scalar
 
 PURPOSE = "attribution-drift"
-_OTHERS = 8  # inputs of the data that expected gradients start from
 _QUANTITIES = ("rank", "random_rank", "overlap", "random_overlap")
 
 
@@ -336,9 +335,7 @@ class AttributionDrift(Check):
         )
 
     def _effort(self, artifacts: Artifacts, i: int) -> Effort:
-        references = None
-        if self.method == "expected-gradients" and artifacts.classifier.modality == "image":
-            references = artifacts.sample(f"{PURPOSE} references", _OTHERS).images
+        references = others_of(artifacts, PURPOSE) if self.method == "expected-gradients" else None
         key = key_for(artifacts, PURPOSE, "method", i)
         return Effort(steps=self.nodes, copies=16, sets=200, key=key, references=references)
 
