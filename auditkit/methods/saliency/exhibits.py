@@ -72,7 +72,7 @@ def before_and_after(
     tokens: list[Token] = []
     marks = ({}, was)
     for label, probe, found, changed in zip(
-        ("Before: ", " After: "), probes, maps, marks, strict=True
+        ("Before: ", "\nAfter: "), probes, maps, marks, strict=True
     ):
         tokens.append(Token(text=label))
         for place, token in enumerate(words_row("", "", probe, found, None).tokens):

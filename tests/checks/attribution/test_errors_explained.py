@@ -219,7 +219,7 @@ def pairs(check: ErrorsExplained, subject: Subject) -> list[TextRow]:
 
 def parts(row: TextRow) -> tuple[list[Token], list[Token]]:
     """The tokens before and after an attack."""
-    labels = [i for i, one in enumerate(row.tokens) if one.text in ("Before: ", " After: ")]
+    labels = [i for i, one in enumerate(row.tokens) if one.text in ("Before: ", "\nAfter: ")]
     assert len(labels) == 2
     return row.tokens[1 : labels[1]], row.tokens[labels[1] + 1 :]
 

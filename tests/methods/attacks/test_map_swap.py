@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -70,12 +71,12 @@ def test_few_tries_are_drawn_by_the_key():
 
 
 def test_where_nothing_may_be_replaced_or_the_map_is_undefined_the_text_comes_back():
-    none = {"words": 2, "tries": 9, "key": KEY}
-    for text in ("x y", ""):
-        assert map_swap(Reworded.of(text), lexicon(), everything, likeness, **none).text == text
+    swapped = partial(map_swap, words=2, tries=9, key=KEY)
+    for said in ("x y", ""):
+        assert swapped(Reworded.of(said), lexicon(), everything, likeness).text == said
     text = Reworded.of("a d")
-    nobody = map_swap(text, lexicon(), lambda some: ~everything(some), likeness, **none)
-    nowhere = map_swap(text, lexicon(), everything, lambda one: float("nan"), **none)
+    nobody = swapped(text, lexicon(), lambda some: ~everything(some), likeness)
+    nowhere = swapped(text, lexicon(), everything, lambda one: float("nan"))
     assert nobody.changes == nowhere.changes == 0
 
 
