@@ -94,16 +94,20 @@ class Constant(Plain):
         return torch.arange(10.0).repeat(len(images), 1) + 0 * images.sum()
 
 
-class TwoInputs(Plain):
+class TwoInputs(nn.Module):
     """It wants something beside the image."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = Plain()
+
     def forward(self, images: Tensor, beside: Tensor) -> Tensor:
-        return super().forward(images) + beside
+        return self.inner(images) + beside
 
 
 def hooked() -> nn.Module:
     network = Plain()
-    network.first.register_forward_hook(lambda module, given, found: found * 1.0)
+    network.first.register_forward_hook(lambda module, given, seen: torch.mul(seen, 1.0))
     network.norm.register_full_backward_hook(lambda module, given, found: None)
     return network
 

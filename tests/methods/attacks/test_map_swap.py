@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import product
 
@@ -41,7 +41,9 @@ def without_h(versions: Sequence[Reworded]) -> Bools:
 
 @pytest.mark.parametrize("keeps", [everything, without_h])
 @pytest.mark.parametrize("words", [1, 2, 3])
-def test_with_all_tries_the_worst_of_all_versions_that_keep_the_answer_is_found(keeps, words: int):
+def test_with_all_tries_the_worst_of_all_versions_that_keep_the_answer_is_found(
+    keeps: Callable[[Sequence[Reworded]], Bools], words: int
+):
     """What replacements are worth adds up here, so that a greedy search finds the best."""
     text = Reworded.of("a d, f")
     every = [
