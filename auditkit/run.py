@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol, final
 
 import auditkit
-from auditkit.behaviour import difference_between_two_answers
+from auditkit.behaviour import KeptState, difference_between_two_answers
 from auditkit.checks.adversarial import Adversarial, merged
 from auditkit.checks.base import Check, Context, Measured, NotApplicable, Records
 from auditkit.data.load import DataSpec
@@ -180,12 +180,19 @@ class Audit:
 def run(request: Request, *, progress: Progress | None = None) -> Audit:
     """Audit a model and write the report.
 
+    A classifier in memory is left as it was found.
+
     Raises
     ------
     AuditkitError
         If model, data or policy are wrong. What a check raises is its outcome instead.
     """
-    return _Run(request, progress or Silent()).finish()
+    kept = KeptState(request.model.module) if isinstance(request.model, Classifier) else None
+    try:
+        return _Run(request, progress or Silent()).finish()
+    finally:
+        if kept is not None:
+            kept.put_back()
 
 
 @final

@@ -48,7 +48,7 @@ from auditkit.models.huggingface.load import load_huggingface
 from auditkit.models.importing import is_name
 from auditkit.models.inspect import KINDS, Inspection, command_for_words, inspect_file, missing
 from auditkit.models.normalisations import Normalisation, normalisation_of
-from auditkit.models.outputs import detect_probabilities
+from auditkit.models.outputs import detect_probabilities, detect_refusal
 from auditkit.models.plain import allowed_beside_weights
 from auditkit.models.skops.facts import looks_like_skops
 from auditkit.models.skops.load import load_skops
@@ -783,13 +783,21 @@ def rehearse(classifier: Classifier) -> None:
         reason = str(error).partition("\n")[0]
         raise ModelError(
             f"{classifier.identity.architecture} cannot read {what}: {reason.rstrip('.')}.",
-            hint=_other_shape(classifier) if isinstance(classifier, ImageClassifier) else "",
+            hint=_other_inputs(classifier, reason),
         ) from error
-    if note := detect_probabilities(classifier):
-        classifier.identity = _noted(classifier.identity, [note])
+    for detect in (detect_refusal, detect_probabilities):
+        if note := detect(classifier):
+            classifier.identity = _noted(classifier.identity, [note])
     box, identity = classifier.module, classifier.identity
     if isinstance(box, BlackBox) and box.note not in ("", *identity.notes):
         classifier.identity = replace(identity, notes=(*identity.notes, box.note))
+
+
+def _other_inputs(model: Classifier, reason: str) -> str:
+    """Return what to do about a model that cannot read its inputs."""
+    if "required positional argument" in reason:
+        return "Wrap it in a module whose forward takes the inputs alone and fills in the rest."
+    return _other_shape(model) if isinstance(model, ImageClassifier) else ""
 
 
 def _other_shape(model: ImageClassifier) -> str:

@@ -1,4 +1,4 @@
-"""Tells whether a network answers with probabilities instead of logits."""
+"""Tells whether a network answers with probabilities instead of logits, and whether with slopes."""
 
 from __future__ import annotations
 
@@ -45,6 +45,31 @@ def detect_probabilities(classifier: Classifier) -> str | None:
     )
 
 
+def detect_refusal(classifier: Classifier) -> str | None:
+    """Take a classifier whose network cannot be asked for slopes for one without; return a note.
+
+    Such a network hands its inputs to another library, which refuses them while slopes are wanted.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        Of images or texts; others are left alone.
+    """
+    if not (classifier.differentiable and isinstance(classifier, ImageClassifier | TextClassifier)):
+        return None
+    try:
+        _outputs(classifier)
+    except RuntimeError as error:
+        if "requires grad" not in str(error):
+            raise
+        classifier.differentiable = False
+        return (
+            "The network hands its inputs to another library, which allows no gradients: it is"
+            " audited as one that only answers."
+        )
+    return None
+
+
 def _outputs(classifier: ImageClassifier | TextClassifier) -> Tensor:
     """Return what the network itself gives for random inputs, with its graph."""
     if isinstance(classifier, TextClassifier):
@@ -53,7 +78,7 @@ def _outputs(classifier: ImageClassifier | TextClassifier) -> Tensor:
     rng = torch.Generator().manual_seed(0)
     images = low + (high - low) * torch.rand((_INPUTS, *classifier.input_shape), generator=rng)
     with torch.enable_grad():
-        return classifier.outputs(images.requires_grad_(True))
+        return classifier.outputs(images.requires_grad_(classifier.differentiable))
 
 
 def _outputs_of_texts(classifier: TextClassifier) -> Tensor:
@@ -62,7 +87,7 @@ def _outputs_of_texts(classifier: TextClassifier) -> Tensor:
     width = classifier.max_length if classifier.padded else min(_INPUTS, classifier.max_length)
     ids = torch.randint(0, words, (_INPUTS, width), generator=rng)
     with torch.enable_grad():
-        embeddings = classifier.embed(ids).detach().requires_grad_(True)
+        embeddings = classifier.embed(ids).detach().requires_grad_(classifier.differentiable)
         return classifier.outputs(embeddings, torch.ones_like(ids, dtype=torch.bool))
 
 

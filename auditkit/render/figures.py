@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -28,9 +30,11 @@ _MARK = "#c8690f"  # of cells and positive tokens
 _AGAINST = "#2f7fc1"  # of negative tokens
 _LINE = 20  # height of a line of text
 _TILE = 160  # side of a picture
-_CELL = 84, 26  # of a matrix
+_CELL = 96, 26  # of a matrix
 _LETTER = 8.4  # width of a letter of 14 px monospace
 _PER_LINE = 76  # letters in a line of text
+_PER_CAPTION = 92  # letters in a line of a caption
+_PER_ROW = 4  # pictures
 
 
 class Figure(NamedTuple):
@@ -156,24 +160,37 @@ def _matrix(item: Matrix) -> str:
 
 
 def _pictures(title: str, row: ImageRow, tiles: Sequence[Tile]) -> str:
-    parts = [_lines([f"{row.id}: {row.caption}"], 44)]
-    parts += [_tile(one, 8 + i * (_TILE + 12)) for i, one in enumerate(tiles)]
-    width = 8 + (_TILE + 12) * max(1, len(tiles))
-    long = max(len(title), len(row.id) + len(row.caption) + 2)
-    return _page(title, max(width, 16 + 7 * long), 72 + _TILE + 3 * _LINE, Markup("").join(parts))
+    caption = _caption(f"{row.id}: {row.caption}")
+    top = 56 + _LINE * (len(caption) - 1)
+    high = _TILE + 4 * _LINE
+    parts = [
+        _lines(caption, 44),
+        *(
+            _tile(one, 8 + i % _PER_ROW * (_TILE + 12), top + i // _PER_ROW * high)
+            for i, one in enumerate(tiles)
+        ),
+    ]
+    rows = -(-max(1, len(tiles)) // _PER_ROW)
+    width = 8 + (_TILE + 12) * min(_PER_ROW, max(1, len(tiles)))
+    long = max(len(one) for one in (title, *caption))
+    return _page(title, max(width, 16 + 7 * long), top + rows * high, Markup("").join(parts))
 
 
-def _tile(tile: Tile, x: float) -> Markup:
+def _caption(text: str) -> list[str]:
+    return textwrap.wrap(words.line(text), _PER_CAPTION) or [""]
+
+
+def _tile(tile: Tile, x: float, y: float) -> Markup:
     said = f"{tile.label} ({tile.doubt})" if tile.doubt else tile.label
-    below = _text(x, 72 + _TILE + 8, said)
+    below = _text(x, y + _TILE + 24, said)
     if tile.size is None:
-        return _text(x, 80, "cannot be shown") + below
+        return _text(x, y + 24, "cannot be shown") + below
     if tile.scale and not tile.under:
         below += Markup(
-            '<image x="{:g}" y="{}" width="{}" height="8" preserveAspectRatio="none"'
+            '<image x="{:g}" y="{:g}" width="{}" height="8" preserveAspectRatio="none"'
             ' href="data:image/png;base64,{}"/>'
-        ).format(x, 72 + _TILE + 16, _TILE, scale_bars()[tile.signed])
-        below += _text(x, 72 + _TILE + 38, tile.scale)
+        ).format(x, y + _TILE + 32, _TILE, scale_bars()[tile.signed])
+        below += _text(x, y + _TILE + 54, tile.scale)
     size = Markup('width="{}" height="{}"').format(tile.size.width, tile.size.height)
     under, outline = Markup(""), Markup("")
     if tile.under:
@@ -185,28 +202,48 @@ def _tile(tile: Tile, x: float) -> Markup:
         )
         outline = path.format(tile.outline, "#fff", 3) + path.format(tile.outline, _INK, 1.2)
     return Markup(
-        '<svg x="{:g}" y="56" width="{}" height="{}" viewBox="0 0 {} {}" opacity="{}"'
+        '<svg x="{:g}" y="{:g}" width="{}" height="{}" viewBox="0 0 {} {}" opacity="{}"'
         ' style="image-rendering: pixelated">{}<image {} opacity="{}"'
         ' href="data:image/png;base64,{}"/>{}</svg>{}'
     ).format(
-        x, _TILE, _TILE, tile.size.width, tile.size.height, 0.35 if tile.doubt else 1,
+        x, y, _TILE, _TILE, tile.size.width, tile.size.height, 0.35 if tile.doubt else 1,
         under, size, 0.55 if tile.under else 1, tile.png, outline, below,
     )  # fmt: skip
 
 
 def _tokens(title: str, row: TextRow) -> str:
     """Return tokens in lines, each tinted and underlined as strongly as its weight."""
-    parts = [_lines([row.caption], 44)]
-    column, y = 0, 74
+    caption = _caption(row.caption)
+    parts = [_lines(caption, 44)]
+    column, y = 0, 74 + _LINE * (len(caption) - 1)
     for token in row.tokens:
-        said = words.line(token.text)
-        column += token.text[:1].isspace()
-        if column and column + len(said) > _PER_LINE:
+        if column and token.text.startswith("\n"):
             column, y = 0, y + 28
-        parts.append(_token(token, said, 8 + column * _LETTER, y))
-        column += len(said) + token.text[-1:].isspace()
-    width = max(24 + _PER_LINE * _LETTER, 16 + 7 * max(len(title), len(row.caption)))
+        column += column > 0 and token.text[:1].isspace()
+        for said, draw in _spans(token):
+            if column and column + len(said) > _PER_LINE:
+                column, y = 0, y + 28
+            parts.append(draw(said, 8 + column * _LETTER, y))
+            column += len(said) + (draw is _former)
+        column += token.text[-1:].isspace()
+    width = max(24 + _PER_LINE * _LETTER, 16 + 7 * max(len(one) for one in (title, *caption)))
     return _page(title, width, y + 24, Markup("").join(parts))
+
+
+def _spans(token: Token) -> Iterator[tuple[str, Callable[[str, float, float], Markup]]]:
+    """Yield what a token says in parts that fit a line, each with how it is drawn."""
+    for said in textwrap.wrap(words.line(token.was or ""), _PER_LINE):
+        yield said, _former
+    for said in textwrap.wrap(words.line(token.text), _PER_LINE):
+        yield said, partial(_token, token)
+
+
+def _former(said: str, x: float, y: float) -> Markup:
+    """Return what stood here before, struck out."""
+    return _text(
+        x, y, said, font_family="monospace", font_size=14, textLength=f"{len(said) * _LETTER:g}",
+        text_decoration="line-through", fill="#59636e",
+    )  # fmt: skip
 
 
 def _token(token: Token, said: str, x: float, y: float) -> Markup:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from auditkit.models.blackbox import BlackBox
 from auditkit.models.classifier import ImageClassifier, TextClassifier
 from auditkit.models.load import rehearse
-from auditkit.models.outputs import detect_probabilities
+from auditkit.models.outputs import detect_probabilities, detect_refusal
 
 IMAGES = torch.rand(5, 1, 2, 2, generator=torch.Generator().manual_seed(1))
 
@@ -84,6 +84,23 @@ def test_certain_answers_stay_finite_and_have_gradients() -> None:
     leaf = IMAGES.clone().requires_grad_(True)
     (slope,) = torch.autograd.grad(soft.logits(leaf).sum(), leaf)
     assert slope.abs().max() > 0
+
+
+class Outside(nn.Module):
+    """Its front end is another library, which allows no gradients."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.from_numpy(images.numpy().copy()).flatten(1)[:, :2]
+
+
+def test_a_network_that_refuses_gradients_is_one_that_only_answers() -> None:
+    model = ImageClassifier(Outside(), classes=["a", "b"], input_shape=(1, 2, 2))
+    rehearse(model)
+    assert not model.differentiable
+    assert any("allows no gradients" in note for note in model.identity.notes)
+    sound = classifier(2, lambda z: z)
+    assert detect_refusal(sound) is None
+    assert sound.differentiable
 
 
 def test_it_is_noted_once_and_a_black_box_looks_itself() -> None:

@@ -117,3 +117,31 @@ def test_a_space_before_or_behind_a_token_is_a_gap(texts: list[str]) -> None:
     )
     end = float(first.get("x", 0)) + float(first.get("textLength", 0))
     assert float(second.get("x", 0)) - end == pytest.approx(8.4)
+
+
+def drawn(tokens: list[Token], caption: str = "") -> ElementTree.Element:
+    """The figure of one text."""
+    exhibit = TextExhibit(
+        title="Texts", selection="random", rows=[TextRow(id="t", caption=caption, tokens=tokens)]
+    )
+    outcome = text_result().outcomes[0].model_copy(update={"evidence": {"it": exhibit}})
+    (svg,) = figures(text_result().model_copy(update={"outcomes": [outcome]})).values()
+    return ElementTree.fromstring(svg)
+
+
+def test_a_changed_word_stands_behind_what_it_was_and_a_new_line_begins_one() -> None:
+    tokens = [Token(text="Before: "), Token(text="good"), Token(text="\nAfter: ")]
+    root = drawn([*tokens, Token(text="fine", was="good", weight=1.0), Token(text=" film")])
+    placed = [one for one in root.iter(f"{SVG}text") if one.get("font-family") == "monospace"]
+    assert [one.text for one in placed] == ["Before:", "good", "After:", "good", "fine", "film"]
+    assert [one.get("text-decoration") for one in placed[2:5]] == [None, "line-through", None]
+    assert (
+        len({one.get("y") for one in placed[:2]}) == len({one.get("y") for one in placed[2:]}) == 1
+    )
+    assert placed[1].get("y") != placed[2].get("y")
+
+
+def test_long_captions_and_long_tokens_are_broken_into_lines() -> None:
+    root = drawn([Token(text="a word and more " * 30)], caption="It says a lot. " * 30)
+    assert float(root.get("width", 0)) < 700
+    assert max(len(one.text or "") for one in root.iter(f"{SVG}text")) <= 92

@@ -9,10 +9,11 @@ from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
-from auditkit.findings import ImageRow, Panel, TextRow, Token
+from auditkit.checks.attribution._drift_texts import former_words
+from auditkit.findings import ImageRow, Panel, TextRow
 from auditkit.methods.corruptions.typos import Mistyped
 from auditkit.methods.pictures import heatmap, picture
-from auditkit.methods.saliency.exhibits import words_row
+from auditkit.methods.saliency.exhibits import before_and_after
 from auditkit.methods.saliency.probes.base import Map
 from auditkit.methods.saliency.probes.image import ImageProbe
 from auditkit.methods.saliency.probes.text import TextProbe
@@ -40,16 +41,12 @@ def text_row(
     probes: Sequence[TextProbe],
     maps: Sequence[Map],
     ranks: Sequence[float],
-    mistyped: Mistyped,
+    changed: Mistyped,
 ) -> TextRow:
-    """Return text i of a shard and behind it the mistyped one, each with its map."""
-    tokens: list[Token] = []
-    for label, one, found in zip(("Before: ", " After: "), probes[:2], maps[:2], strict=True):
-        tokens.append(Token(text=label))
-        tokens += words_row("", "", one, found, None).tokens
-    was = ", ".join(f"{one.was!r}" for one in mistyped.changes)
-    caption = f"{_caption(artifacts, i, ranks)} Mistyped: {was}."
-    return TextRow(id=artifacts.ids[i], caption=caption, tokens=tokens)
+    """Return text i of a shard and behind it the changed one, each with its map."""
+    was = former_words(probes[1], changed)
+    caption = _caption(artifacts, i, ranks)
+    return before_and_after(artifacts.ids[i], caption, probes[:2], maps[:2], was)
 
 
 def _by_cell(probe: ImageProbe, found: Map) -> Tensor:

@@ -1,20 +1,173 @@
-"""Mistyped texts, each with a twin in which the same words are others, and words seen in both."""
+"""Changes of a text that its answer should survive, each with a random twin of its size.
+
+And the words that were not changed, in which maps can be compared.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple, final
 
 import numpy as np
 
-from auditkit.methods.corruptions.typos import Change, Mistyped
+from auditkit.artifacts.base import Artifacts
+from auditkit.checks.attribution._drift_images import MAP_ATTACK
+from auditkit.checks.attribution._probes import key_for
+from auditkit.methods.attacks.lexicon import Lexicon
+from auditkit.methods.attacks.map_swap import map_swap, random_swap
+from auditkit.methods.attacks.synonyms import built_in
+from auditkit.methods.attacks.token_swap import Listed
+from auditkit.methods.attacks.word_search import Reworded
+from auditkit.methods.corruptions.typos import Change, Mistyped, typos
+from auditkit.methods.metrics.rank_correlation import rank_correlation
+from auditkit.methods.saliency.catalogue import Effort, map_of
 from auditkit.methods.saliency.probes.text import TextProbe
 from auditkit.randomness import uniform
-from auditkit.types import Floats, Keys
+from auditkit.types import Bools, Floats, Keys
 
+TYPOS = "typos"
+_LENDING = 200  # texts whose words stand in for others
+_NODES, _COPIES, _SETS = 4, 4, 50  # of the maps that an attack looks at
 _WORD = re.compile(r"\w+")
+
+
+class TextPair(NamedTuple):
+    """A text after a change, and after a random one of the same size."""
+
+    change: str
+    changed: Mistyped
+    twin: Mistyped
+
+
+def changes_of_text(
+    artifacts: Artifacts,
+    i: int,
+    probe: TextProbe,
+    *,
+    method: str,
+    effort: Effort,
+    words: int,
+    tries: int,
+    severity: int,
+) -> Iterator[TextPair]:
+    """Yield the changes of text i of a shard; one that changes nothing is left out.
+
+    Parameters
+    ----------
+    probe : TextProbe
+        Its probe.
+    method : str
+        What makes its map.
+    effort : Effort
+        What a map may cost; the attack on the map looks at cheaper ones.
+    words : int
+        Words that the attack replaces by synonyms, at most.
+    tries : int
+        Synonyms that it tries for each.
+    severity : int
+        Of the typing mistakes.
+    """
+    text = Reworded.of(probe.text)
+    lexicon = artifacts.once("attribution-drift lexicon", lambda: _lexicon(artifacts))
+    attacked = _attacked(
+        text, probe, lexicon, method, effort, words, tries,
+        key_for(artifacts, "attribution-drift", "swaps", i),
+    )  # fmt: skip
+    if attacked.changes:
+        key = key_for(artifacts, "attribution-drift", "random swaps", i)
+        twin = random_swap(text, lexicon, words=attacked.changes, key=key)
+        yield TextPair(MAP_ATTACK, marked(attacked), marked(twin))
+    mistyped = typos([probe.text], severity, artifacts.keys(TYPOS)[i : i + 1])[0]
+    key = key_for(artifacts, "attribution-drift", "words", i)
+    exchanged = _vocabulary(artifacts).exchanged(probe.text, mistyped, key)
+    if mistyped.changes and exchanged is not None:
+        yield TextPair(TYPOS, mistyped, exchanged)
+
+
+def _attacked(
+    text: Reworded,
+    probe: TextProbe,
+    lexicon: Lexicon,
+    method: str,
+    effort: Effort,
+    words: int,
+    tries: int,
+    key: Keys,
+) -> Reworded:
+    cheap = replace(effort, steps=_NODES, copies=_COPIES, sets=min(_SETS, effort.sets))
+
+    def keeps(versions: Sequence[Reworded]) -> Bools:
+        logits = probe.model.predict([one.text for one in versions], batch_size=probe.batch_size)
+        return (logits.argmax(dim=1) == probe.target).numpy()
+
+    before = map_of(probe, method, cheap).scores
+
+    def likeness(version: Reworded) -> float:
+        changed = marked(version)
+        places = untouched(probe.text, changed)
+        after = replace(probe, text=changed.text)
+        scores = map_of(after, method, cheap).scores
+        both = np.stack(
+            [
+                word_scores(probe, before, places.before),
+                word_scores(after, scores, places.after),
+            ]
+        )
+        return rank_correlation(*both[:, np.isfinite(both).all(axis=0)])
+
+    return map_swap(text, lexicon, keeps, likeness, words=words, tries=tries, key=key)
+
+
+def marked(reworded: Reworded) -> Mistyped:
+    """Return a text with where its words were replaced.
+
+    Examples
+    --------
+    >>> marked(Reworded(pieces=("", "big", " cat"), was=("", "large", " cat")))
+    Mistyped(text='big cat', changes=(Change(start=0, end=3, was='large'),))
+    """
+    done = 0
+    changes: list[Change] = []
+    for now, was in zip(reworded.pieces, reworded.was, strict=True):
+        if now != was:
+            changes.append(Change(done, done + len(now), was))
+        done += len(now)
+    return Mistyped(reworded.text, tuple(changes))
+
+
+def former_words(probe: TextProbe, changed: Mistyped) -> dict[int, str]:
+    """Return the tokens with which changed words begin, and what these words were.
+
+    Parameters
+    ----------
+    probe : TextProbe
+        Of the changed text.
+    changed : Mistyped
+        Where it was changed.
+    """
+    found: dict[int, str] = {}
+    for one in changed.changes:
+        inside = (
+            place
+            for place, (start, end) in enumerate(probe.spans)
+            if start < one.end and one.start < end
+        )
+        if (place := next(inside, None)) is not None:
+            found[place] = one.was
+    return found
+
+
+def _lexicon(artifacts: Artifacts) -> Lexicon:
+    return Lexicon(artifacts.text_model, Listed(built_in()))
+
+
+def _vocabulary(artifacts: Artifacts) -> Vocabulary:
+    return artifacts.once(
+        "attribution-drift words",
+        lambda: Vocabulary.of(artifacts.sample("attribution-drift words", _LENDING).texts),
+    )
 
 
 class Words(NamedTuple):
@@ -91,6 +244,22 @@ def untouched(original: str, changed: Mistyped) -> Words:
         before.append((start, end))
         after.append((start + moved, end + moved))
     return Words(before, after)
+
+
+class Both(NamedTuple):
+    """The words that two changes leave as they are: before, after the one and after the other."""
+
+    before: list[tuple[int, int]]
+    first: list[tuple[int, int]]
+    second: list[tuple[int, int]]
+
+
+def untouched_by_both(original: str, first: Mistyped, second: Mistyped) -> Both:
+    """Return the words that neither of two changes touches."""
+    one, other = untouched(original, first), untouched(original, second)
+    there = dict(zip(other.before, other.after, strict=True))
+    kept = [(a, b) for a, b in zip(one.before, one.after, strict=True) if a in there]
+    return Both([a for a, _ in kept], [b for _, b in kept], [there[a] for a, _ in kept])
 
 
 def word_scores(probe: TextProbe, scores: Floats, spans: Sequence[tuple[int, int]]) -> Floats:

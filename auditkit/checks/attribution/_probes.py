@@ -8,6 +8,7 @@ from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
+from auditkit.methods.saliency.catalogue import METHODS
 from auditkit.methods.saliency.probes.base import Probe
 from auditkit.methods.saliency.probes.graph import GraphProbe
 from auditkit.methods.saliency.probes.image import ImageProbe
@@ -19,6 +20,7 @@ from auditkit.randomness import keys_of
 from auditkit.types import Keys
 
 _USUAL = 200  # rows whose medians stand in for removed columns
+_OTHERS = 8  # inputs of the data that expected gradients start from
 
 
 Parts: TypeAlias = Literal["cells", "superpixels"]
@@ -86,6 +88,20 @@ def probe_of(
                 batch_size=batch_size,
                 segments=superpixels(image, side=side, bounds=model.bounds) if cut else None,
             )
+
+
+def others_of(artifacts: Artifacts, check: str) -> Tensor | None:
+    """Return points (8, ...) of inputs of the data, from which expected gradients start.
+
+    None where inputs differ in shape, so that there is no such method.
+    """
+    if artifacts.classifier.modality not in METHODS["expected-gradients"].modalities:
+        return None
+    some = artifacts.sample(f"{check} references", _OTHERS).inputs
+    assert isinstance(some, Tensor)
+    return (
+        artifacts.table_model.encode(some) if artifacts.classifier.modality == "tabular" else some
+    )
 
 
 def key_for(artifacts: Artifacts, check: str, purpose: str, i: int) -> Keys:

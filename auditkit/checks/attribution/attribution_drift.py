@@ -12,8 +12,13 @@ import torch
 from auditkit.artifacts.base import Artifacts
 from auditkit.checks.attribution._drift_images import MAP_ATTACK, PGD, changes_of_image, probe_at
 from auditkit.checks.attribution._drift_rows import image_row, text_row
-from auditkit.checks.attribution._drift_texts import Vocabulary, untouched, word_scores
-from auditkit.checks.attribution._probes import key_for, probe_of
+from auditkit.checks.attribution._drift_texts import (
+    TYPOS,
+    changes_of_text,
+    untouched_by_both,
+    word_scores,
+)
+from auditkit.checks.attribution._probes import key_for, others_of, probe_of
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
 from auditkit.checks.galleries import galleries
 from auditkit.checks.parameters import require_least
@@ -33,7 +38,6 @@ from auditkit.findings import (
 )
 from auditkit.methods.corruptions.catalogue import CORRUPTIONS, FEW
 from auditkit.methods.corruptions.severity import SEVERITIES
-from auditkit.methods.corruptions.typos import typos
 from auditkit.methods.metrics.rank_correlation import rank_correlation
 from auditkit.methods.metrics.top_overlap import top_overlap
 from auditkit.methods.saliency.catalogue import METHODS, Effort, map_of, why_not
@@ -46,9 +50,6 @@ from auditkit.statistics import bootstrap_mean
 from auditkit.types import Bools, Floats, Params, Scalar
 
 PURPOSE = "attribution-drift"
-TYPOS = "typos"
-_LENDING = 200  # texts whose words stand in for others
-_OTHERS = 8  # inputs of the data that expected gradients start from
 _QUANTITIES = ("rank", "random_rank", "overlap", "random_overlap")
 
 
@@ -58,9 +59,10 @@ class AttributionDrift(Check):
     """Maps before and after a change that leaves the answer as it is, beside a random change.
 
     Images: an attack on the map that keeps the predicted class, an attack on the class (PGD) where
-    it failed, and corruptions. Texts: typing mistakes. Every change has a twin of its size: of an
-    image, the same change of every pixel with signs drawn at random; of a text, the same words
-    replaced by words of other texts.
+    it failed, and corruptions. Texts: synonyms chosen to move the map and keep the predicted class,
+    and typing mistakes. Every change has a twin of its size: of an image, the same change of every
+    pixel with signs drawn at random; of a text, as many words replaced by synonyms drawn at random,
+    or the mistyped words replaced by words of other texts.
 
     Parameters
     ----------
@@ -72,7 +74,10 @@ class AttributionDrift(Check):
     epsilon : float
         Images: Linf radius of the attacks as a share of the range of a pixel, in (0, 1].
     steps : int
-        Images: gradient steps of the attacks, at least 1.
+        Images: gradient steps of the attacks. Texts: synonyms that the attack tries for every word
+        that it replaces. At least 1.
+    words : int
+        Texts: words that the attack replaces by synonyms, at most; at least 1.
     severity : int
         Of corruptions and typing mistakes, 1 to 5.
     kinds : tuple of str
@@ -95,23 +100,25 @@ class AttributionDrift(Check):
 
     meta: ClassVar[Meta] = Meta(
         id=PURPOSE,
-        version=2,
+        version=3,
         family="attribution",
         question="Does the explanation change while the answer does not?",
         explanation=(
             "Inputs are changed a little: images by an attack on the map that keeps the answer, by"
-            " an attack on the answer that failed, and by mild corruptions; texts by typing"
-            " mistakes. Where the predicted class stays, the maps before and after are compared."
-            " Any change moves a map somewhat, so each is held against a random one of the same"
-            " size on the same inputs: every pixel changed as much, up or down by chance, or the"
-            " same words replaced by others. What counts is how much more the map moves."
+            " an attack on the answer that failed, and by mild corruptions; texts by synonyms"
+            " chosen to move the map and keep the answer, and by typing mistakes. Where the"
+            " predicted class stays, the maps before and after are compared, those of texts by the"
+            " words that were left alone. Any change moves a map somewhat, so each is held against"
+            " a random one of the same size on the same inputs: every pixel changed as much, up or"
+            " down by chance; as many synonyms drawn at random; or the mistyped words replaced by"
+            " others. What counts is how much more the map moves."
         ),
         not_shown=(
             "A map that holds still need not be right. One that moves may follow a model that"
             " really decides otherwise near by, with the same answer: whether map or model is"
-            " fragile is not told apart. Attacks find a way to move a map, perhaps not the"
-            " farthest. Inputs whose answer changes are left out, so that the fewer stay, the less"
-            " is said. Other methods' maps may move more or less."
+            " fragile is not told apart. A synonym can change what a text says. Attacks find a way"
+            " to move a map, perhaps not the farthest. Inputs whose answer changes are left out, so"
+            " that the fewer stay, the less is said. Other methods' maps may move more or less."
         ),
         remedy=(
             "Do not rest a decision on one map: show how it moves under small changes, or average"
@@ -172,6 +179,7 @@ class AttributionDrift(Check):
         references=(
             "Ghorbani et al., 2019, arXiv:1710.10547",
             "Madry et al., 2018, arXiv:1706.06083",
+            "Ivankay et al., 2022, arXiv:2206.03178",
             "Hendrycks and Dietterich, 2019, arXiv:1903.12261",
         ),
     )
@@ -179,6 +187,7 @@ class AttributionDrift(Check):
     method: str = "integrated-gradients"
     epsilon: float = 0.01
     steps: int = 10
+    words: int = 2
     severity: int = 1
     kinds: tuple[str, ...] = FEW
     top: float = 0.2
@@ -187,7 +196,7 @@ class AttributionDrift(Check):
     minimum_n: int = 10
 
     def __post_init__(self) -> None:
-        require_least(self, max_inputs=2, steps=1, grid=2, nodes=1, minimum_n=2)
+        require_least(self, max_inputs=2, steps=1, words=1, grid=2, nodes=1, minimum_n=2)
         if self.method not in METHODS:
             raise ConfigError(
                 f"{PURPOSE}: there is no method {self.method!r}, expected one of"
@@ -251,7 +260,7 @@ class AttributionDrift(Check):
 
     def _changes(self, model: Classifier) -> tuple[str, ...]:
         if model.modality == "text":
-            return (TYPOS,)
+            return (MAP_ATTACK, TYPOS)
         return (*((MAP_ATTACK, PGD) if model.differentiable else ()), *self.kinds)
 
     def _used(self, model: Classifier) -> str:
@@ -288,35 +297,34 @@ class AttributionDrift(Check):
             yield alike._replace(row=image_row(artifacts, i, probes, maps, alike.ranks))
 
     def _of_text(self, artifacts: Artifacts, i: int) -> Iterator[_Compared]:
-        model, text = artifacts.text_model, artifacts.texts[i]
-        mistyped = typos([text], self.severity, artifacts.keys("typos")[i : i + 1])[0]
-        key = key_for(artifacts, PURPOSE, "words", i)
-        twin = _vocabulary(artifacts).exchanged(text, mistyped, key)
-        if not mistyped.changes or twin is None:
-            return
         probe = probe_of(artifacts, i, grid=self.grid)
         assert isinstance(probe, TextProbe)
-        answers = model.predict([mistyped.text, twin.text]).argmax(dim=1)
-        if bool((answers != probe.target).any()):
-            yield _Compared(TYPOS, kept=False)
-            return
-        method, effort = self._used(model), self._effort(artifacts, i)
-        probes = [probe, *(replace(probe, text=one.text) for one in (mistyped, twin))]
-        maps = [map_of(one, method, effort) for one in probes]
-        kept, twin_kept = untouched(text, mistyped), untouched(text, twin)
-        # Both leave the same words: their places differ, not their number.
-        places = (kept.before, kept.after, twin_kept.after)
-        scores = np.stack(
-            [
-                word_scores(one, found.scores, spans)
-                for one, found, spans in zip(probes, maps, places, strict=True)
-            ]
-        )
-        seen = np.isfinite(scores).all(axis=0)  # beyond the model's length nothing is explained
-        first, *rest = scores[:, seen]
-        alike = self._alike(TYPOS, first, rest)
-        row = text_row(artifacts, i, probes, maps, alike.ranks, mistyped)
-        yield alike._replace(row=row)
+        if not probe.units:
+            return  # a text without tokens has nothing to explain
+        method, effort = self._used(probe.model), self._effort(artifacts, i)
+        for pair in changes_of_text(
+            artifacts, i, probe, method=method, effort=effort, words=self.words, tries=self.steps,
+            severity=self.severity,
+        ):  # fmt: skip
+            answers = probe.model.predict([pair.changed.text, pair.twin.text]).argmax(dim=1)
+            if bool((answers != probe.target).any()):
+                yield _Compared(pair.change, kept=False)
+                continue
+            probes = [probe, *(replace(probe, text=one.text) for one in pair[1:])]
+            maps = [map_of(one, method, effort) for one in probes]
+            places = untouched_by_both(probe.text, pair.changed, pair.twin)
+            scores = np.stack(
+                [
+                    word_scores(one, found.scores, spans)
+                    for one, found, spans in zip(probes, maps, places, strict=True)
+                ]
+            )
+            seen = np.isfinite(scores).all(axis=0)  # beyond the model's length nothing is explained
+            first, *rest = scores[:, seen]
+            alike = self._alike(pair.change, first, rest)
+            yield alike._replace(
+                row=text_row(artifacts, i, probes, maps, alike.ranks, pair.changed)
+            )
 
     def _alike(self, change: str, before: Floats, after: Sequence[Floats]) -> _Compared:
         return _Compared(
@@ -327,9 +335,7 @@ class AttributionDrift(Check):
         )
 
     def _effort(self, artifacts: Artifacts, i: int) -> Effort:
-        references = None
-        if self.method == "expected-gradients" and artifacts.classifier.modality == "image":
-            references = artifacts.sample(f"{PURPOSE} references", _OTHERS).images
+        references = others_of(artifacts, PURPOSE) if self.method == "expected-gradients" else None
         key = key_for(artifacts, PURPOSE, "method", i)
         return Effort(steps=self.nodes, copies=16, sets=200, key=key, references=references)
 
@@ -424,6 +430,13 @@ class AttributionDrift(Check):
         said = f"Maps of {used}, compared by the {unit}; the highest {self.top:.0%} lead."
         if used != words(self.method):
             said += f" The model cannot be explained by {words(self.method)}."
+        if TYPOS in changes:
+            return (
+                f"{said} The map attack replaces at most {self.words} words by synonyms of the list"
+                f" that comes with auditkit, of {self.steps} tried for each; a text without such"
+                " words is not attacked. Typing mistakes have"
+                f" severity {self.severity}."
+            )
         if MAP_ATTACK in changes:
             looked_at = (
                 "integrated gradients of a smoothed copy of the network"
@@ -435,8 +448,7 @@ class AttributionDrift(Check):
                 f" {self.steps} steps. The map attack lowers the leading parts' share of"
                 f" {looked_at}; the failed attack is PGD on the answer, where it failed."
             )
-        stress = "Typing mistakes" if TYPOS in changes else "Corruptions"
-        return f"{said} {stress} have severity {self.severity}."
+        return f"{said} Corruptions have severity {self.severity}."
 
 
 _FLAGS = ("changed", "kept")
@@ -470,13 +482,6 @@ def _values(records: Records, change: str) -> dict[str, Floats]:
 
 def _has_order(scores: Floats) -> bool:
     return bool(np.isfinite(scores).all() and np.ptp(scores) > 0)
-
-
-def _vocabulary(artifacts: Artifacts) -> Vocabulary:
-    return artifacts.once(
-        f"{PURPOSE} words",
-        lambda: Vocabulary.of(artifacts.sample(f"{PURPOSE} words", _LENDING).texts),
-    )
 
 
 def _label(change: str) -> str:

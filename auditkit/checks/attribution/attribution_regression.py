@@ -13,7 +13,7 @@ import torch
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.attribution._drift_texts import word_scores
-from auditkit.checks.attribution._probes import key_for, probe_of
+from auditkit.checks.attribution._probes import key_for, others_of, probe_of
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
 from auditkit.checks.galleries import galleries
 from auditkit.checks.other_model import MISSING, comparable, hash_of, other_model
@@ -262,15 +262,18 @@ class _Pair:
     ) -> None:
         self.artifacts, self.i = artifacts, i
         self.method = check.used(artifacts.classifier, theirs.classifier)
-        key = key_for(artifacts, CHECK, "method", i)
-        self.effort = Effort(steps=check.steps, copies=16, sets=200, key=key)
+        self.key, self.steps = key_for(artifacts, CHECK, "method", i), check.steps
         self.mine = probe_of(artifacts, i, grid=check.grid)
         self.theirs = probe_of(theirs, k, grid=check.grid)
         self.make = lambda: probe_of(artifacts, i, grid=check.grid)
-        self.maps = (self._map(self.mine), self._map(self.theirs))
+        self.maps = (self._map(self.mine), self._map(self.theirs, theirs))
 
-    def _map(self, probe: Probe) -> Map:
-        return map_of(probe, self.method, self.effort)
+    def _map(self, probe: Probe, seen_by: Artifacts | None = None) -> Map:
+        """Return the map of a probe of this model, unless the other one's inputs are given."""
+        others = self.method == "expected-gradients"
+        references = others_of(seen_by or self.artifacts, CHECK) if others else None
+        effort = Effort(steps=self.steps, copies=16, sets=200, key=self.key, references=references)
+        return map_of(probe, self.method, effort)
 
     def numbers(self, relevant: Bools | None) -> Mapping[str, float]:
         """Return what is recorded of the input."""

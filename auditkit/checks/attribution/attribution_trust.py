@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar, final
 
 import numpy as np
-from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
-from auditkit.checks.attribution._probes import PARTS, Parts
+from auditkit.checks.attribution._probes import PARTS, Parts, others_of
 from auditkit.checks.attribution._trust_cascade import STAGES, cascade
 from auditkit.checks.attribution._trust_gallery import examples
 from auditkit.checks.attribution._trust_location import location
@@ -46,8 +45,6 @@ from auditkit.methods.saliency.reference import REFERENCES, Reference
 from auditkit.models.classifier import Classifier, has_weights
 from auditkit.types import Modality
 
-_REFERENCES = 8  # inputs of the data that expected gradients start from
-
 
 @final
 @dataclass(frozen=True, kw_only=True)
@@ -62,12 +59,12 @@ class AttributionTrust(Check):
     max_inputs : int
         Inputs that are explained, drawn at random from all of them, at least 2.
     methods : tuple of str
-        Maps to make: some of "integrated-gradients", "occlusion", "gradient", "input-x-gradient",
-        "smoothgrad", "expected-gradients" (images and tables), "deeplift", "lrp",
-        "guided-backprop", "gradcam", "gradcam++", "layercam", "hirescam" and "guided-gradcam"
-        (images), "attention-rollout" and "gradient-weighted-attention" (transformers),
-        "kernel-shap", "lime", "shapley-sampling" and "rise". A model without gradients gets those
-        that need none.
+        Maps to make: some of "integrated-gradients", "occlusion", "word-occlusion" (texts: all
+        tokens of a word at once), "gradient", "input-x-gradient", "smoothgrad",
+        "expected-gradients" (images and tables), "deeplift", "lrp", "guided-backprop", "gradcam",
+        "gradcam++", "layercam", "hirescam" and "guided-gradcam" (images), "attention-rollout" and
+        "gradient-weighted-attention" (transformers), "kernel-shap", "lime", "shapley-sampling" and
+        "rise". A model without gradients gets those that need none.
     steps : int
         Nodes of integrated gradients, at least 1.
     copies : int
@@ -268,7 +265,7 @@ class AttributionTrust(Check):
             copies=self.copies,
             sets=self.sets,
             key=artifacts.keys(CHECK)[i : i + 1],
-            references=_references(artifacts) if "expected-gradients" in methods else None,
+            references=others_of(artifacts, CHECK) if "expected-gradients" in methods else None,
         )
         return Explained(
             artifacts=artifacts, i=i, methods=methods, effort=effort,
@@ -296,14 +293,3 @@ class AttributionTrust(Check):
             numbers |= road(one, probe, units, steps=self.deletion_steps)
             numbers |= cascade(one, probe, units, others) if others else {}
         return maps, numbers | alike(units)
-
-
-def _references(artifacts: Artifacts) -> Tensor | None:
-    """Return points of a few inputs of the data, or None where they differ in shape."""
-    if artifacts.classifier.modality not in METHODS["expected-gradients"].modalities:
-        return None
-    some = artifacts.sample("attribution-trust references", _REFERENCES).inputs
-    assert isinstance(some, Tensor)
-    return (
-        artifacts.table_model.encode(some) if artifacts.classifier.modality == "tabular" else some
-    )

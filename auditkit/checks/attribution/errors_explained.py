@@ -8,12 +8,11 @@ from typing import ClassVar, NamedTuple, final
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
-from auditkit.checks.attribution._drift_images import probe_at
-from auditkit.checks.attribution._probes import key_for, probe_of
+from auditkit.checks.attribution._attacked_input import Attack
+from auditkit.checks.attribution._probes import key_for, others_of, probe_of
 from auditkit.checks.base import (
     GALLERY_SIZE,
     Check,
@@ -38,12 +37,11 @@ from auditkit.findings import (
     Selection,
     TextRow,
 )
-from auditkit.methods.attacks.pgd_linf import pgd_linf
 from auditkit.methods.metrics.localisation import relevance_mass
 from auditkit.methods.metrics.map_entropy import map_entropy
 from auditkit.methods.pictures import heatmap, picture
 from auditkit.methods.saliency.catalogue import METHODS, Effort, map_of, why_not
-from auditkit.methods.saliency.exhibits import words, words_row
+from auditkit.methods.saliency.exhibits import before_and_after, words, words_row
 from auditkit.methods.saliency.probes.base import Map, Probe
 from auditkit.methods.saliency.probes.image import ImageProbe
 from auditkit.models.classifier import Classifier
@@ -53,7 +51,6 @@ from auditkit.types import Bools, Floats, Ints
 
 PURPOSE = "errors-explained"
 _BARS = 10  # of the chart of confidence
-_OTHERS = 8  # inputs of the data that expected gradients start from
 _TITLES: dict[Selection, str] = {
     "worst": "The most confident mistakes",
     "random": "Correct answers, drawn at random",
@@ -81,7 +78,10 @@ class ErrorsExplained(Check):
         Images: Linf radius of the attack that makes adversarial pairs, as a share of the range of a
         pixel, in (0, 1].
     steps : int
-        Images: its gradient steps, at least 1.
+        Images and tables: its gradient steps, at least 1.
+    changes : int
+        Texts, tables and graphs: words (by synonyms or mistyped), columns or edges that the attack
+        may change, at least 1.
     grid : int
         Images: cells along the longer side, at least 2.
     nodes : int
@@ -101,17 +101,18 @@ class ErrorsExplained(Check):
         question="What does the model look at where it is wrong, and surest of it?",
         explanation=(
             "Galleries show, with maps, the most confident mistakes, right answers drawn at random,"
-            " inputs between two classes, and, of images, right answers beside the same image after"
-            " a small attack that made them wrong. Numbers say how often the surest answers are"
-            " wrong, and whether maps of wrong answers are more scattered, or lie less on what"
-            " truly matters, than maps of right ones."
+            " inputs between two classes, and right answers beside the same input after a small"
+            " attack that made them wrong: all pixels a little, or a few words, columns or edges."
+            " Numbers say how often the surest answers are wrong, and whether maps of wrong answers"
+            " are more scattered, or lie less on what truly matters, than maps of right ones."
         ),
         not_shown=(
             "A map of a mistake shows what spoke for the wrong class, not why it was learned, and"
             " not that another look would have been right. A label may be wrong, not the answer."
             " Maps can be unfaithful: see `attribution-trust`. Galleries are a handful of inputs"
             " and prove nothing. A difference between maps of right and wrong answers may come from"
-            " harder inputs. Only images have adversarial pairs."
+            " harder inputs. Pairs show attacks that worked; how often they do is measured by"
+            " `worst-case`, `token-swap`, `feature-changes` and `edge-flips`."
         ),
         remedy=(
             "Look through the confident mistakes first: correct wrong labels, collect inputs like"
@@ -183,12 +184,13 @@ class ErrorsExplained(Check):
     top: float = 0.1
     epsilon: float = 0.02
     steps: int = 10
+    changes: int = 3
     grid: int = 8
     nodes: int = 16
     minimum_n: int = 10
 
     def __post_init__(self) -> None:
-        require_least(self, max_inputs=2, pool=10, steps=1, grid=2, nodes=1, minimum_n=2)
+        require_least(self, max_inputs=2, pool=10, steps=1, changes=1, grid=2, nodes=1, minimum_n=2)
         for name in ("top", "epsilon"):
             if not 0 < getattr(self, name) <= 1:
                 raise ConfigError(
@@ -267,10 +269,9 @@ class ErrorsExplained(Check):
             "random": (right[:GALLERY_SIZE], uniform(keys, ())),
             "boundary": (np.arange(len(pool)), second - first),
         }
-        attacked = right[: 2 * GALLERY_SIZE] if self._attacks(artifacts.classifier) else right[:0]
         return _Chosen(
             explained=_ids(pool, [*right[: self.max_inputs], *wrong[: self.max_inputs]]),
-            attacked=_ids(pool, attacked.tolist()),
+            attacked=_ids(pool, right[: 2 * GALLERY_SIZE].tolist()),
             shown={
                 name: {
                     pool.ids[i]: float(score[i])
@@ -282,18 +283,13 @@ class ErrorsExplained(Check):
             },
         )
 
-    def _attacks(self, model: Classifier) -> bool:
-        return model.modality == "image" and model.differentiable
-
     def _explain(self, artifacts: Artifacts, i: int, probe: Probe) -> _Seen:
         truth = artifacts.data.relevance(artifacts.positions[i : i + 1])
         relevant = None if truth is None else probe.relevant(truth[0])
         return _Seen(probe, self._map(artifacts, i, probe), relevant)
 
     def _map(self, artifacts: Artifacts, i: int, probe: Probe) -> Map:
-        references = None
-        if self.method == "expected-gradients" and artifacts.classifier.modality == "image":
-            references = artifacts.sample(f"{PURPOSE} references", _OTHERS).images
+        references = others_of(artifacts, PURPOSE) if self.method == "expected-gradients" else None
         key = key_for(artifacts, PURPOSE, "method", i)
         effort = Effort(steps=self.nodes, copies=16, sets=200, key=key, references=references)
         return map_of(probe, self._used(artifacts.classifier), effort)
@@ -329,40 +325,28 @@ class ErrorsExplained(Check):
             panels.append(heatmap(region, "what truly matters", signed=False))
         return ImageRow(id=artifacts.ids[i], caption=caption, panels=panels)
 
-    def _pair(self, artifacts: Artifacts, i: int, seen: _Seen) -> ImageRow | None:
-        """Return an image and the same after an attack, with both maps; None where it held."""
-        probe, model = seen.probe, artifacts.image_model
-        assert isinstance(probe, ImageProbe)
-        attacked = self._attacked(artifacts, i, probe)
-        odds = model.predict(attacked[None])[0].softmax(dim=0)
-        answer = int(odds.argmax())
-        if answer == probe.target:
+    def _pair(self, artifacts: Artifacts, i: int, seen: _Seen) -> ImageRow | TextRow | None:
+        """Return an input and the same after an attack, with both maps; None where it held."""
+        attack = Attack(epsilon=self.epsilon, steps=self.steps, changes=self.changes)
+        found = attack.on(artifacts, i, seen.probe)
+        if found is None:
             return None
-        after = replace(probe_at(probe, attacked), target=answer)
-        panels = [
-            *_panels(probe, seen.map, "input"),
-            *_panels(after, self._map(artifacts, i, after), "attacked"),
-        ]
+        after = found.probe
+        none = np.zeros((1, after.units), dtype=np.bool_)
+        answer = artifacts.classifier.classes[after.target]
         caption = (
-            f"{_caption(artifacts, i)} After a change of at most {self.epsilon:g} per pixel:"
-            f" {model.classes[answer]} ({float(odds[answer]):.0%})."
+            f"{_caption(artifacts, i)} After {found.did}: {answer}"
+            f" ({float(after.probabilities(none)[0]):.0%})."
         )
-        return ImageRow(id=artifacts.ids[i], caption=caption, panels=panels)
-
-    def _attacked(self, artifacts: Artifacts, i: int, probe: ImageProbe) -> Tensor:
-        low, high = probe.model.bounds
-        device, clean = probe.model.device, probe.image.clamp(low, high)[None]
-        key = key_for(artifacts, PURPOSE, "pgd", i)
-        start = torch.from_numpy(2 * uniform(key, tuple(clean.shape[1:])) - 1).to(clean)
-        return pgd_linf(
-            probe.model.logits,
-            clean.to(device),
-            torch.tensor([probe.target], device=device),
-            epsilon=self.epsilon * (high - low),
-            steps=self.steps,
-            start=start.to(device),
-            bounds=probe.model.bounds,
-        )[0].to(clean.device)
+        found_map = self._map(artifacts, i, after)
+        if isinstance(seen.probe, ImageProbe) and isinstance(after, ImageProbe):
+            panels = [
+                *_panels(seen.probe, seen.map, "input"),
+                *_panels(after, found_map, "attacked"),
+            ]
+            return ImageRow(id=artifacts.ids[i], caption=caption, panels=panels)
+        probes, maps = (seen.probe, after), (seen.map, found_map)
+        return before_and_after(artifacts.ids[i], caption, probes, maps, found.was)
 
     # --- all inputs --------------------------------------------------------------------------
 
@@ -428,7 +412,7 @@ class ErrorsExplained(Check):
         }
         evidence |= galleries(records, _TITLES)
         if rows := records.gallery("adversarial"):
-            title = "Right answers, and the same images after an attack made them wrong"
+            title = "Right answers, and the same inputs after an attack made them wrong"
             evidence["adversarial"] = exhibit(title, "random", rows)
         return evidence
 

@@ -52,6 +52,7 @@ class Preflight(Check):
 
     meta: ClassVar[Meta] = Meta(
         id="preflight",
+        version=2,
         family="attribution",
         question="Can attribution methods be used on this model, and do they leave it as it was?",
         explanation=(

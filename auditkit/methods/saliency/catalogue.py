@@ -160,6 +160,15 @@ def _occlusion(probe: Probe, _: Effort) -> Map:
     return Map(probe.spread(occlusion(probe.scores, probe.units)), signed=True)
 
 
+def _word_occlusion(probe: Probe, _: Effort) -> Map:
+    """Occlusion of words; the tokens of a word share its score evenly."""
+    assert isinstance(probe, TextProbe)
+    of_word = probe.words  # (u,)
+    tokens = np.bincount(of_word)  # (w,)
+    falls = occlusion(lambda removed: probe.scores(removed[:, of_word]), len(tokens))
+    return Map((falls / tokens)[of_word], signed=True)
+
+
 def _of_sets(method: _OfSets) -> Callable[[Probe, Effort], Map]:
     """Return a maker from a method that asks for the score of random sets of units."""
 
@@ -276,6 +285,9 @@ def _none(probe: Probe, reason: str, *, signed: bool) -> Map:
 METHODS: dict[str, Method] = {
     "integrated-gradients": Method(make=_integrated_gradients, promise="sum", reference=True),
     "occlusion": Method(make=_occlusion, promise="sign", gradients=False, reference=True),
+    "word-occlusion": Method(
+        make=_word_occlusion, promise="sign", gradients=False, reference=True, modalities=("text",)
+    ),
     "gradient": Method(make=_gradient, promise="size"),
     "input-x-gradient": Method(make=_input_x_gradient, promise="sign"),
     "smoothgrad": Method(make=_smoothgrad, promise="size", draws=True),

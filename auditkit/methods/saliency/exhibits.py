@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -52,4 +52,29 @@ def words_row(row_id: str, caption: str, probe: Probe, one: Map, relevant: Bools
     ]
     if isinstance(probe, TextProbe) and probe.rest:
         tokens.append(Token(text=probe.rest))  # beyond the length that the model reads
+    return TextRow(id=row_id, caption=caption, tokens=tokens)
+
+
+def before_and_after(
+    row_id: str, caption: str, probes: Sequence[Probe], maps: Sequence[Map], was: Mapping[int, str]
+) -> TextRow:
+    """Return an input and behind it the changed one, each with its map.
+
+    Parameters
+    ----------
+    row_id, caption : str
+        Of the row.
+    probes, maps : sequence
+        Of both.
+    was : mapping
+        Places of the changed one that are others now, and what stood there.
+    """
+    tokens: list[Token] = []
+    marks = ({}, was)
+    for label, probe, found, changed in zip(
+        ("Before: ", "\nAfter: "), probes, maps, marks, strict=True
+    ):
+        tokens.append(Token(text=label))
+        for place, token in enumerate(words_row("", "", probe, found, None).tokens):
+            tokens.append(token.model_copy(update={"was": changed.get(place)}))
     return TextRow(id=row_id, caption=caption, tokens=tokens)

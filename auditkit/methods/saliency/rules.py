@@ -134,6 +134,10 @@ class Interception(TorchFunctionMode):
         given = tensors_in((args, kwargs))
         if not (torch.is_grad_enabled() and any(one.requires_grad for one in given)):
             return func(*args, **kwargs)
+        if bare_name(func) in _LEAVES_TORCH:
+            return func(
+                *(one.detach() if isinstance(one, Tensor) else one for one in args), **kwargs
+            )
         before = _steps_of(given)
         result = self._called(func, args, kwargs)
         self._seen |= _steps_between((before, self._seen), [*tensors_in(result), *given])
@@ -271,6 +275,7 @@ def call_of(
     return Call(name=name, function=func, args=args, kwargs=kwargs, written=written)
 
 
+_LEAVES_TORCH = frozenset({"numpy", "array"})  # what a rule kept attached is let go there
 _IN_PLACE = {"__imul__": "mul", "__idiv__": "div", "__itruediv__": "div", "__ipow__": "pow"}
 
 

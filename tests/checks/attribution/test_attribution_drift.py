@@ -10,18 +10,18 @@ import torch
 from torch import Tensor, nn
 
 from auditkit.checks.attribution._drift_images import changes_of_image
-from auditkit.checks.attribution._drift_texts import Vocabulary, untouched
+from auditkit.checks.attribution._drift_texts import Vocabulary, untouched, untouched_by_both
 from auditkit.checks.attribution._probes import probe_of
 from auditkit.checks.attribution.attribution_drift import AttributionDrift
 from auditkit.checks.base import Measured, NotApplicable, Records
 from auditkit.errors import ConfigError
 from auditkit.findings import Finding, ImageExhibit, Table, TextExhibit
-from auditkit.methods.corruptions.typos import typos
+from auditkit.methods.corruptions.typos import Change, Mistyped, typos
 from auditkit.methods.saliency.probes.image import ImageProbe
 from auditkit.models.classifier import ImageClassifier
 from auditkit.randomness import keys_of
 from tests.checks.attribution.test_attribution_trust import text_data
-from tests.methods.saliency.nets import Attentive, small_cnn, word_model
+from tests.methods.saliency.nets import Attentive, BagOfWords, bag_of, small_cnn, word_model
 from tests.subjects import Subject, image_data, linear_subject, measured
 
 CHECK = AttributionDrift(
@@ -194,8 +194,9 @@ def test_a_row_shows_all_three_images_with_their_maps():
 
 # --- texts ---------------------------------------------------------------------------------------
 
-TEXTS = AttributionDrift(max_inputs=30, nodes=4)
+TEXTS = AttributionDrift(max_inputs=16, nodes=4, steps=4)
 FILLERS = ["film", "house", "story", "winter", "music", "river"]
+SYNONYMS = ["movie", "home", "tale", "score"]  # of some of them, in the list that comes along
 
 
 def reviews(*, attentive: bool, n: int = 40) -> Subject:
@@ -207,7 +208,7 @@ def reviews(*, attentive: bool, n: int = 40) -> Subject:
         " ".join([*rng.choice(FILLERS, 4), opinions[label], *rng.choice(FILLERS, 3)])
         for label in labels
     ]
-    names = [*opinions, *FILLERS]
+    names = [*opinions, *FILLERS, *SYNONYMS]
     votes = {word: float(place) - 3 for place, word in enumerate(FILLERS)}
     model = (
         word_model(names, kind=Attentive, seed=3)
@@ -219,12 +220,70 @@ def reviews(*, attentive: bool, n: int = 40) -> Subject:
 
 def test_a_bag_of_words_gives_the_words_left_alone_the_same_scores():
     outcome = measured(TEXTS, reviews(attentive=False))
-    assert finding(outcome, "rank_correlation", "typos").value == pytest.approx(1.0)
-    assert finding(outcome, "top_overlap", "typos").value == pytest.approx(1.0)
-    assert finding(outcome, "excess_drift", "typos").value == pytest.approx(0.0, abs=1e-9)
+    for change in ("map-attack", "typos"):
+        assert finding(outcome, "rank_correlation", change).value == pytest.approx(1.0)
+        assert finding(outcome, "top_overlap", change).value == pytest.approx(1.0)
+        assert finding(outcome, "excess_drift", change).value == pytest.approx(0.0, abs=1e-9)
     moved = finding(measured(TEXTS, reviews(attentive=True)), "rank_correlation", "typos").value
     assert moved is not None
     assert moved < 0.999
+
+
+class Gated(BagOfWords):
+    """Embeddings hold two opinions and a word's say in which of the two is heard."""
+
+    def forward_embeddings(self, embeddings: Tensor, mask: Tensor) -> Tensor:
+        first, second, say, _ = (embeddings * mask[:, :, None]).sum(dim=1).unbind(dim=1)
+        gate = say.sigmoid()
+        return torch.stack([torch.zeros_like(gate), gate * first + (1 - gate) * second], dim=1)
+
+
+def gated(say: float, n: int = 30) -> Subject:
+    """Texts whose first opinions rank words the other way round than the second ones do."""
+    words = ["film", "movie", "house", "home", "story", "tale", "winter", "river", "garden", "sea"]
+    model = word_model(words, kind=Gated)
+    table = bag_of(model).table.weight.data
+    table.zero_()
+    for place, word in enumerate(words):
+        table[model.tokenizer.token_to_id(word)] = torch.tensor(
+            [2.0 + place, 8.0 - place / 2, 0.0, 0.0]
+        )
+    for word, sign in (("film", 1.0), ("movie", -1.0)):
+        table[model.tokenizer.token_to_id(word), 2] = sign * say
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.permutation([*words[::2][:3], *words[6:]])) for _ in range(n)]
+    return Subject(model, text_data(texts, [1] * n))
+
+
+def test_a_map_that_synonyms_turn_over_is_caught():
+    check = AttributionDrift(max_inputs=24, method="occlusion", words=1)
+    turned, still = (measured(check, gated(say)) for say in (12.0, 0.0))
+    caught = finding(turned, "excess_drift", "map-attack")
+    assert caught.n == 24
+    assert caught.low is not None
+    assert caught.low > 0.5  # "movie" for "film" turns it over, most other swaps do not
+    left = finding(still, "excess_drift", "map-attack")
+    assert left.value == pytest.approx(0.0, abs=1e-9)
+    shown = turned.evidence["worst"]
+    assert isinstance(shown, TextExhibit)
+    swaps = [(one.was, one.text.strip()) for one in shown.rows[0].tokens if one.was]
+    assert swaps == [("film", "movie")]
+
+
+def test_a_text_without_synonyms_is_not_attacked():
+    subject = gated(12.0)
+    plain = Subject(subject.model, text_data(["winter river garden sea"] * 12, [1] * 12))
+    kept = finding(measured(AttributionDrift(), plain), "kept_answers", "map-attack")
+    assert (kept.value, kept.n) == (None, 0)
+
+
+def test_words_that_neither_change_touches_are_found_in_both():
+    text = "one two three four"
+    first = Mistyped("one twoo three four", (Change(4, 8, "two"),))
+    second = Mistyped("o two three four", (Change(0, 1, "one"),))
+    found = untouched_by_both(text, first, second)
+    for places, changed in zip(found, (text, first.text, second.text), strict=True):
+        assert [changed[a:b] for a, b in places] == ["three", "four"]
 
 
 def test_a_row_shows_the_text_before_and_after():
@@ -232,8 +291,8 @@ def test_a_row_shows_the_text_before_and_after():
     assert isinstance(shown, TextExhibit)
     text = "".join(token.text for token in shown.rows[0].tokens)
     assert text.startswith("Before: ")
-    assert " After: " in text
-    assert "Mistyped: " in shown.rows[0].caption
+    assert "\nAfter: " in text
+    assert sum(token.was is not None for token in shown.rows[0].tokens) in (1, 2)
 
 
 @pytest.mark.parametrize("severity", [1, 5])
@@ -301,6 +360,7 @@ def test_a_method_that_does_not_suit_the_network_says_nothing():
     [
         ({"max_inputs": 1}, "max_inputs is 1"),
         ({"steps": 0}, "steps is 0"),
+        ({"words": 0}, "words is 0"),
         ({"grid": 1}, "grid is 1"),
         ({"nodes": 0}, "nodes is 0"),
         ({"minimum_n": 1}, "minimum_n is 1"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -163,6 +164,13 @@ def test_tables_are_compared_too(monkeypatch: pytest.MonkeyPatch) -> None:
     table = table_subject()
     outcome = measured(beside(monkeypatch, table.model), table)
     assert found(outcome, "same_answer_share").value == 1
+
+
+def test_expected_gradients_start_from_other_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    for one in (table_subject(), images(votes(1.0, 0.2))):
+        check = replace(beside(monkeypatch, one.model), method="expected-gradients")
+        alike = found(measured(check, one), "map_similarity").value
+        assert alike is None or alike == pytest.approx(1.0)
 
 
 def test_shards_do_not_matter() -> None:

@@ -11,16 +11,22 @@ from torch import Tensor, nn
 
 from auditkit.checks.attribution.errors_explained import ErrorsExplained
 from auditkit.checks.base import Measured, Records
+from auditkit.data.dataset import InMemory
+from auditkit.data.graphs import Graph, StoredGraphs
 from auditkit.errors import ConfigError
-from auditkit.findings import Bars, Finding, ImageExhibit, TextExhibit
+from auditkit.findings import Bars, Finding, ImageExhibit, TextExhibit, TextRow, Token
 from auditkit.models.classifier import ImageClassifier
-from tests.checks.attribution.test_attribution_trust import opinions
+from auditkit.models.graphs import GraphClassifier
+from auditkit.models.tabular import TabularClassifier
+from tests.checks.attribution.test_attribution_trust import opinions, text_data
+from tests.methods.saliency.nets import word_model
 from tests.subjects import (
     Subject,
     graph_subject,
     image_data,
     linear_subject,
     measured,
+    plain_data,
     table_subject,
 )
 
@@ -199,6 +205,103 @@ def test_tables_and_graphs_are_shown_by_their_parts(make) -> None:
     assert len(worst.rows) == 1
 
 
+def pairs(check: ErrorsExplained, subject: Subject) -> list[TextRow]:
+    """The adversarial pairs, none of which may show an answer that held."""
+    shown = measured(check, subject).evidence.get("adversarial")
+    if shown is None:
+        return []
+    assert isinstance(shown, TextExhibit)
+    for row in shown.rows:
+        before, after = (one.split(" (")[0] for one in row.caption.split(": ")[1::2])
+        assert before != after, row.caption
+    return shown.rows
+
+
+def parts(row: TextRow) -> tuple[list[Token], list[Token]]:
+    """The tokens before and after an attack."""
+    labels = [i for i, one in enumerate(row.tokens) if one.text in ("Before: ", "\nAfter: ")]
+    assert len(labels) == 2
+    return row.tokens[1 : labels[1]], row.tokens[labels[1] + 1 :]
+
+
+@pytest.mark.parametrize("differentiable", [True, False])
+def test_a_text_stands_beside_the_one_whose_synonyms_fool_the_model(differentiable: bool) -> None:
+    words = ["film", "movie", "good", "bad", "the", "seen"]
+    model = word_model(words, votes={"good": 1.0, "film": 1.0, "movie": -4.0, "bad": -2.0})
+    model.differentiable = differentiable
+    texts = ["the good film", "film seen", "the bad", "bad seen the"] * 5
+    subject = Subject(model, text_data(texts, [1, 1, 0, 0] * 5))
+    check = ErrorsExplained(method="occlusion", changes=1)
+    rows = pairs(check, subject)
+    assert rows
+    for row in rows:
+        before, after = parts(row)
+        changed = {one.was: one.text.strip() for one in after if one.was is not None}
+        assert len(changed) == 1
+        assert "After a change of 1 word: " in row.caption
+        assert not any(one.was for one in before)
+        if "film" in changed:
+            assert changed["film"] == "movie"
+            new = next(one for one in after if one.was)
+            assert new.weight == 1.0  # it speaks for the new answer
+    assert any("film" in {one.was for one in parts(row)[1]} for row in rows)
+
+
+def test_a_row_stands_beside_the_one_whose_column_fools_the_model() -> None:
+    rows = pairs(ErrorsExplained(method="occlusion"), near_the_limit())
+    assert rows
+    for row in rows:
+        before, after = parts(row)
+        assert [one.text.split()[0] for one in before] == ["age", "work", "wage"]
+        assert [one.was is not None for one in after] == [True, False, False]
+        assert after[0].was == before[0].text
+        assert "After a change of 1 column: " in row.caption
+
+
+def near_the_limit() -> Subject:
+    """Rows of a table, some of whose ages are nearly 40, where the class changes."""
+    subject = table_subject()
+    rows = np.array([[37.05 + 0.1 * i, i % 2, 1.0] for i in range(60)], dtype=np.float32)
+    assert isinstance(subject.model, TabularClassifier)
+    labels = [int(row[0] > 40) for row in rows]
+    data = plain_data("tabular", InMemory(rows), labels, subject.model.schema)
+    return Subject(subject.model, data)
+
+
+def test_expected_gradients_of_a_table_start_from_other_rows() -> None:
+    subject = near_the_limit()
+    outcome = measured(ErrorsExplained(method="expected-gradients"), subject)
+    shown = outcome.evidence["random"]
+    assert isinstance(shown, TextExhibit)
+    assert [one.weight for one in shown.rows[0].tokens[1:]] == [0.0, 0.0]  # the age alone decides
+
+
+def test_a_graph_stands_beside_the_one_whose_edge_fools_the_model() -> None:
+    class Joined(nn.Module):
+        def forward(self, features: Tensor, adjacency: Tensor) -> Tensor:
+            return adjacency.sum(dim=(1, 2))[:, None] - 3.0  # two edges or more
+
+    tags = np.array([0, 0, 1])
+    graphs = [Graph(tags, np.array([[0, 1], [1, 2]][: 1 + i % 2])) for i in range(12)]
+    data = plain_data("graph", StoredGraphs(graphs, 2, 4), [i % 2 for i in range(12)])
+    model = GraphClassifier(Joined(), tags=("C", "N"), classes=("0", "1"))
+    rows = pairs(ErrorsExplained(method="occlusion", changes=1), Subject(model, data))
+    assert rows
+    for row in rows:
+        before, after = parts(row)
+        changed = [one for one in after if one.was is not None]
+        assert len(changed) == 2  # the ends of the edge
+        assert "After a change of 1 edge: " in row.caption
+        assert len(before) == len(after) == 3
+
+
+def test_inputs_that_hold_have_no_pair() -> None:
+    model = word_model(["good", "bad", "film"], votes={"good": 5.0, "bad": -5.0})
+    texts = ["good good good film", "bad bad bad film"] * 6
+    subject = Subject(model, text_data(texts, [1, 0] * 6))
+    assert not pairs(ErrorsExplained(method="occlusion", changes=1), subject)
+
+
 @pytest.mark.parametrize("make", [broken, lambda: opinions(reads_rationale=False)])
 def test_shards_do_not_matter(make) -> None:
     whole, parts = measured(CHECK, make()), measured(CHECK, make(), shard_size=7)
@@ -212,6 +315,7 @@ def test_shards_do_not_matter(make) -> None:
         ({"max_inputs": 1}, "max_inputs is 1"),
         ({"pool": 9}, "pool is 9"),
         ({"steps": 0}, "steps is 0"),
+        ({"changes": 0}, "changes is 0"),
         ({"grid": 1}, "grid is 1"),
         ({"nodes": 0}, "nodes is 0"),
         ({"minimum_n": 1}, "minimum_n is 1"),

@@ -9,12 +9,16 @@ from torch import Tensor, nn
 
 from auditkit.checks.attribution.preflight import Preflight
 from auditkit.checks.base import Measured
+from auditkit.data.load import DataSpec, load_data
 from auditkit.errors import ConfigError
 from auditkit.findings import Finding, Note, Table
 from auditkit.methods.saliency import catalogue
 from auditkit.methods.saliency.catalogue import METHODS
+from auditkit.methods.saliency.exhibits import words
 from auditkit.models.blackbox import BlackBox
+from auditkit.models.catalogue import MODELS
 from auditkit.models.classifier import ImageClassifier
+from auditkit.models.load import ModelSpec, load_model
 from tests.methods.saliency.nets import assert_untouched, noise, state_of
 from tests.methods.saliency.programs import OUT_OF_SIGHT, SEEN, Written, hooked
 from tests.subjects import Subject, image_data, measured, table_subject
@@ -60,9 +64,9 @@ def test_a_sound_network_passes_and_is_left_as_it_was() -> None:
     assert_untouched(before.model.module, state)
     assert found(outcome, "path_error").value is not None
     assert float(found(outcome, "path_error").value or 1) < 0.01
-    attention_only = {name for name, why in reasons(outcome).items() if why}
-    assert all("attention" in name for name in attention_only), attention_only
-    assert found(outcome, "usable_methods").value == len(METHODS) - 2
+    unsuited = {name for name, why in reasons(outcome).items() if why}
+    assert unsuited == {"attention rollout", "gradient weighted attention", "word occlusion"}
+    assert found(outcome, "usable_methods").value == len(METHODS) - 3
     for metric in ("zero_gradient_share", "changed_answer_share", "left_behind_share"):
         assert (found(outcome, metric).value, found(outcome, metric).n) == (0.0, 3)
     assert note(outcome) == "No hooks on its modules."
@@ -197,3 +201,20 @@ def test_tables_are_looked_at_too() -> None:
 def test_parameters_out_of_range_are_refused(broken_one: dict[str, int]) -> None:
     with pytest.raises(ConfigError, match="expected at least"):
         Preflight(**broken_one)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MODELS)
+def test_every_built_in_classifier_gets_a_map_from_each_method_or_a_reason(name: str) -> None:
+    model = load_model(ModelSpec(source=name, device="cpu"))
+    data = load_data(DataSpec(source=model.identity.data or "digits"), model).sample(2, seed=0)
+    outcome = measured(Preflight(max_inputs=2, steps=64), Subject(model, data))
+    table = outcome.evidence["methods"]
+    assert isinstance(table, Table)
+    assert [row[0] for row in table.rows] == [words(one) for one in METHODS]
+    for method, maps, why in table.rows:
+        assert maps == (0 if why else 2), method
+    unsuited = {str(why) for _, _, why in table.rows if why}
+    assert not {one for one in unsuited if "not finite" in one or "reaches" in one}
+    for metric in ("changed_answer_share", "left_behind_share"):
+        assert found(outcome, metric).value == 0

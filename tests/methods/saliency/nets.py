@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
+from tokenizers.models import WordLevel, WordPiece
 from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
 from torch import Tensor, nn
@@ -80,11 +80,13 @@ def word_model(
     kind: type[BagOfWords] = BagOfWords,
     max_length: int = 16,
 ) -> TextClassifier:
-    """A two-class text model over words; `votes` are exact logits for the second class."""
+    """A two-class text model over words; `votes` are exact logits for the second class.
+
+    Where one of the words begins with "##", words are read in pieces.
+    """
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", *words]
-    tokenizer = Tokenizer(
-        WordLevel({word: i for i, word in enumerate(vocabulary)}, unk_token="[UNK]")
-    )
+    reads = WordPiece if any(word.startswith("##") for word in words) else WordLevel
+    tokenizer = Tokenizer(reads({word: i for i, word in enumerate(vocabulary)}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = Whitespace()
     tokenizer.post_processor = TemplateProcessing(single="[CLS] $A", special_tokens=[("[CLS]", 2)])
     torch.manual_seed(seed)

@@ -16,6 +16,7 @@ from auditkit.methods.saliency.probes.base import Map, Probe
 from auditkit.models.classifier import ImageClassifier, randomised
 from tests.methods.saliency.nets import (
     Attentive,
+    BagOfWords,
     assert_untouched,
     linear_images,
     noise,
@@ -89,6 +90,27 @@ def test_text_maps_of_a_bag_are_its_votes():
         scores = map_of(probe, method, effort(sets=2000)).scores
         assert scores.argmin() == 0, method
         assert set(scores.argsort()[-2:]) == {1, 4}, method
+
+
+@pytest.mark.parametrize("kind", [BagOfWords, Attentive])
+def test_word_occlusion_is_what_a_loop_over_the_words_finds(kind: type[BagOfWords]):
+    model = word_model(["un", "##seen", "film", "good", ","], kind=kind, seed=2)
+    text = "unseen film, unseen good"
+    left_out = ["[UNK][UNK] film, unseen good", "unseen [UNK], unseen good",
+                "unseen film[UNK] unseen good", "unseen film, [UNK][UNK] good",
+                "unseen film, unseen [UNK]"]  # fmt: skip
+    model.tokenizer.add_special_tokens(["[UNK]"])
+    logits = model.predict([text, *left_out]).double()
+    scores = logits[:, 1] - logits.mean(dim=1)
+    falls = (scores[0] - scores[1:]).tolist()
+    probe = text_probe(model, text)
+    found = map_of(probe, "word-occlusion", effort()).scores
+    first, film, comma, second, good = falls
+    expected = [first / 2, first / 2, film, comma, second / 2, second / 2, good]
+    assert np.allclose(found, expected, atol=1e-6)
+    by_token = map_of(probe, "occlusion", effort()).scores  # the same only where votes are added
+    added = np.allclose([by_token[:2].sum(), by_token[4:6].sum()], [first, second], atol=1e-6)
+    assert added == (kind is BagOfWords)
 
 
 @pytest.mark.parametrize("kind", ["image", "text"])

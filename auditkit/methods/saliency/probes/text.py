@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, final
@@ -12,7 +13,9 @@ from torch import Tensor
 
 from auditkit.methods.saliency.probes.base import Probe, Truth
 from auditkit.models.classifier import Encoded, TextClassifier
-from auditkit.types import Bools, Floats
+from auditkit.types import Bools, Floats, Ints
+
+_WORD = re.compile(r"\w+(?:['\u2019-]\w+)*")
 
 
 @final
@@ -52,6 +55,21 @@ class TextProbe(Probe):
     def units(self) -> int:
         """Number of tokens."""
         return len(self.spans)
+
+    @cached_property
+    def words(self) -> Ints:
+        """Which word each token belongs to (u,), numbered from 0 without gaps.
+
+        Tokens that overlap one run of letters and digits, hyphens and apostrophes inside it, are
+        parts of one word. A token that overlaps none, such as a comma, is a word of its own.
+        """
+        found = [one.span() for one in _WORD.finditer(self.text)]
+        names = [
+            next((word for word in found if start < word[1] and word[0] < stop), (start, stop))
+            for start, stop in self.spans
+        ]
+        numbers = {name: i for i, name in enumerate(dict.fromkeys(names))}
+        return np.array([numbers[name] for name in names], dtype=np.int64)
 
     @property
     def point(self) -> Tensor:

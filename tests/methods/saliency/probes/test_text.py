@@ -20,6 +20,16 @@ def test_tokens_are_removed_by_making_them_unknown():
     assert probe.differs().tolist() == [True, True, True, False, True]  # a comma is unknown
 
 
+def test_pieces_of_a_word_are_told_by_its_letters():
+    model = word_model(["un", "##seen", "film", "-", "'", "s", "well", ",", "a"])
+    probe = text_probe(model, "unseen, film's a well-unseen a")
+    assert probe.pieces() == [
+        "un", "seen", ",", " film", "'", "s", " a", " well", "-", "un", "seen", " a",
+    ]  # fmt: skip
+    assert probe.words.tolist() == [0, 0, 1, 2, 2, 2, 3, 4, 4, 4, 4, 5]
+    assert len(text_probe(model, "").words) == 0
+
+
 def test_a_rationale_marks_the_tokens_it_overlaps():
     probe = text_probe(word_model(["good", "bad", "film"]), "bad good  film, good")
     assert probe.relevant([(5, 9), (18, 30)]).tolist() == [False, True, False, False, True]
