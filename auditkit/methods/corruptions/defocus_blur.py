@@ -32,20 +32,6 @@ _NEGLIGIBLE = 1e-9  # of a weight: no float32 in [0, 1] changes by it
 def defocus_blur(images: Tensor, severity: int, keys: Keys) -> Tensor:  # noqa: ARG001
     """Filter every channel with a softened disk; the image is mirrored at its border.
 
-    Parameters
-    ----------
-    images : Tensor
-        (n, c, h, w) float32 in [0, 1].
-    severity : int
-        1 to 5.
-    keys : ndarray
-        Not used: nothing here is random.
-
-    Returns
-    -------
-    Tensor
-        (n, c, h, w) float32 in [0, 1].
-
     References
     ----------
     Hendrycks and Dietterich, 2019, arXiv:1903.12261, section 3.1.

@@ -24,23 +24,10 @@ QUALITY: Constants = {
 def jpeg_compression(images: Tensor, severity: int, keys: Keys) -> Tensor:  # noqa: ARG001
     """Write every image as JPEG and read it again.
 
-    Values are rounded to 256 levels on the way. Images of one or three channels are written as grey
-    or colour; with any other number every channel is written as a grey image. An interpolated
-    quality is rounded. The result depends on the codec, see `codec`.
-
-    Parameters
-    ----------
-    images : Tensor
-        (n, c, h, w) float32 in [0, 1].
-    severity : int
-        1 to 5.
-    keys : ndarray
-        Not used: nothing here is random.
-
-    Returns
-    -------
-    Tensor
-        (n, c, h, w) float32 in [0, 1], multiples of 1/255.
+    Values are rounded to 256 levels on the way, and returned as multiples of 1/255. Images of one
+    or three channels are written as grey or colour; with any other number every channel is written
+    as a grey image. An interpolated quality is rounded. The result depends on the codec, see
+    `codec`.
 
     References
     ----------
