@@ -7,8 +7,8 @@ rest holds for all.
 Parameters
 ----------
 images : Tensor
-    (n, c, h, w) float32 in [0, 1], of any n, c and size from 1 x 1, on any device. They are left as
-    they are.
+    (n, c, h, w) float32 in [0, 1], n, c, h and w at least 1, on any device. They are left as they
+    are.
 severity : int
     1 to 5; it chooses the published constant for this size, see
     `auditkit.methods.corruptions.severity`.
