@@ -17,7 +17,6 @@ from auditkit.statistics import Interval, clopper_pearson, gap_of_shares, gap_p,
 from auditkit.types import Bools, Floats, Ints, Params, Scalar
 
 ACCURACY, ANSWERED = "selective_accuracy", "answered_share"
-_SHOWN = ("slices", "slice-gaps")
 
 
 def slice_metrics() -> dict[str, Metric]:
@@ -90,6 +89,7 @@ def sliced(
     if not columns:
         return Measured(findings=[])
     gaps = [(one, gap) for one in columns for gap in one.gaps()]
+    known = [(one, gap) for one, gap in gaps if gap.p is not None]
     return Measured(
         findings=[
             *(finding for one in columns for finding in one.findings()),
@@ -105,7 +105,7 @@ def sliced(
                 ],
                 rows=[row for one in columns for row in one.rows()],
             ),
-            "slice-gaps": _gaps_table(check, gaps),
+            **({"slice-gaps": _gaps_table(check, known)} if known else {}),
         },
     )  # fmt: skip
 
@@ -158,7 +158,7 @@ class _Column:
                     continue
                 yield self.check.share(
                     metric, int(count), n=int(total), slice_name=one.name, swept=self.swept,
-                    evidence=_SHOWN, level=self.context.level,
+                    evidence=["slices"], level=self.context.level,
                 )  # fmt: skip
 
     def gaps(self) -> Iterator[_Gap]:
@@ -198,11 +198,11 @@ class _Column:
             self.check.value(
                 metrics[0], gap.size, n=gap.n, interval=gap.interval,
                 method="newcombe" if gap.slices == 2 else "simultaneous", slice_name=self.name,
-                swept=self.swept, evidence=_SHOWN, level=self.context.level,
+                swept=self.swept, evidence=["slice-gaps", "slices"], level=self.context.level,
             ),
             self.check.value(
                 metrics[1], gap.p, n=gap.n, interval=None, method="exact", slice_name=self.name,
-                swept=self.swept, evidence=_SHOWN,
+                swept=self.swept, evidence=["slice-gaps", "slices"],
             ),
         ]  # fmt: skip
 
@@ -220,14 +220,13 @@ class _Column:
 
 
 def _gaps_table(check: Check, gaps: Sequence[tuple[_Column, _Gap]]) -> Table:
-    known = [(one, gap) for one, gap in gaps if gap.p is not None]
-    adjusted = holm_adjusted([gap.p or 0.0 for _, gap in known])
+    adjusted = holm_adjusted([gap.p or 0.0 for _, gap in gaps])
     rows: list[list[Scalar]] = [
         [
             one.swept["coverage"], one.name, check.meta.metrics[f"{gap.metric}_gap"].label, gap.n,
             gap.size, *(gap.interval or (None, None)), gap.p, p,
         ]
-        for (one, gap), p in zip(known, adjusted, strict=True)
+        for (one, gap), p in zip(gaps, adjusted, strict=True)
     ]  # fmt: skip
     return Table(
         title="How far slices lie apart under one threshold; p-values adjusted by Holm's method"

@@ -196,7 +196,7 @@ def by_slice(outcome: Measured, metric: str, where: str) -> Finding:
 
 def test_slices_are_held_to_the_threshold_of_all() -> None:
     """Half of eight: b is surer, so the threshold answers three of its four inputs, one of a's."""
-    logits = [[9.0, 0], [3, 0], [2, 0], [1, 0], [8, 0], [7, 0], [6, 0], [0.5, 0]]
+    logits: list[list[float]] = [[9, 0], [3, 0], [2, 0], [1, 0], [8, 0], [7, 0], [6, 0], [0.5, 0]]
     subject = grouped(["a"] * 4 + ["b"] * 4, [0, 1, 0, 1, 0, 1, 0, 0], logits)
     outcome = measured(Selective(coverages=(0.5,), minimum_n=1), subject)
     for where, answered, right in (("by=a", 1, 1), ("by=b", 3, 2)):
@@ -238,6 +238,7 @@ def test_of_small_slices_nothing_is_said() -> None:
     table = outcome.evidence["slices"]
     assert isinstance(table, Table)
     assert table.rows[0][4:] == [None] * 7
+    assert "slice-gaps" not in outcome.evidence
 
 
 def test_a_group_that_is_served_worse_is_told_from_chance() -> None:
