@@ -72,6 +72,7 @@ class Artifacts:
         self.labels = torch.from_numpy(data.labels[positions].copy()).long()  # (n,)
         self._inputs: Inputs | None = None
         self._facts: dict[type[Artifact], Any] = {}
+        self._here: dict[Hashable, Any] = {}
         self._shared = {} if shared is None else shared
 
     def __len__(self) -> int:
@@ -166,6 +167,22 @@ class Artifacts:
         if what not in self._shared:
             self._shared[what] = compute()
         return self._shared[what]
+
+    def here(self, what: Hashable, compute: Callable[[], T]) -> T:
+        """Return a fact about this shard, computed by the first check that asks.
+
+        For facts that an `Artifact` cannot name, because they have parameters.
+
+        Parameters
+        ----------
+        what : hashable
+            Names the fact and everything that it depends on besides shard and seed.
+        compute : callable
+            Computes it.
+        """
+        if what not in self._here:
+            self._here[what] = compute()
+        return self._here[what]
 
     def drawn(self, purpose: str, count: int) -> Bools:
         """Return which inputs of the shard (n,) are among `count` drawn from the whole data."""

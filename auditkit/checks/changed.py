@@ -9,10 +9,13 @@ from auditkit.artifacts.base import Artifacts
 from auditkit.errors import ModelError
 from auditkit.methods.corruptions.catalogue import CORRUPTIONS
 from auditkit.models.classifier import Inputs
+from auditkit.types import Ints
+
+_ALL = slice(None)
 
 
 def corrupted(
-    artifacts: Artifacts, images: Tensor, kind: str, severity: int, *, rows: slice = slice(None)
+    artifacts: Artifacts, images: Tensor, kind: str, severity: int, *, rows: slice | Ints = _ALL
 ) -> Tensor:
     """Return images of a shard under a corruption: the same for all checks of one seed.
 
@@ -26,7 +29,7 @@ def corrupted(
         One of the corruptions.
     severity : int
         From 1 to 5.
-    rows : slice
+    rows : slice or ndarray
         Which m of the shard they are; all by default.
     """
     low, high = artifacts.image_model.bounds

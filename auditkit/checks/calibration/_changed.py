@@ -63,18 +63,22 @@ def changes_for(
 def changed_logits(artifacts: Artifacts, change: Change) -> Tensor:
     """Return the logits (n, k) of a shard's inputs under a change.
 
-    An input is changed as in the checks `corruptions` and `typos` of the same seed.
+    An input is changed as in the checks `corruptions` and `typos` of the same seed. Checks of one
+    run share them.
 
     Raises
     ------
     ModelError
         If a logit is NaN or infinite.
     """
-    return logits_of(
-        artifacts,
-        _changed(artifacts, change),
-        f"{change.kind} at severity {change.severity}",
-        hint="set severities = [] for this check",
+    return artifacts.here(
+        ("logits", change),
+        lambda: logits_of(
+            artifacts,
+            _changed(artifacts, change),
+            f"{change.kind} at severity {change.severity}",
+            hint="set severities = [] for this check",
+        ),
     )
 
 

@@ -70,6 +70,7 @@ class Conformal(Check):
     meta: ClassVar[Meta] = Meta(
         id="conformal",
         family="calibration",
+        version=2,
         question="Do conformal sets hold the truth as often as they promise, in every class, slice"
         " and change?",
         explanation=(
@@ -176,7 +177,9 @@ class Conformal(Check):
         columns: dict[str, NDArray[Any]] = {}
         part = artifacts.at(artifacts.positions[tested])
         for change in changes_for(artifacts.data.modality, self.kinds, self.severities):
-            probs = probabilities(changed_logits(part, change).numpy()) if len(part) else None
+            probs = None
+            if len(part):
+                probs = probabilities(changed_logits(artifacts, change).numpy()[tested])
             for rule, quantile in known.items():
                 covered = np.zeros(len(artifacts), dtype=np.bool_)
                 size = np.zeros(len(artifacts), dtype=np.int64)

@@ -10,7 +10,8 @@ import numpy as np
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Measured, Meta, Records
-from auditkit.checks.parameters import require_choice
+from auditkit.checks.calibration._selected_slices import slice_metrics, sliced
+from auditkit.checks.parameters import require_choice, require_least
 from auditkit.errors import ConfigError, near_miss
 from auditkit.findings import Curve, Evidence, Finding, Metric, Note, Series, Table
 from auditkit.methods.metrics.auc import auc, auc_interval
@@ -22,8 +23,10 @@ from auditkit.methods.metrics.selective import (
     best_aurc,
     coverage_at,
     errors_among,
+    kept_at,
     random_aurcs,
     ranking,
+    threshold_at,
     worst_aurc,
 )
 from auditkit.statistics import Interval, clopper_pearson, p_among
@@ -50,38 +53,45 @@ class Selective(Check):
         Shares of the inputs, the surest ones, whose accuracy is reported.
     risks : tuple of float
         Shares of wrong answers for which the largest coverage is reported.
+    minimum_n : int
+        A slice with fewer inputs, or fewer answered ones, is undefined. Slices are compared by the
+        first score.
 
     Raises
     ------
     ConfigError
-        If a score is unknown, a tuple is empty or names something twice, or a share is not
-        between 0 and 1.
+        If a score is unknown, a tuple is empty or names something twice, a share is not between
+        0 and 1, or `minimum_n` is below 1.
 
     References
     ----------
     El-Yaniv and Wiener, 2010, Journal of Machine Learning Research 11, 1605-1641; Geifman et al.,
-    2019, arXiv:1805.08206.
+    2019, arXiv:1805.08206; Jones et al., 2021, arXiv:2010.14134.
     """
 
     meta: ClassVar[Meta] = Meta(
         id="selective",
         family="calibration",
+        version=2,
         question="If it may leave out what it is least sure of, how many mistakes remain?",
         explanation=(
             "Inputs are ranked by how sure the model is. At each coverage the surest inputs are"
             " answered and the others left out; the risk is the share of wrong answers among those"
             " that are answered. Inputs with equal scores count as the mean over all their orders."
             " Leaving out at random would keep the risk where it is: that is the control, with the"
-            " band that chance gives it."
+            " band that chance gives it. Then one threshold is laid on all inputs, as in use, and"
+            " slices are compared by how many of their inputs it answers, and how often rightly:"
+            " the threshold can help one group more than another."
         ),
         not_shown=(
-            "What the inputs that are left out cost. Groups that are left out more often, or whose"
-            " risk falls less. Whether the ranking holds on data of another kind."
+            "What the inputs that are left out cost. Groups that no column names. Whether the"
+            " ranking holds on data of another kind."
         ),
         remedy=(
             "Send the inputs below the threshold to people or to a larger model. Where the ranking"
             " is hardly better than chance, train an ensemble or a rejection head; a temperature"
-            " does not change the order of two classes' confidence."
+            " does not change the order of two classes' confidence. Where slices differ, see why"
+            " the model is unsure of one before it is left out more often."
         ),
         metrics={
             "aurc": Metric(
@@ -117,7 +127,8 @@ class Selective(Check):
             "selective_accuracy": Metric(
                 label="accuracy of the surest inputs",
                 definition="Share of right answers among the surest inputs, as many as the coverage"
-                " times all inputs, rounded up. Its interval takes the scores as given.",
+                " times all inputs, rounded up. In a slice: among its inputs whose score reaches"
+                " that of the last of these. Its interval takes the scores as given.",
                 unit="share",
                 better="higher",
             ),
@@ -129,19 +140,23 @@ class Selective(Check):
                 unit="share",
                 better="higher",
             ),
+            **slice_metrics(),
         },
         headline="selective/aurc/all/*",
         references=(
             "El-Yaniv and Wiener, 2010, Journal of Machine Learning Research 11, 1605-1641",
             "Geifman and El-Yaniv, 2017, arXiv:1705.08500",
             "Geifman et al., 2019, arXiv:1805.08206",
+            "Jones et al., 2021, arXiv:2010.14134 (groups under one threshold)",
         ),
     )
     scores: tuple[str, ...] = ("confidence",)
     coverages: tuple[float, ...] = (0.5, 0.8, 0.9)
     risks: tuple[float, ...] = (0.01, 0.05)
+    minimum_n: int = 20
 
     def __post_init__(self) -> None:
+        require_least(self, minimum_n=1, hint="Leave it at 20: fewer inputs say next to nothing.")
         for name in self.scores:
             if name not in SCORES:
                 raise ConfigError(
@@ -188,7 +203,15 @@ class Selective(Check):
                 *[self._at(name, table, one, context) for one in self.coverages],
                 *[self._accepted(name, table, one, context) for one in self.risks],
             ]
-        return Measured(findings=findings, evidence=_evidence(tables, bands, context.level))
+        first = self.scores[0]
+        parts = sliced(
+            self, records[first], records["correct"], context, score=first,
+            coverages=self.coverages, minimum_n=self.minimum_n,
+        )  # fmt: skip
+        return Measured(
+            findings=[*findings, *parts.findings],
+            evidence=_evidence(tables, bands, context.level) | dict(parts.evidence),
+        )
 
     def _areas(self, name: str, table: Ranking, context: Context) -> list[Finding]:
         value, risk, n, level = aurc(table), table.risk, table.n, context.level
@@ -283,7 +306,7 @@ def _without_spread(risk: float, n: int, level: float) -> Interval:
 
 def _accuracy(table: Ranking, coverage: float, level: float) -> tuple[float, Interval, int]:
     """Return the accuracy of the surest inputs, its interval, and how many they are."""
-    kept = max(1, int(np.ceil(round(coverage * table.n, 9))))
+    kept = kept_at(table, coverage)
     right = kept - errors_among(table, kept)
     # Where equal scores are cut apart the count is a mean: both of its neighbours must be covered.
     low = clopper_pearson(int(np.floor(right + 1e-9)), kept, level=level).low
@@ -311,10 +334,9 @@ def _evidence(
 
 def _rows(name: str, table: Ranking, level: float) -> list[list[Scalar]]:
     rows: list[list[Scalar]] = []
-    after = np.cumsum(table.count)
     for tenth in range(1, 11):
         value, interval, kept = _accuracy(table, tenth / 10, level)
-        last = float(table.score[np.searchsorted(after, kept)])
+        last = threshold_at(table, kept)
         rows.append([name, tenth / 10, kept, last, value, interval.low, interval.high])
     return rows
 

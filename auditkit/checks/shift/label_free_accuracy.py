@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -14,7 +15,7 @@ from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
 from auditkit.checks.beside import Beside
-from auditkit.checks.changed import logits_of
+from auditkit.checks.changed import corrupted, logits_of
 from auditkit.checks.halves import searched_half, too_few
 from auditkit.checks.other_model import comparable, other_model
 from auditkit.checks.other_model import hash_of as hash_of_other
@@ -22,6 +23,7 @@ from auditkit.checks.parameters import require_choice
 from auditkit.checks.shift._graded import require_severities
 from auditkit.checks.shifted import Shifted, hash_of, recorded, shifted, slice_of
 from auditkit.data.dataset import Dataset
+from auditkit.data.schema import Feature
 from auditkit.errors import ConfigError, near_miss
 from auditkit.findings import (
     Bar,
@@ -36,7 +38,13 @@ from auditkit.findings import (
     Table,
 )
 from auditkit.methods.corruptions.catalogue import COLOUR_ONLY, CORRUPTIONS
-from auditkit.methods.corruptions.typos import KINDS, require_kinds, typos
+from auditkit.methods.corruptions.graphs import KINDS as EDGES
+from auditkit.methods.corruptions.graphs import Kind as EdgeKind
+from auditkit.methods.corruptions.graphs import rewired
+from auditkit.methods.corruptions.rows import KINDS as CELLS
+from auditkit.methods.corruptions.rows import concerns, damaged
+from auditkit.methods.corruptions.typos import KINDS as TYPOS
+from auditkit.methods.corruptions.typos import require_kinds, typos
 from auditkit.methods.metrics.label_free import (
     RULES,
     UNCHANGED,
@@ -52,7 +60,7 @@ from auditkit.types import Bools, Floats, Ints, Modality, Params
 
 CHECK = "label-free-accuracy"
 _FEWEST_KINDS = 2  # so that the error has an interval over kinds
-_BACK_TESTED: tuple[Modality, ...] = ("image", "text")
+_EDGES: dict[str, EdgeKind] = {f"edges {kind}": kind for kind in EDGES}  # kinds of damage to graphs
 
 
 @final
@@ -79,6 +87,9 @@ class LabelFreeAccuracy(Check):
         `auditkit.methods.corruptions.catalogue.CORRUPTIONS`.
     typos : tuple of str
         Kinds of typos, distinct, at least two, from `auditkit.methods.corruptions.typos.KINDS`.
+    cells : tuple of str
+        Kinds of damage to the cells of a table, distinct, at least two, from
+        `auditkit.methods.corruptions.rows.KINDS`. Edges of graphs are added and removed.
     severities : tuple of int
         Distinct severities from 1 to 5.
 
@@ -95,6 +106,7 @@ class LabelFreeAccuracy(Check):
     meta: ClassVar[Meta] = Meta(
         id=CHECK,
         family="shift",
+        version=2,
         question="How accurate is the model on new data that have no labels, and how far off is"
         " that estimate?",
         explanation=(
@@ -172,12 +184,13 @@ class LabelFreeAccuracy(Check):
         "gaussian-noise", "impulse-noise", "defocus-blur", "motion-blur", "fog", "brightness",
         "contrast", "pixelate",
     )  # fmt: skip
-    typos: tuple[str, ...] = tuple(KINDS)
+    typos: tuple[str, ...] = tuple(TYPOS)
+    cells: tuple[str, ...] = tuple(CELLS)
     severities: tuple[int, ...] = (1, 3, 5)
 
     def __post_init__(self) -> None:
         require_severities(CHECK, self.severities)
-        for name in ("corruptions", "typos"):
+        for name in ("corruptions", "typos", "cells"):
             kinds: tuple[str, ...] = getattr(self, name)
             require_choice(CHECK, name, kinds)
             if len(kinds) < _FEWEST_KINDS:
@@ -186,6 +199,8 @@ class LabelFreeAccuracy(Check):
                     hint="The error has an interval over kinds; name another one.",
                 )
         require_kinds(self.typos)
+        for kind in self.cells:
+            concerns(kind, Feature(name="any"))
         for kind in self.corruptions:
             if kind not in CORRUPTIONS:
                 raise ConfigError(
@@ -198,8 +213,8 @@ class LabelFreeAccuracy(Check):
         obstacle = super().applies(model, data) or too_few(data)
         if obstacle is None and not self.shift and not self._kinds(model.modality, data):
             obstacle = NotApplicable(
-                "the damage it is tested on is that of images and texts; name deployment data with"
-                " --shift DATA"
+                "fewer than two of the kinds of damage it is tested on can happen here; name"
+                " deployment data with --shift DATA"
             )
         if obstacle is None:
             self._sets(model, seed=0)
@@ -215,13 +230,16 @@ class LabelFreeAccuracy(Check):
         return shifted(CHECK, self.shift, model, columns=self.columns, most=self.most, seed=seed)
 
     def _kinds(self, modality: Modality, data: Dataset) -> tuple[str, ...]:
-        """Return the kinds of damage; on grey images those of colour change nothing."""
-        if modality not in _BACK_TESTED:
-            return ()
-        if modality == "text":
-            return self.typos
-        grey = data.input_shape is not None and data.input_shape[0] != 3
-        kinds = tuple(one for one in self.corruptions if not (grey and one in COLOUR_ONLY))
+        """Return the kinds of damage that change something; none where they are fewer than two."""
+        kinds = {
+            "image": self.corruptions, "text": self.typos, "tabular": self.cells,
+            "graph": tuple(_EDGES),
+        }[modality]  # fmt: skip
+        if modality == "image" and data.input_shape is not None and data.input_shape[0] != 3:
+            kinds = tuple(one for one in kinds if one not in COLOUR_ONLY)
+        if data.schema is not None:
+            features = data.schema.features
+            kinds = tuple(kind for kind in kinds if any(concerns(kind, one) for one in features))
         return kinds if len(kinds) >= _FEWEST_KINDS else ()
 
     # --- one shard -------------------------------------------------------------------------------
@@ -386,14 +404,25 @@ def _said(*, second: bool) -> tuple[str, ...]:
 
 
 def _damage(artifacts: Artifacts, rows: Ints, cell: _Cell) -> Inputs:
-    if artifacts.classifier.modality == "text":
+    """Return some inputs of a shard, damaged as in the check whose damage it is."""
+    modality = artifacts.classifier.modality
+    if modality == "text":
         texts = [artifacts.texts[i] for i in rows.tolist()]
         keys = artifacts.keys("typos")[rows]
         return [one.text for one in typos(texts, cell.severity, keys, kinds=(cell.kind,))]
-    low, high = artifacts.image_model.bounds
-    unit = (artifacts.images[rows] - low) / (high - low)
-    keys = artifacts.keys(f"corruptions/{cell.kind}")[rows]
-    return low + CORRUPTIONS[cell.kind](unit, cell.severity, keys) * (high - low)
+    whole = artifacts.inputs
+    assert isinstance(whole, Tensor)
+    if modality == "image":
+        return corrupted(artifacts, whole[rows], cell.kind, cell.severity, rows=rows)
+    if modality == "tabular":
+        keys = artifacts.keys(f"table-shift/{cell.kind}")[rows]
+        features = artifacts.table_model.schema.features
+        changed, _ = damaged(whole[rows].numpy(), features, cell.kind, cell.severity, keys)
+    else:
+        kind, tags = _EDGES[cell.kind], len(artifacts.graph_model.tags)
+        keys = artifacts.keys(f"graph-shift/{kind}")[rows]
+        changed = rewired(whole[rows].numpy(), tags, kind, cell.severity, keys)
+    return torch.from_numpy(changed)
 
 
 def _answers(

@@ -21,20 +21,6 @@ def brightness(images: Tensor, severity: int, keys: Keys) -> Tensor:  # noqa: AR
     The value of a pixel is its largest channel. A grey image has one channel, which is its value,
     so that the constant is added to every pixel.
 
-    Parameters
-    ----------
-    images : Tensor
-        (n, c, h, w) float32 in [0, 1].
-    severity : int
-        1 to 5.
-    keys : ndarray
-        Not used: nothing here is random.
-
-    Returns
-    -------
-    Tensor
-        (n, c, h, w) float32 in [0, 1].
-
     References
     ----------
     Hendrycks and Dietterich, 2019, arXiv:1903.12261, section 3.1.

@@ -29,7 +29,7 @@ from auditkit.methods.corruptions.zoom_blur import zoom_blur
 from auditkit.types import Keys
 
 Corruption: TypeAlias = Callable[[Tensor, int, Keys], Tensor]
-"""Maps images (n, c, h, w) float32 in [0, 1], a severity and keys (n,) to images of that shape."""
+"""Maps images (n, c, h, w), a severity and keys (n,) to images of that shape; see the package."""
 
 STANDARD: dict[str, Corruption] = {  # in the published order: noise, blur, weather, digital
     "gaussian-noise": gaussian_noise,

@@ -19,20 +19,6 @@ KEPT: Constants = {  # share of the distance from the mean
 def contrast(images: Tensor, severity: int, keys: Keys) -> Tensor:  # noqa: ARG001
     """Move every value towards the mean of its channel in its image.
 
-    Parameters
-    ----------
-    images : Tensor
-        (n, c, h, w) float32 in [0, 1].
-    severity : int
-        1 to 5.
-    keys : ndarray
-        Not used: nothing here is random.
-
-    Returns
-    -------
-    Tensor
-        (n, c, h, w) float32 in [0, 1].
-
     References
     ----------
     Hendrycks and Dietterich, 2019, arXiv:1903.12261, section 3.1.

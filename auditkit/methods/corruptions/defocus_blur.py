@@ -10,6 +10,7 @@ from scipy.fft import next_fast_len
 from scipy.ndimage import correlate1d
 from torch import Tensor
 
+from auditkit.methods.corruptions._arrays import array_of, tensor_like
 from auditkit.methods.corruptions._shifts import summed_shifts
 from auditkit.methods.corruptions.severity import Constants, constant
 from auditkit.types import Floats, Ints, Keys
@@ -31,20 +32,6 @@ _NEGLIGIBLE = 1e-9  # of a weight: no float32 in [0, 1] changes by it
 def defocus_blur(images: Tensor, severity: int, keys: Keys) -> Tensor:  # noqa: ARG001
     """Filter every channel with a softened disk; the image is mirrored at its border.
 
-    Parameters
-    ----------
-    images : Tensor
-        (n, c, h, w) float32 in [0, 1].
-    severity : int
-        1 to 5.
-    keys : ndarray
-        Not used: nothing here is random.
-
-    Returns
-    -------
-    Tensor
-        (n, c, h, w) float32 in [0, 1].
-
     References
     ----------
     Hendrycks and Dietterich, 2019, arXiv:1903.12261, section 3.1.
@@ -54,26 +41,22 @@ def defocus_blur(images: Tensor, severity: int, keys: Keys) -> Tensor:  # noqa: 
     softening = constant(SOFTENING, severity, height=height, width=width)
     kernel = _without_empty_rim(disk(radius, softening))
     reach = len(kernel) // 2
-    rows = torch.from_numpy(_mirrored(height, reach)).to(images.device)  # (h + 2r,)
-    columns = torch.from_numpy(_mirrored(width, reach)).to(images.device)  # (w + 2r,)
+    rows, columns = _mirrored(height, reach), _mirrored(width, reach)
+    weights = torch.from_numpy(kernel.astype(np.float32))
     taps = [(i, j, float(kernel[i, j])) for i, j in np.argwhere(kernel).tolist()]
-    padded = images.index_select(2, rows).index_select(3, columns)  # (n, c, h + 2r, w + 2r)
-    blurred = torch.empty_like(images)
-    for i, image in enumerate(padded):  # one by one: the same arithmetic whatever the batch
+    padded_size = [next_fast_len(len(one), real=True) for one in (rows, columns)]
+    spectrum = torch.fft.rfft2(weights, s=padded_size).conj()
+    clean = array_of(images)
+    blurred = np.empty_like(clean)
+    for image, put in zip(clean, blurred, strict=True):  # one by one: it stays close at hand
+        padded = torch.from_numpy(image.take(rows, axis=1).take(columns, axis=2))
         if len(taps) <= _FEW_WEIGHTS:
-            blurred[i] = summed_shifts(image, taps, height=height, width=width)
+            filtered = summed_shifts(padded, taps, height=height, width=width)
         else:
-            blurred[i] = _by_fourier(image, kernel)[:, :height, :width]
-    return blurred.clamp_(0, 1)
-
-
-def _by_fourier(padded: Tensor, kernel: Floats) -> Tensor:
-    """Filter planes by multiplying spectra; returned are planes whose first h x w are filtered."""
-    size = tuple(next_fast_len(one, real=True) for one in padded.shape[1:])
-    weights = torch.from_numpy(kernel).to(padded)
-    spectrum = torch.fft.rfft2(padded, s=size)
-    spectrum *= torch.fft.rfft2(weights, s=size).conj()
-    return torch.fft.irfft2(spectrum, s=size)
+            product = torch.fft.rfft2(padded, s=padded_size).mul_(spectrum)
+            filtered = torch.fft.irfft2(product, s=padded_size)[:, :height, :width]
+        np.clip(filtered.numpy(), 0, 1, out=put)
+    return tensor_like(images, blurred)
 
 
 def disk(radius: float, softening: float) -> Floats:

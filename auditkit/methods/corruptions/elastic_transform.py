@@ -41,20 +41,6 @@ def elastic_transform(images: Tensor, severity: int, keys: Keys) -> Tensor:
     last pixel, the second with it, as published. Images below 3 pixels have no three points and are
     only waved. As published, severities differ in kind and need not grow in effect.
 
-    Parameters
-    ----------
-    images : Tensor
-        (n, c, h, w) float32 in [0, 1].
-    severity : int
-        1 to 5.
-    keys : ndarray
-        (n,) one key per input.
-
-    Returns
-    -------
-    Tensor
-        (n, c, h, w) float32 in [0, 1].
-
     References
     ----------
     Hendrycks and Dietterich, 2019, arXiv:1903.12261, section 3.1.

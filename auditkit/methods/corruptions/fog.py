@@ -29,20 +29,6 @@ def fog(images: Tensor, severity: int, keys: Keys) -> Tensor:
     The fractal's side is the smallest power of two that holds the image, at least 32; the image
     gets its upper left part.
 
-    Parameters
-    ----------
-    images : Tensor
-        (n, c, h, w) float32 in [0, 1].
-    severity : int
-        1 to 5.
-    keys : ndarray
-        (n,) one key per input.
-
-    Returns
-    -------
-    Tensor
-        (n, c, h, w) float32 in [0, 1].
-
     References
     ----------
     Hendrycks and Dietterich, 2019, arXiv:1903.12261, section 3.1.

@@ -20,20 +20,6 @@ SIGMA: Constants = {  # in pixels
 def gaussian_blur(images: Tensor, severity: int, keys: Keys) -> Tensor:  # noqa: ARG001
     """Filter every channel with a Gaussian; beyond the border the last pixel is repeated.
 
-    Parameters
-    ----------
-    images : Tensor
-        (n, c, h, w) float32 in [0, 1].
-    severity : int
-        1 to 5.
-    keys : ndarray
-        Not used: nothing here is random.
-
-    Returns
-    -------
-    Tensor
-        (n, c, h, w) float32 in [0, 1].
-
     References
     ----------
     Hendrycks and Dietterich, 2019, arXiv:1903.12261, appendix B.

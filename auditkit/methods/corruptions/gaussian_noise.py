@@ -23,20 +23,6 @@ def gaussian_noise(images: Tensor, severity: int, keys: Keys) -> Tensor:
     An input meets the same noise at every severity, only scaled, so that severities are compared on
     like terms.
 
-    Parameters
-    ----------
-    images : Tensor
-        (n, c, h, w) float32 in [0, 1].
-    severity : int
-        1 to 5.
-    keys : ndarray
-        (n,) one key per input.
-
-    Returns
-    -------
-    Tensor
-        (n, c, h, w) float32 in [0, 1].
-
     References
     ----------
     Hendrycks and Dietterich, 2019, arXiv:1903.12261, section 3.1.

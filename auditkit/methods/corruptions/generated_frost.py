@@ -43,20 +43,6 @@ def generated_frost(images: Tensor, severity: int, keys: Keys) -> Tensor:
     about their lightness, tint and share of fine structure, and in their place: numbers are not
     those of the published frost.
 
-    Parameters
-    ----------
-    images : Tensor
-        (n, c, h, w) float32 in [0, 1].
-    severity : int
-        1 to 5.
-    keys : ndarray
-        (n,) one key per input.
-
-    Returns
-    -------
-    Tensor
-        (n, c, h, w) float32 in [0, 1].
-
     References
     ----------
     Hendrycks and Dietterich, 2019, arXiv:1903.12261, section 3.1, except for the texture.

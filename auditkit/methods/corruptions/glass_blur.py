@@ -37,20 +37,6 @@ def glass_blur(images: Tensor, severity: int, keys: Keys) -> Tensor:
     swap copies one over the other. It also cuts values to 256 levels in between, which is left out
     here. Interpolated reaches and rounds are rounded.
 
-    Parameters
-    ----------
-    images : Tensor
-        (n, c, h, w) float32 in [0, 1].
-    severity : int
-        1 to 5.
-    keys : ndarray
-        (n,) one key per input.
-
-    Returns
-    -------
-    Tensor
-        (n, c, h, w) float32 in [0, 1].
-
     References
     ----------
     Hendrycks and Dietterich, 2019, arXiv:1903.12261, section 3.1.

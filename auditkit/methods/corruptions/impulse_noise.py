@@ -23,20 +23,6 @@ def impulse_noise(images: Tensor, severity: int, keys: Keys) -> Tensor:
     Every value of a pixel fails by itself. What failed at one severity has failed at every higher
     one.
 
-    Parameters
-    ----------
-    images : Tensor
-        (n, c, h, w) float32 in [0, 1].
-    severity : int
-        1 to 5.
-    keys : ndarray
-        (n,) one key per input.
-
-    Returns
-    -------
-    Tensor
-        (n, c, h, w) float32 in [0, 1].
-
     References
     ----------
     Hendrycks and Dietterich, 2019, arXiv:1903.12261, section 3.1.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
+from typing import Literal
 
 import numpy as np
 from PIL import Image, features
@@ -23,23 +24,10 @@ QUALITY: Constants = {
 def jpeg_compression(images: Tensor, severity: int, keys: Keys) -> Tensor:  # noqa: ARG001
     """Write every image as JPEG and read it again.
 
-    Values are rounded to 256 levels on the way. Images of one or three channels are written as grey
-    or colour; with any other number every channel is written as a grey image. An interpolated
-    quality is rounded. The result depends on the codec, see `codec`.
-
-    Parameters
-    ----------
-    images : Tensor
-        (n, c, h, w) float32 in [0, 1].
-    severity : int
-        1 to 5.
-    keys : ndarray
-        Not used: nothing here is random.
-
-    Returns
-    -------
-    Tensor
-        (n, c, h, w) float32 in [0, 1], multiples of 1/255.
+    Values are rounded to 256 levels on the way, and returned as multiples of 1/255. Images of one
+    or three channels are written as grey or colour; with any other number every channel is written
+    as a grey image. An interpolated quality is rounded. The result depends on the codec, see
+    `codec`.
 
     References
     ----------
@@ -49,14 +37,19 @@ def jpeg_compression(images: Tensor, severity: int, keys: Keys) -> Tensor:  # no
     quality = round(constant(QUALITY, severity, height=height, width=width))
     clean = array_of(images)
     changed = np.empty_like(clean)
+    together = clean.shape[1] == 3
+    pixels = np.zeros((height, width, 4), dtype=np.uint8)  # the fourth value is not written
     for image, put in zip(clean, changed, strict=True):
         planes = _levels(image)
-        if len(planes) == 3:
-            read = _written_and_read(np.stack(tuple(planes), axis=-1), quality)
-            np.divide(read.transpose(2, 0, 1), np.float32(255), out=put)
+        if together:
+            for channel, plane in enumerate(planes):
+                pixels[..., channel] = plane
+            read = _written_and_read(pixels, "RGB", quality)
         else:
-            for plane, values in zip(planes, put, strict=True):
-                np.divide(_written_and_read(plane, quality), np.float32(255), out=values)
+            read = [_written_and_read(plane, "L", quality)[0] for plane in planes]
+        for values, plane in zip(put, read, strict=True):
+            values[:] = plane
+        np.divide(put, np.float32(255), out=put)
     return tensor_like(images, changed)
 
 
@@ -74,8 +67,14 @@ def _levels(values: Floats) -> Ints:
     return rounded.astype(np.uint8)  # cuts
 
 
-def _written_and_read(picture: Ints, quality: int) -> Ints:
+def _written_and_read(pixels: Ints, mode: Literal["RGB", "L"], quality: int) -> list[Ints]:
+    """Return the channels (h, w) of a picture, (h, w, 4) in colour or (h, w) in grey."""
+    height, width = pixels.shape[:2]
+    size, stored = (width, height), "RGBX" if mode == "RGB" else mode
     file = BytesIO()
-    Image.fromarray(picture).save(file, format="JPEG", quality=quality)
-    with Image.open(file, formats=("JPEG",)) as read:
-        return np.asarray(read)
+    picture = Image.frombuffer(stored, size, pixels, "raw", stored, 0, 1)  # not copied
+    picture.save(file, format="JPEG", quality=quality)
+    # What the header says is known, so that the decoder is called without `Image.open`.
+    read = Image.frombytes(mode, size, file.getvalue(), "jpeg", mode, "")
+    planes = (np.frombuffer(read.tobytes("raw", channel), np.uint8) for channel in mode)
+    return [plane.reshape(height, width) for plane in planes]

@@ -29,20 +29,6 @@ def motion_blur(images: Tensor, severity: int, keys: Keys) -> Tensor:
     Gaussian over twice the radius plus one whole pixels, and the last pixel repeated beyond the
     border. An interpolated radius is rounded.
 
-    Parameters
-    ----------
-    images : Tensor
-        (n, c, h, w) float32 in [0, 1].
-    severity : int
-        1 to 5.
-    keys : ndarray
-        (n,) one key per input.
-
-    Returns
-    -------
-    Tensor
-        (n, c, h, w) float32 in [0, 1].
-
     References
     ----------
     Hendrycks and Dietterich, 2019, arXiv:1903.12261, section 3.1.

@@ -22,20 +22,6 @@ KEPT: Constants = {  # share of the pixels kept along each side
 def pixelate(images: Tensor, severity: int, keys: Keys) -> Tensor:  # noqa: ARG001
     """Average the image over a coarser grid of cells and show the cells at the old size.
 
-    Parameters
-    ----------
-    images : Tensor
-        (n, c, h, w) float32 in [0, 1].
-    severity : int
-        1 to 5.
-    keys : ndarray
-        Not used: nothing here is random.
-
-    Returns
-    -------
-    Tensor
-        (n, c, h, w) float32 in [0, 1].
-
     References
     ----------
     Hendrycks and Dietterich, 2019, arXiv:1903.12261, section 3.1.
@@ -45,10 +31,13 @@ def pixelate(images: Tensor, severity: int, keys: Keys) -> Tensor:  # noqa: ARG0
     kept = constant(KEPT, severity, height=height, width=width)
     rows = cell_of(height, max(1, int(height * kept)))  # (h,)
     counts = np.bincount(rows)  # (cells,) pixels of each
+    height_of_cell = counts.astype(np.float32)[:, None]
     across = _averaging(width, max(1, int(width * kept)))
     coarse = np.empty_like(clean)
     for i, image in enumerate(clean):
-        means = across.across(_sums(image, counts) / counts.astype(np.float32)[:, None])
+        sums = _sums(image, counts)
+        sums /= height_of_cell
+        means = across.across(sums)
         np.take(np.clip(means, 0, 1, out=means), rows, axis=1, out=coarse[i], mode="clip")
     return tensor_like(images, coarse)
 
@@ -57,9 +46,11 @@ def _sums(image: Floats, counts: Ints) -> Floats:
     """Add the rows of each cell: (c, cells, w), row by row of all cells at once."""
     firsts = np.cumsum(counts) - counts
     sums = image.take(firsts, axis=1)
-    for row in range(1, int(counts.max())):
-        longer = np.flatnonzero(counts > row)
-        sums[:, longer] += image.take(firsts[longer] + row, axis=1)
+    fewest = int(counts.min())
+    for row in range(1, fewest):
+        sums += image.take(firsts + row, axis=1)
+    longer = np.flatnonzero(counts > fewest)  # by one row
+    sums[:, longer] += image.take(firsts[longer] + fewest, axis=1)
     return sums
 
 

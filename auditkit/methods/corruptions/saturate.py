@@ -29,20 +29,6 @@ def saturate(images: Tensor, severity: int, keys: Keys) -> Tensor:  # noqa: ARG0
     offset, grey turns reddish, because its hue counts as red. Images of other than three channels
     have no saturation and stay as they are.
 
-    Parameters
-    ----------
-    images : Tensor
-        (n, c, h, w) float32 in [0, 1].
-    severity : int
-        1 to 5.
-    keys : ndarray
-        Not used: nothing here is random.
-
-    Returns
-    -------
-    Tensor
-        (n, c, h, w) float32 in [0, 1].
-
     References
     ----------
     Hendrycks and Dietterich, 2019, arXiv:1903.12261, appendix B.

@@ -21,20 +21,6 @@ PHOTONS: Constants = {  # of a white value
 def shot_noise(images: Tensor, severity: int, keys: Keys) -> Tensor:
     """Count photons: a Poisson number whose mean is the value times that of white.
 
-    Parameters
-    ----------
-    images : Tensor
-        (n, c, h, w) float32 in [0, 1].
-    severity : int
-        1 to 5.
-    keys : ndarray
-        (n,) one key per input.
-
-    Returns
-    -------
-    Tensor
-        (n, c, h, w) float32 in [0, 1].
-
     References
     ----------
     Hendrycks and Dietterich, 2019, arXiv:1903.12261, section 3.1.

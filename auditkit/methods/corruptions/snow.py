@@ -58,20 +58,6 @@ def snow(images: Tensor, severity: int, keys: Keys) -> Tensor:
     code cuts the flakes to 256 levels, which is left out here. Channels other than three are each
     treated as a grey image.
 
-    Parameters
-    ----------
-    images : Tensor
-        (n, c, h, w) float32 in [0, 1].
-    severity : int
-        1 to 5.
-    keys : ndarray
-        (n,) one key per input.
-
-    Returns
-    -------
-    Tensor
-        (n, c, h, w) float32 in [0, 1].
-
     References
     ----------
     Hendrycks and Dietterich, 2019, arXiv:1903.12261, section 3.1.

@@ -50,20 +50,6 @@ def spatter(images: Tensor, severity: int, keys: Keys) -> Tensor:
     Where normal noise, smoothed, exceeds a threshold, the lens is wet or dirty. Channels other than
     three are each treated as a grey image, which gets the lightness of water and mud.
 
-    Parameters
-    ----------
-    images : Tensor
-        (n, c, h, w) float32 in [0, 1].
-    severity : int
-        1 to 5.
-    keys : ndarray
-        (n,) one key per input.
-
-    Returns
-    -------
-    Tensor
-        (n, c, h, w) float32 in [0, 1].
-
     References
     ----------
     Hendrycks and Dietterich, 2019, arXiv:1903.12261, appendix B.

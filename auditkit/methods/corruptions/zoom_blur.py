@@ -25,20 +25,6 @@ STEP: Constants = {
 def zoom_blur(images: Tensor, severity: int, keys: Keys) -> Tensor:  # noqa: ARG001
     """Average the image with enlarged copies of its centre.
 
-    Parameters
-    ----------
-    images : Tensor
-        (n, c, h, w) float32 in [0, 1].
-    severity : int
-        1 to 5.
-    keys : ndarray
-        Not used: nothing here is random.
-
-    Returns
-    -------
-    Tensor
-        (n, c, h, w) float32 in [0, 1].
-
     References
     ----------
     Hendrycks and Dietterich, 2019, arXiv:1903.12261, section 3.1.

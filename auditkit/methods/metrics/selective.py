@@ -145,6 +145,16 @@ def _areas(count: Ints, wrong: Ints) -> Floats:
     return sums.sum(axis=1) / after[:, -1]
 
 
+def kept_at(table: Ranking, coverage: float) -> int:
+    """Return how many inputs a coverage in (0, 1] keeps: rounded up, at least one."""
+    return max(1, math.ceil(round(coverage * table.n, 9)))
+
+
+def threshold_at(table: Ranking, kept: int) -> float:
+    """Return the score of the last of the `kept` surest inputs."""
+    return float(table.score[np.searchsorted(np.cumsum(table.count), kept)])
+
+
 def errors_among(table: Ranking, kept: int) -> float:
     """Return how many of the `kept` surest inputs are wrong; in a group of equals, on average."""
     after = np.cumsum(table.count)

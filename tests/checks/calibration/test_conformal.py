@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.checks.base import Measured
+from auditkit.checks.calibration.calibration_error import CalibrationError
 from auditkit.checks.calibration.conformal import Conformal
 from auditkit.checks.halves import searched_half
 from auditkit.errors import ConfigError
@@ -244,3 +245,13 @@ def test_senseless_parameters_are_refused(parameters: dict[str, object]) -> None
     with pytest.raises(ConfigError, match="conformal") as error:
         Conformal(**parameters)  # type: ignore[arg-type]
     assert error.value.hint
+
+
+def test_the_model_is_asked_once_about_changed_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What calibration-error has asked of a shard, conformal reads; the numbers stay the same."""
+    alone, artifacts = CHECK.measure(drawn().artifacts), drawn().artifacts
+    CalibrationError(kinds=CHECK.kinds, severities=CHECK.severities).measure(artifacts)
+    monkeypatch.delattr("auditkit.checks.calibration._changed.logits_of")
+    shared = CHECK.measure(artifacts)
+    for name, column in alone.columns.items():
+        np.testing.assert_array_equal(shared[name], column)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor, nn
@@ -12,6 +15,7 @@ from auditkit.checks.calibration.selective import Selective
 from auditkit.errors import ConfigError
 from auditkit.findings import Curve, Finding, Note, Table
 from auditkit.models.classifier import ImageClassifier
+from auditkit.statistics import clopper_pearson, gap_of_shares
 from tests.subjects import (
     Subject,
     graph_subject,
@@ -178,3 +182,76 @@ def test_senseless_parameters_are_refused(parameters: dict[str, tuple[object, ..
     with pytest.raises(ConfigError, match=next(iter(parameters)).removesuffix("s")) as error:
         Selective(**parameters)  # type: ignore[arg-type]
     assert error.value.hint
+
+
+def grouped(groups: list[str], labels: list[int], logits: list[list[float]]) -> Subject:
+    one = labelled(labels, logits)
+    return Subject(one.model, replace(one.data, attributes=pd.DataFrame({"by": groups})))
+
+
+def by_slice(outcome: Measured, metric: str, where: str) -> Finding:
+    (one,) = [one for one in outcome.findings if (one.metric, one.slice) == (metric, where)]
+    return one
+
+
+def test_slices_are_held_to_the_threshold_of_all() -> None:
+    """Half of eight: b is surer, so the threshold answers three of its four inputs, one of a's."""
+    logits: list[list[float]] = [[9, 0], [3, 0], [2, 0], [1, 0], [8, 0], [7, 0], [6, 0], [0.5, 0]]
+    subject = grouped(["a"] * 4 + ["b"] * 4, [0, 1, 0, 1, 0, 1, 0, 0], logits)
+    outcome = measured(Selective(coverages=(0.5,), minimum_n=1), subject)
+    for where, answered, right in (("by=a", 1, 1), ("by=b", 3, 2)):
+        share = by_slice(outcome, "answered_share", where)
+        accuracy = by_slice(outcome, "selective_accuracy", where)
+        assert (share.value, share.n) == (answered / 4, 4)
+        assert (accuracy.value, accuracy.n) == (right / answered, answered)
+        assert (share.low, share.high) == pytest.approx(clopper_pearson(answered, 4))
+    gap = by_slice(outcome, "answered_share_gap", "by")
+    assert (gap.value, gap.n) == (0.5, 8)
+    assert (gap.low, gap.high) == pytest.approx(gap_of_shares(np.array([1, 3]), np.array([4, 4])))
+    # Four of eight are answered: 3 or more of one group in 2 * (16 + 1) of 70 draws.
+    p = by_slice(outcome, "answered_share_gap_p", "by").value
+    assert p == pytest.approx(34 / 70, abs=0.04)
+    gap = by_slice(outcome, "selective_accuracy_gap", "by")
+    assert (gap.value, gap.n) == (pytest.approx(1 / 3), 4)
+    table = outcome.evidence["slices"]
+    assert isinstance(table, Table)
+    assert [row[3] for row in table.rows] == [1, 3]
+    assert [row[7] for row in table.rows] == [0.5, 0.75]
+
+
+def test_what_ties_with_the_threshold_is_answered() -> None:
+    outcome = measured(Selective(coverages=(0.5,), minimum_n=1), alike())
+    assert by_slice(outcome, "answered_share", "by=a").value == 1
+    assert by_slice(outcome, "answered_share_gap", "by").value == 0
+    assert by_slice(outcome, "answered_share_gap_p", "by").value == 1
+
+
+def alike() -> Subject:
+    return grouped(["a", "b"] * 10, [0, 0, 1, 1] * 5, [[1.0, 0]] * 20)
+
+
+def test_of_small_slices_nothing_is_said() -> None:
+    outcome = measured(Selective(coverages=(0.5,), minimum_n=11), alike())
+    for metric in ("answered_share", "selective_accuracy"):
+        assert by_slice(outcome, metric, "by=a").undefined
+        assert by_slice(outcome, f"{metric}_gap_p", "by").undefined
+    table = outcome.evidence["slices"]
+    assert isinstance(table, Table)
+    assert table.rows[0][4:] == [None] * 7
+    assert "slice-gaps" not in outcome.evidence
+
+
+def test_a_group_that_is_served_worse_is_told_from_chance() -> None:
+    """Unsure of the first hundred, and wrong about some of them whatever the threshold."""
+    rng = np.random.default_rng(0)
+    sure = np.concatenate([rng.uniform(0, 2, 100), rng.uniform(1, 4, 100)])
+    labels = np.concatenate([rng.random(100) < 0.3, rng.random(100) < 0.02]).astype(int)
+    logits = np.stack([sure, np.zeros(200)], axis=1).tolist()
+    worse = grouped(["a"] * 100 + ["b"] * 100, labels.tolist(), logits)
+    mixed = grouped(["a", "b"] * 100, labels.tolist(), logits)
+    for one, unequal in ((worse, True), (mixed, False)):
+        outcome = measured(Selective(coverages=(0.8,)), one)
+        for metric in ("answered_share", "selective_accuracy"):
+            p = by_slice(outcome, f"{metric}_gap_p", "by").value
+            assert p is not None
+            assert (p < 0.01) == unequal

@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from auditkit.checks.base import Measured, NotApplicable
 from auditkit.checks.halves import searched_half
 from auditkit.checks.shift import label_free_accuracy
+from auditkit.checks.shift.graph_shift import GraphShift
 from auditkit.checks.shift.label_free_accuracy import LabelFreeAccuracy
+from auditkit.checks.shift.table_shift import TableShift
 from auditkit.errors import ConfigError, ModelError
 from auditkit.findings import Bars, Curve, Finding, Note, Table
 from auditkit.methods.corruptions.catalogue import CORRUPTIONS
@@ -22,6 +24,8 @@ from auditkit.methods.corruptions.typos import typos
 from auditkit.models.classifier import ImageClassifier
 from auditkit.randomness import keys_of
 from auditkit.statistics import student
+from tests.checks.shift.test_graph_shift import broken as graphs
+from tests.checks.shift.test_table_shift import people as tables
 from tests.checks.shift.test_typos import sound as texts
 from tests.subjects import Subject, graph_subject, image_data, measured, run_check, table_subject
 
@@ -235,9 +239,35 @@ def test_texts_are_tested_on_typos() -> None:
     assert table.rows[1][:3] == ["drop", 5, pytest.approx(truth.mean())]
 
 
+@pytest.mark.parametrize(
+    ("one", "kinds"),
+    [
+        (tables(9), ["missing", "scale", "unit", "slip"]),  # there is no column of categories
+        (graphs(), ["edges added", "edges removed"]),
+    ],
+)
+def test_tables_and_graphs_are_tested_on_the_damage_of_their_own_checks(
+    one: Subject, kinds: list[str]
+) -> None:
+    """What is true of the judged half is what the check of that damage says of it."""
+    outcome = measured(LabelFreeAccuracy(severities=(5,)), one)
+    assert of(outcome, "chosen_error/all").n == len(kinds)
+    table = outcome.evidence["cells"]
+    assert isinstance(table, Table)
+    assert [row[0] for row in table.rows] == kinds
+    judged = ~searched_half(one.artifacts, "label-free-accuracy")
+    tabular = one.data.modality == "tabular"
+    records = (TableShift() if tabular else GraphShift()).measure(one.artifacts)
+    for kind, _, true, *_ in table.rows:
+        column = f"damaged/{kind}/5" if tabular else f"{str(kind).removeprefix('edges ')}-5"
+        assert true == pytest.approx(records[column][judged].mean())
+
+
 def test_where_nothing_can_be_tested_there_must_be_deployment_data() -> None:
     for one in (table_subject(), graph_subject()):
         assert isinstance(CHECK.applies(one.model, one.data), NotApplicable)
+    impossible = LabelFreeAccuracy(cells=("unseen-category", "swapped-category"))
+    assert isinstance(impossible.applies(tables(2).model, tables(2).data), NotApplicable)
     few = subject(model(), n=10)
     assert isinstance(CHECK.applies(few.model, few.data), NotApplicable)
     assert CHECK.applies(sound().model, sound().data) is None
@@ -262,6 +292,7 @@ def test_another_model_must_fit(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"corruptions": ()}, "empty"),
         ({"typos": ("swap", "swap")}, "twice"),
         ({"typos": ("swapp", "drop")}, "Did you mean 'swap'"),
+        ({"cells": ("scales", "unit")}, "Did you mean 'scale'"),
     ],
 )
 def test_bad_parameters_are_refused(parameters: dict[str, tuple[object, ...]], says: str) -> None:
