@@ -813,7 +813,7 @@ def render(
 ) -> None:
     """Write the report of RESULT again, without the model."""
     from auditkit.render import FORMATS as KNOWN
-    from auditkit.render import PRINTED
+    from auditkit.render import PRINTED, with_tables
     from auditkit.render import render as render_as
     from auditkit.result import read_result, write_atomically
 
@@ -833,7 +833,7 @@ def render(
             count += 1
         click.echo(f"{count} figures in {figures}")
         return
-    for name in formats:
+    for name in with_tables(loaded, formats):
         if name == "json" and out is None:
             continue  # the result itself
         printed = PRINTED.get(name)

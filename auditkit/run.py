@@ -33,7 +33,7 @@ from auditkit.privacy import suppressed
 from auditkit.processes import over_time
 from auditkit.provenance import data_facts, model_facts, provenance_of, typed
 from auditkit.records import write_records
-from auditkit.render import DEFAULT, FORMATS, render
+from auditkit.render import DEFAULT, FORMATS, render, with_tables
 from auditkit.result import (
     AdversarialFile,
     Execution,
@@ -605,7 +605,8 @@ def _errored(check: Check, failure: Failure, seconds: float) -> Finished:
 
 def _write(result: Result, folder: Path, formats: Sequence[str]) -> None:
     try:
-        for name in dict.fromkeys(("json", *formats)):  # the others can be made from the JSON
+        # The others can be made from the JSON.
+        for name in dict.fromkeys(("json", *with_tables(result, formats))):
             write_atomically(folder / FORMATS[name].file, render(result, name))
     except OSError as error:
         raise cannot_write(folder, error) from error

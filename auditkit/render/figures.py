@@ -19,8 +19,8 @@ from auditkit.findings import (
     TextRow,
     Token,
 )
-from auditkit.render import charts, words
-from auditkit.render.evidence import Tile, faded_maps, scale_bars, tiles_of, unit_of
+from auditkit.render import charts, images, words
+from auditkit.render.evidence import Tile, faded_maps, tiles_of, unit_of
 from auditkit.result import Result
 
 _INK = "#1b2026"
@@ -172,7 +172,7 @@ def _tile(tile: Tile, x: float) -> Markup:
         below += Markup(
             '<image x="{:g}" y="{}" width="{}" height="8" preserveAspectRatio="none"'
             ' href="data:image/png;base64,{}"/>'
-        ).format(x, 72 + _TILE + 16, _TILE, scale_bars()[tile.signed])
+        ).format(x, 72 + _TILE + 16, _TILE, images.scale_png(signed=tile.signed))
         below += _text(x, 72 + _TILE + 38, tile.scale)
     size = Markup('width="{}" height="{}"').format(tile.size.width, tile.size.height)
     under, outline = Markup(""), Markup("")
