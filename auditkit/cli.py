@@ -910,12 +910,12 @@ def _written(
 ) -> Iterator[Path]:
     """Write a finished result in each format, and yield the files."""
     from auditkit.render import FORMATS as KNOWN
-    from auditkit.render import PRINTED as KNOWN_PRINTED
+    from auditkit.render import PRINTED, with_tables
     from auditkit.render import render as render_as
     from auditkit.result import write_atomically
 
-    for name in formats:
-        printed = KNOWN_PRINTED.get(name)
+    for name in with_tables(result, formats):
+        printed = PRINTED.get(name)
         file = folder / (printed or KNOWN[name]).file
         content = printed.render(result) if printed else render_as(result, name, older=older)
         write_atomically(file, content)

@@ -36,7 +36,7 @@ from auditkit.privacy import suppressed
 from auditkit.processes import over_time
 from auditkit.provenance import data_facts, model_facts, provenance_of, typed
 from auditkit.records import write_records
-from auditkit.render import DEFAULT, FORMATS, render
+from auditkit.render import DEFAULT, FORMATS, render, with_tables
 from auditkit.result import (
     AdversarialFile,
     Execution,
@@ -715,7 +715,8 @@ def _require_elsewhere(reference: Path, folder: Path) -> None:
 
 def _write(result: Result, folder: Path, formats: Sequence[str], older: Result | None) -> None:
     try:
-        for name in dict.fromkeys(("json", *formats)):  # the others can be made from the JSON
+        # The others can be made from the JSON.
+        for name in dict.fromkeys(("json", *with_tables(result, formats))):
             write_atomically(folder / FORMATS[name].file, render(result, name, older=older))
     except OSError as error:
         raise cannot_write(folder, error) from error

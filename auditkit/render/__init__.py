@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from auditkit.errors import ConfigError, near_miss
@@ -147,6 +147,15 @@ def render(result: Result, name: str, *, older: Result | None = None) -> str | b
     if older is not None and known.against is not None:
         return known.against(result, older)
     return known.render(result)
+
+
+def with_tables(result: Result, formats: Sequence[str]) -> list[str]:
+    """Return the formats, with the table of findings where the page has no room for all of them."""
+    if "html" not in formats:
+        return list(formats)
+    from auditkit.render.html import needs_table
+
+    return list(dict.fromkeys([*formats, *(["csv"] if needs_table(result) else [])]))
 
 
 def render_text(result: Result, name: str) -> str:

@@ -7,6 +7,7 @@ is placed by measuring text, so the fonts of a machine cannot change a chart.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 MAX_SERIES = 6
 MAX_BARS = 40
+MAX_POINTS = 30  # of a series with marks of their own; more would hide the line
 
 _SVG = "http://www.w3.org/2000/svg"
 _WIDTH, _HEIGHT = 360, 240
@@ -122,7 +124,7 @@ def _lines(x: alt.X, y: alt.Y) -> list[alt.Chart]:
         marks.mark_area(opacity=0.18).encode(y=_on(y, "low"), y2="high:Q"),
         marks.mark_line(strokeWidth=2).encode(y=y, strokeDash=dashes),
         marks.mark_point(filled=True, opacity=1, size=52).encode(
-            y=y, shape=shapes, description="says:N"
+            y=_on(y, "mark"), shape=shapes, description="says:N"
         ),
     ]
 
@@ -135,6 +137,7 @@ def _points(index: int, series: Series, unit: str, scale: float) -> list[_Row]:
             "series": index,
             "x": x,
             "y": _scaled(y, scale),
+            "mark": _scaled(y, scale) if size <= MAX_POINTS else None,
             "low": _scaled(low, scale),
             "high": _scaled(high, scale),
             "says": f"{short(series.name, 200)} at {bare(x)}: {_says(y, low, high, unit)}",
@@ -390,6 +393,12 @@ _ATTRIBUTES = {
     "stroke", "stroke-dasharray", "stroke-linecap", "stroke-opacity", "stroke-width",
     "text-anchor", "transform", "width", "x", "x1", "x2", "y", "y1", "y2",
 }  # fmt: skip
+_PLACES = {"d", "height", "transform", "width", "x", "x1", "x2", "y", "y1", "y2"}
+_SAID_ALREADY = {  # by SVG itself, or by the root
+    ("font-size", "12px"), ("font-weight", "normal"), ("opacity", "1"), ("stroke-width", "1"),
+    ("stroke-dasharray", "1,0"), ("transform", "translate(0,0)"), ("x2", "0"), ("y2", "0"),
+}  # fmt: skip
+_INHERITED = {"fill", "stroke", "stroke-dasharray", "stroke-opacity", "stroke-width", "text-anchor"}
 
 
 def sanitised(svg: str, title: str) -> Markup:
@@ -405,6 +414,7 @@ def sanitised(svg: str, title: str) -> Markup:
             "xmlns": _SVG,
             "viewBox": source.get("viewBox", f"0 0 {_WIDTH} {_HEIGHT}"),
             "class": "chart",
+            "font-size": "12px",
             "role": "img",
             "aria-label": line(title),
         },
@@ -421,15 +431,13 @@ def _rebuilt(element: ElementTree.Element) -> list[ElementTree.Element]:
     tag = element.tag.removeprefix(f"{{{_SVG}}}")
     if tag not in _TAGS or element.get("class") in ("background", "foreground"):
         return []
-    attributes = {k: v for k, v in element.attrib.items() if k in _ATTRIBUTES and "url(" not in v}
+    attributes = _needed(element)
     children = _kept(list(element))
-    if tag == "g" and not children:
+    if (tag == "g" and not children) or (tag == "path" and "d" not in attributes):
         return []
-    if (
-        tag == "g"
-        and attributes.get("transform") in (None, "translate(0,0)")
-        and len(attributes) < 2
-    ):
+    if tag == "g":
+        attributes |= _hoisted(children)
+    if tag == "g" and not attributes:
         return children
     new = ElementTree.Element(tag, attributes)
     new.text = element.text if tag in ("text", "tspan") else None
@@ -440,6 +448,43 @@ def _rebuilt(element: ElementTree.Element) -> list[ElementTree.Element]:
         ElementTree.SubElement(new, "title").text = says
     new.extend(children)
     return [new]
+
+
+def _needed(element: ElementTree.Element) -> dict[str, str]:
+    """Return the attributes that say something, with places to a tenth of a unit."""
+    return {
+        name: value
+        for name, raw in element.attrib.items()
+        if name in _ATTRIBUTES and "url(" not in raw
+        if (name, value := _to_tenths(raw) if name in _PLACES else raw) not in _SAID_ALREADY
+    }
+
+
+def _to_tenths(places: str) -> str:
+    """Return coordinates without the digits that nobody sees.
+
+    Examples
+    --------
+    >>> _to_tenths("M0,135.20000000000002L2.97,-0.04")
+    'M0,135.2L3,0'
+    """
+    return re.sub(
+        r"-?\d*\.\d+(?:e-?\d+)?", lambda found: f"{float(found[0]):z.1f}".removesuffix(".0"), places
+    )
+
+
+def _hoisted(children: Sequence[ElementTree.Element]) -> dict[str, str]:
+    """Take from elements what all of them say alike and inherit from their parent; return it."""
+    first, *others = children
+    alike = {
+        name: value
+        for name, value in first.attrib.items()
+        if name in _INHERITED and all(one.get(name) == value for one in others)
+    }
+    for one in children if others else ():
+        for name in alike:
+            del one.attrib[name]
+    return alike if others else {}
 
 
 def _swatch(index: int) -> Markup:

@@ -38,7 +38,7 @@ def render_diff_html(diff: Diff, *, home: str = "") -> str:
         evidence=templates.get_template("evidence.html").module,
         tint=evidence.tint,
         spelled=evidence.spelled,
-        bars=evidence.scale_bars(),
+        pictures=evidence.Pictures(),
         most_rows=MOST_ROWS,
     )
 

@@ -26,8 +26,8 @@ from auditkit.findings import (
 from auditkit.render import charts, images, words
 from auditkit.result import Result
 
-PICTURE_BUDGET = 5_000_000  # characters of pictures in one page
-EVIDENCE_BUDGET = 3_000_000  # characters of all other evidence in one page
+PICTURE_BUDGET = 700_000  # characters of pictures in one page
+EVIDENCE_BUDGET = 1_100_000  # characters of all other evidence in one page
 MAX_ROWS = 200  # of a table
 MAX_CELLS = 20 * 20  # of a matrix with its numbers
 MAX_PAIRS = 20  # largest values beside a larger matrix
@@ -77,10 +77,31 @@ class Tile:
     signed: bool = False
     doubt: str = ""
 
-    @property
-    def weight(self) -> int:
-        """Characters that its pictures take in the page."""
-        return len(self.png) + len(self.under)
+
+class Pictures:
+    """The pictures of one page: each stands in it once, and is referred to where it comes again."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, str] = {}
+        self._counted: set[str] = set()
+
+    def __contains__(self, png: str) -> bool:
+        return png in self._ids
+
+    def id_of(self, png: str) -> str:
+        """Return the identifier of a picture (base64) in the page, which has it from now on."""
+        return self._ids.setdefault(png, f"picture-{len(self._ids)}")
+
+    def counted(self, tiles: Sequence[Tile]) -> int:
+        """Return how many characters the pictures of a row add, beside all that were counted."""
+        new = {png for tile in tiles for png in (tile.png, tile.under)} - self._counted
+        self._counted |= new
+        return sum(len(one) for one in new)
+
+    @staticmethod
+    def bar(*, signed: bool) -> str:
+        """Return the colour bar of signed or of unsigned maps as a base64 PNG."""
+        return images.scale_png(signed=signed)
 
 
 @dataclass(frozen=True)
@@ -106,12 +127,15 @@ class Exhibitor:
         By check and label, what the policy calls maps that surely miss its limits.
     room : int
         Characters of evidence beside pictures that the page may still take.
+    pictures : Pictures
+        Those that the page has already.
     """
 
     macros: Any
     left: int = PICTURE_BUDGET
     faded: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
     room: int = EVIDENCE_BUDGET
+    pictures: Pictures = field(default_factory=Pictures)
 
     def draw(self, outcome: Outcome, key: str) -> Markup:
         """Return one piece of a check's evidence as markup, or that it is left out."""
@@ -151,18 +175,18 @@ class Exhibitor:
             return self.macros.matrix(item, shades(item))
         drawn = images.drawn(item.values, signed=_is_signed(item))
         tile = None if drawn is None else _tile(item.title, drawn, signed=_is_signed(item))
-        return self.macros.large_matrix(item, tile, largest(item), scale_bars())
+        return self.macros.large_matrix(item, tile, largest(item), self.pictures)
 
     def _images(self, item: ImageExhibit, faded: Mapping[str, str]) -> Markup:
         shown: list[tuple[ImageRow, list[Tile]]] = []
         for row in item.rows:
             tiles = tiles_of(row, faded)
-            self.left -= sum(tile.weight for tile in tiles)
+            self.left -= self.pictures.counted(tiles)
             if self.left < 0:
                 break
             shown.append((row, tiles))
         return self.macros.image_exhibit(
-            item, SELECTIONS[item.selection], shown, len(item.rows) - len(shown), scale_bars()
+            item, SELECTIONS[item.selection], shown, len(item.rows) - len(shown), self.pictures
         )
 
 
@@ -195,11 +219,6 @@ def _is_number(value: object) -> bool:
 
 
 # --- pictures ------------------------------------------------------------------------------------
-
-
-def scale_bars() -> dict[bool, str]:
-    """Return the colour bars of signed and of unsigned maps as base64 PNG."""
-    return {signed: images.scale_png(signed=signed) for signed in (False, True)}
 
 
 def tiles_of(row: ImageRow, faded: Mapping[str, str]) -> list[Tile]:

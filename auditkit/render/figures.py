@@ -21,8 +21,8 @@ from auditkit.findings import (
     TextRow,
     Token,
 )
-from auditkit.render import charts, words
-from auditkit.render.evidence import Tile, faded_maps, scale_bars, tiles_of, unit_of
+from auditkit.render import charts, images, words
+from auditkit.render.evidence import Tile, faded_maps, tiles_of, unit_of
 from auditkit.result import Result
 
 _INK = "#1b2026"
@@ -189,7 +189,7 @@ def _tile(tile: Tile, x: float, y: float) -> Markup:
         below += Markup(
             '<image x="{:g}" y="{:g}" width="{}" height="8" preserveAspectRatio="none"'
             ' href="data:image/png;base64,{}"/>'
-        ).format(x, y + _TILE + 32, _TILE, scale_bars()[tile.signed])
+        ).format(x, y + _TILE + 32, _TILE, images.scale_png(signed=tile.signed))
         below += _text(x, y + _TILE + 54, tile.scale)
     size = Markup('width="{}" height="{}"').format(tile.size.width, tile.size.height)
     under, outline = Markup(""), Markup("")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from auditkit.findings import Finding
 from auditkit.render import words
 from auditkit.render.outline import Mark, Reading
 
-MAX_ROWS = 400  # of one check; the others stay in the result file
-MAX_ROWS_OF_PAGE = 8_000
+MAX_PRESSING = 8_000  # rows of a page that missed a limit
+MAX_ROWS = 3_000  # of a page, unless more than that missed a limit
 LEAST_ROWS = 20  # of one check, however many checks there are
 LONG = 16  # rows that are still shown unfolded
 MAX_SETTINGS = 3  # swept parameters with a column each
@@ -65,18 +66,46 @@ class FindingTable:
         return sum(len(group.rows) for group in self.groups) > LONG
 
 
-def rows_of_each(checks: int) -> int:
-    """Return how many findings of each of so many checks there is room for in a page."""
-    return max(LEAST_ROWS, min(MAX_ROWS, MAX_ROWS_OF_PAGE // max(1, checks)))
+class Room(NamedTuple):
+    """How many rows a page has for each of its checks: that missed a limit, and others."""
+
+    pressing: int = MAX_PRESSING
+    others: int = MAX_ROWS
 
 
-def finding_table(reading: Reading, most: int = MAX_ROWS) -> FindingTable:
+ROOM = Room()
+
+
+def room_in_page(readings: Sequence[Reading]) -> Room:
+    """Return how many findings of each check there is room for in a page of all of them.
+
+    What missed a limit comes first: it is all there up to `MAX_PRESSING` rows of a page.
+    """
+    checks = max(1, sum(1 for one in readings if one.outcome.findings))
+    findings = sum(len(one.outcome.findings) for one in readings)
+    pressing = sum(
+        len(one.waived) + sum(limit.status != "pass" for limit in one.judgements)
+        for one in readings
+    )
+    return Room(
+        MAX_PRESSING if pressing <= MAX_PRESSING else max(LEAST_ROWS, MAX_PRESSING // checks),
+        MAX_ROWS if findings <= MAX_ROWS else max(LEAST_ROWS, (MAX_ROWS - pressing) // checks),
+    )
+
+
+def leaves_out(readings: Sequence[Reading]) -> bool:
+    """Return whether the page of these checks has no room for some of their findings."""
+    room = room_in_page(readings)
+    return any(len(_shown(one, room)) < len(one.outcome.findings) for one in readings)
+
+
+def finding_table(reading: Reading, room: Room = ROOM) -> FindingTable:
     """Return the findings by metric and slice, each in ascending order of what was swept.
 
-    Of more than `most` those that missed a limit stay first, then those that met one, then
-    undefined ones.
+    Where there is no room for all, those that missed a limit stay first, then those that met one,
+    then undefined ones.
     """
-    findings = _shown(reading, most)
+    findings = _shown(reading, room)
     names = list(dict.fromkeys(name for one in findings for name, _ in words.settings(one)))
     settings = names if len(names) <= MAX_SETTINGS else ["settings"]
     sliced = any(one.slice != "all" for one in findings)
@@ -123,10 +152,12 @@ def _ascending(rows: list[Finding]) -> list[Finding]:
     return sorted(rows, key=key)
 
 
-def _shown(reading: Reading, most: int) -> list[Finding]:
+def _shown(reading: Reading, room: Room) -> list[Finding]:
     findings = reading.outcome.findings
-    by_weight = sorted(findings, key=lambda one: _weight(one, reading.marks_on(one)))
-    kept = {id(one) for one in by_weight[:most]}
+    weights = {id(one): _weight(one, reading.marks_on(one)) for one in findings}
+    pressing = [one for one in findings if weights[id(one)] == 0]
+    others = sorted((one for one in findings if weights[id(one)]), key=lambda one: weights[id(one)])
+    kept = {id(one) for one in (*pressing[: room.pressing], *others[: room.others])}
     return [one for one in findings if id(one) in kept]
 
 

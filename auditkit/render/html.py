@@ -14,12 +14,19 @@ from typing import TYPE_CHECKING
 from auditkit.render import coverage, glossary, groups, outline, standards
 from auditkit.render.changes import changes
 from auditkit.render.evidence import Exhibitor, faded_maps
-from auditkit.render.finding_table import finding_table, rows_of_each
+from auditkit.render.finding_table import finding_table, leaves_out, room_in_page
 from auditkit.render.page import TEMPLATES, content_policy, environment, own
 from auditkit.result import Result
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
+
+MOST_LIMITS = 30  # of one check with their reasons; those beyond stand with their findings alone
+
+
+def needs_table(result: Result) -> bool:
+    """Return whether the page refers to `findings.csv` for findings that it has no room for."""
+    return leaves_out(outline.readings(result))
 
 
 def render_html(result: Result, older: Result | None = None) -> str:
@@ -41,7 +48,8 @@ def render_html(result: Result, older: Result | None = None) -> str:
         chapters=outline.chapters(result),
         insights=outline.matters_most(result),
         decisions=outline.decisions(result),
-        most_rows=rows_of_each(sum(1 for one in result.outcomes if one.findings)),
+        rows=room_in_page(outline.readings(result)),
+        most_limits=MOST_LIMITS,
         changes=None if older is None else changes(result, older),
         coverage=coverage.parts(result),
         coverage_sentence=coverage.sentence(result),

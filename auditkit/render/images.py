@@ -165,8 +165,13 @@ def _runs(edges: Bools) -> Iterator[tuple[int, int, int]]:
 
 
 def _indexed_png(indices: NDArray[np.uint8], colours: NDArray[np.uint8]) -> bytes:
-    """Return a PNG with a palette; small ones are stored, so that their bytes depend on no zlib."""
+    """Return a PNG with the colours that it uses as palette.
+
+    Small ones are stored, so that their bytes depend on no zlib.
+    """
     height, width = indices.shape
+    used, places = np.unique(indices, return_inverse=True)
+    indices, colours = places.reshape(height, width).astype(np.uint8), colours[used]
     rows = np.concatenate([np.zeros((height, 1), np.uint8), indices], axis=1)  # filter type 0
     level = 0 if indices.size <= 64 * 64 else 9
     return b"".join(

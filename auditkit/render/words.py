@@ -41,8 +41,8 @@ FAMILY_TITLES: dict[Family, str] = {
     "efficiency": "Efficiency",
 }
 UNITLESS = {
-    "", "1", "correlation", "p", "p-value", "probability", "rank correlation", "ratio", "score",
-    "squared probability",
+    "", "1", "area", "correlation", "p", "p-value", "probability", "rank correlation", "ratio",
+    "score", "squared probability",
 }  # fmt: skip
 DIFFERENCE = "share difference"  # of two percentages: read as points, not as percent
 MOST_LISTED = 12  # swept values that the settings of a check name
@@ -297,12 +297,11 @@ def all_settings(result: Result, outcome: Outcome) -> list[tuple[str, str]]:
             if value not in known:
                 known.append(value)
     fixed = fixed_settings(outcome)
+    each = {name: _listed(values) for name, values in swept.items()}
     told = {name for name, _ in fixed}
-    return [
-        *fixed,
-        *((name, _listed(values)) for name, values in swept.items()),
-        *((name, text) for name, text in _lists(result, outcome.check) if name not in told),
-    ]
+    same = {(f"{name}s", text) for name, text in each.items()}  # epsilons beside epsilon
+    lists = [one for one in _lists(result, outcome.check) if one not in same]
+    return [*fixed, *each.items(), *((name, text) for name, text in lists if name not in told)]
 
 
 def _lists(result: Result, check: str) -> list[tuple[str, str]]:
@@ -399,9 +398,16 @@ def _unit_beside(finding: Finding) -> str:
 
 
 def verdict_sentence(verdict: Verdict) -> str:
-    """Return the verdict's sentence without the word it opens with, which stands beside it."""
-    sentence = line(verdict.sentence)
-    return sentence_case(sentence.removeprefix(f"{VERDICTS[verdict.status]}:").lstrip())
+    """Return the verdict's sentence without the word it opens with, which stands beside it.
+
+    That of a fail also says how many limits are still open.
+    """
+    sentence = line(verdict.sentence).removeprefix(f"{VERDICTS[verdict.status]}:").lstrip()
+    undecided = sum(one.status == "incomplete" for one in verdict.decided_by)
+    if verdict.status == "fail" and undecided:
+        verb = "is" if undecided == 1 else "are"
+        sentence = f"{sentence} {undecided} {verb} not decided."
+    return sentence_case(sentence)
 
 
 def reason_of(judgement: Judgement) -> str:

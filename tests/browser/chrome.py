@@ -50,6 +50,14 @@ class Page:
         """Send one command of the DevTools protocol."""
         return self._post("goog/cdp/execute", cmd=command, params=params)
 
+    def press(self, key: str, code: int, modifiers: int = 0) -> None:
+        """Press and release a key: its name, its number, and what is held down with it."""
+        event = {"key": key, "code": key, "windowsVirtualKeyCode": code, "modifiers": modifiers}
+        if key == "Enter":  # acts by the character that it types
+            event["text"] = "\r"
+        for kind in ("keyDown" if key == "Enter" else "rawKeyDown", "keyUp"):
+            self.devtools("Input.dispatchKeyEvent", type=kind, **event)
+
     def console(self) -> list[str]:
         """Return what the browser complained about since the last call."""
         entries = self._post("se/log", type="browser")

@@ -39,14 +39,6 @@ def image(page: Page, reports: Path) -> Page:
     return page
 
 
-def press(page: Page, key: str, code: int, modifiers: int = 0) -> None:
-    for kind in ("rawKeyDown", "keyUp"):
-        page.devtools(
-            "Input.dispatchKeyEvent",
-            type=kind, key=key, code=key, windowsVirtualKeyCode=code, modifiers=modifiers,
-        )  # fmt: skip
-
-
 def values(page: Page) -> list[str]:
     found = page.run(
         TABLE + "return [...table.tBodies[0].querySelectorAll('tr:not([hidden]) .value')]"
@@ -153,21 +145,21 @@ def test_links_and_commands_are_copied(image: Page) -> None:
 def test_keys_walk_from_check_to_check(image: Page) -> None:
     focused = "return document.activeElement.id"
     down, up, alt = ("ArrowDown", 40), ("ArrowUp", 38), 1
-    press(image, *down, alt)
+    image.press(*down, alt)
     first = image.run(focused)
     assert first == image.run("return document.querySelector('.check h3').id")
-    press(image, *down, alt)
+    image.press(*down, alt)
     assert image.run(focused) == image.run("return document.querySelectorAll('.check h3')[1].id")
-    press(image, *up, alt)
+    image.press(*up, alt)
     assert image.run(focused) == first
 
 
 def test_a_walk_to_a_finding_and_back_needs_only_keys(image: Page) -> None:
     for _ in range(60):
-        press(image, "Tab", 9)
+        image.press("Tab", 9)
         if image.run("return !!document.activeElement.closest('.decisions')"):
             break
-    press(image, "Enter", 13)
+    image.press("Enter", 13)
     image.devtools("Input.dispatchKeyEvent", type="char", text="\r")
     assert "30.5 %" in str(image.run("return document.querySelector(':target').textContent"))
     image.run("history.back()")

@@ -10,6 +10,7 @@ import pytest
 
 from auditkit.view.history import open_history
 from auditkit.view.server import Server, start
+from tests.browser import axe
 from tests.browser.chrome import WHY_NOT, Page, browser
 from tests.diff.sample import accurate
 from tests.render.hostile import PAYLOAD
@@ -74,3 +75,39 @@ def test_two_results_are_found_and_compared(page: Page, server: Server, width: i
     assert page.run(f"return {fits}")
     assert page.console() == []
     assert all(one.startswith(server.address) for one in page.requests())
+
+
+def tabbed_to(page: Page, selector: str) -> None:
+    """Press Tab until what is meant has the focus."""
+    for _ in range(40):
+        page.press("Tab", 9)
+        if page.run(f"return document.activeElement.matches({selector!r})"):
+            return
+    raise AssertionError(f"{selector}: not reached in 40 steps")
+
+
+def test_two_results_are_compared_with_the_keyboard_alone(page: Page, server: Server) -> None:
+    page.visit(server.address, width=1280)
+    tabbed_to(page, ".go button")
+    page.press("Enter", 13)
+    waited(page, "location.pathname === '/compare' && document.querySelector('.verdict')")
+    tabbed_to(page, ".brand a")
+    page.press("Enter", 13)
+    waited(page, "location.pathname === '/'")
+
+
+@pytest.mark.skipif(bool(axe.WHY_NOT), reason=axe.WHY_NOT)
+@pytest.mark.parametrize(("width", "dark"), [(390, True), (1280, False)])
+def test_axe_finds_no_violation(page: Page, server: Server, width: int, dark: bool) -> None:
+    page.visit(server.address, width=width)
+    picked = "document.querySelector('[name={}]:checked').value"
+    after, before = (page.run(f"return {picked.format(one)}") for one in ("after", "before"))
+    for place in (
+        "",
+        f"compare?before={before}&after={after}",
+        "trend?finding=clean-accuracy/accuracy/all",
+        f"report/{after}",
+    ):
+        page.visit(f"{server.address.rstrip('/')}/{place}", width=width, dark=dark)
+        page.run("document.querySelectorAll('details').forEach(one => { one.open = true })")
+        assert axe.violations(page) == [], place

@@ -34,8 +34,9 @@ def tooltips(svg: str) -> list[str]:
 
 def heights(svg: str) -> list[float]:
     """Return the vertical places of the points, from top to bottom of the list of tooltips."""
-    marks = re.findall(r"translate\(([\d.]+),([\d.]+)\)\" d=\"[^\"]+\"[^>]*><title>", svg)
-    return [float(y) for _, y in marks]
+    marks = [one for one in ElementTree.fromstring(svg).iter() if len(one) and "path" in one.tag]
+    places = [one.get("transform", "translate(0,0)") for one in marks]
+    return [float(one.removesuffix(")").split(",")[1]) for one in places]
 
 
 def test_points_lie_where_their_values_say() -> None:
@@ -56,6 +57,24 @@ def test_hovering_tells_value_and_interval_and_undefined_points_are_not_drawn() 
     ]
     assert tooltips(charts.bars_svg(BARS, "share")) == ["a: 50.0 % (40.0 to 60.0 %)"]
     assert ">undefined<" in charts.bars_svg(BARS, "share")
+
+
+def test_places_are_tenths_and_what_elements_share_is_said_once() -> None:
+    svg = charts.curve_svg(CURVE, "share")
+    assert not re.search(r' (?:d|transform|[xy][12]?)="[^"]*\.\d\d', svg)
+    for name in ("opacity", "stroke-width", "font-weight"):
+        assert f' {name}="1"' not in svg
+    grid = next(one for one in ElementTree.fromstring(svg).iter() if one.get("stroke-opacity"))
+    assert len(grid) > 2
+    assert all("stroke-opacity" not in one.attrib for one in grid)
+
+
+def test_a_line_of_many_points_has_no_marks() -> None:
+    many = [float(i) for i in range(charts.MAX_POINTS + 1)]
+    dense = Series(name="dense", x=many, y=many)
+    few = Series(name="few", x=many[:3], y=many[:3])
+    svg = charts.curve_svg(Curve(title="", x_label="", y_label="", series=[dense, few]))
+    assert [one.split(" at ")[0] for one in tooltips(svg)] == ["few"] * 3
 
 
 def test_nothing_defined_draws_nothing() -> None:
@@ -123,7 +142,7 @@ def swept(*x: float) -> Curve:
 
 def labels(svg: str) -> list[str]:
     """Return the labels under the chart."""
-    return re.findall(r'text-anchor="middle" transform="translate\([^"]+,1\d\)"[^>]*>([^<]+)<', svg)
+    return re.findall(r'<text transform="translate\(\d[^"]*,1\d\)"[^>]*>([^<]+)<', svg)
 
 
 def test_swept_values_are_labelled_where_there_is_room() -> None:

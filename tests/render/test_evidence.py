@@ -123,12 +123,24 @@ def test_a_broken_picture_says_so() -> None:
 
 
 def test_pictures_over_the_budget_are_left_out_and_counted() -> None:
-    row = ImageRow(id="a.png", caption="", panels=[Picture(label="input", png=png(digit()))])
-    size = len(png(digit()))
-    item = ImageExhibit(title="Many", selection="worst", rows=[row] * 5)
-    page = drawn(item, left=2 * size)
-    assert page.count("<img") == 2
+    pictures = [png(digit(shift)) for shift in (0.0, 0.5, 1.0, 1.5, 2.0)]
+    rows = [
+        ImageRow(id=f"{i}.png", caption="", panels=[Picture(label="input", png=one)])
+        for i, one in enumerate(pictures)
+    ]
+    item = ImageExhibit(title="Many", selection="worst", rows=rows)
+    page = drawn(item, left=len(pictures[0]) + len(pictures[1]))
+    assert page.count("<image") == 2
     assert "3 rows left out to keep this page small" in page
+
+
+def test_a_picture_that_comes_again_stands_in_the_page_once() -> None:
+    row = ImageRow(id="a.png", caption="", panels=[Picture(label="input", png=png(digit()))])
+    item = ImageExhibit(title="Many", selection="worst", rows=[row] * 5)
+    page = drawn(item, left=len(png(digit())))
+    assert page.count("data:image/png") == 1
+    assert page.count('<use href="#picture-0"/>') == 4
+    assert page.count('role="img"') == 5
 
 
 @pytest.mark.parametrize(

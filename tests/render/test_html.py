@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 
 from auditkit.findings import Finding, ImageExhibit, Outcome, Table, TextExhibit
+from auditkit.render import with_tables
+from auditkit.render.finding_table import LEAST_ROWS, MAX_ROWS
 from auditkit.render.html import render_html
 from auditkit.render.page import TEMPLATES, anchor, prose
 from auditkit.render.words import VERDICTS
@@ -153,7 +155,7 @@ def test_pictures_have_words_and_landmarks_are_there(page: str) -> None:
 def test_the_verdict_stands_first_and_every_finding_is_there() -> None:
     result, page = image_result(), sample_page()
     text = " ".join(Document(page).text.split())
-    first = text.index("1 of 5 limits are missed. 1 waived.")
+    first = text.index("1 of 5 limits are missed. 1 waived. 2 are not decided.")
     assert first < text.index("What decided it") < text.index("By family")
     assert text.index("Do predictions survive small worst-case") < text.rindex("Are groups treated")
     for outcome in result.outcomes:
@@ -326,7 +328,7 @@ def large(checks: int, findings: int) -> Result:
 
 
 def test_a_check_with_many_findings_keeps_the_judged_ones_and_counts_the_rest() -> None:
-    result = large(1, 1000)
+    result = large(1, 4000)
     last: Finding = result.outcomes[0].findings[-1]
     verdict = Verdict(
         status="fail", exit_code=1, sentence="Fail: 1 of 1 limits are missed.",
@@ -334,11 +336,33 @@ def test_a_check_with_many_findings_keeps_the_judged_ones_and_counts_the_rest() 
     )  # fmt: skip
     page = render_html(result.model_copy(update={"verdict": verdict}))
     assert f'id="finding-{last.id}"' in page
-    assert page.count('<tr id="finding-') == 400
-    assert "600 findings of these only in the result file." in page
+    assert page.count('<tr id="finding-') == 3000  # room is kept for the one that missed its limit
+    assert "The page has no room for 1,000 more findings" in page
+    assert '<a href="findings.csv">' in page
 
 
-def test_a_page_stays_below_ten_megabytes_whatever_the_input() -> None:
+def test_what_missed_a_limit_is_never_left_out() -> None:
+    result = large(10, 700)
+    missed = [one.id for outcome in result.outcomes for one in outcome.findings[200:]]
+    verdict = Verdict(
+        status="fail", exit_code=1, sentence="Fail: 5,000 of 5,000 limits are missed.",
+        decided_by=[
+            Judgement(limit="accuracy >= 1", finding=one, status="fail", reason="no")
+            for one in missed
+        ],
+    )  # fmt: skip
+    page = render_html(result.model_copy(update={"verdict": verdict}))
+    assert len(missed) > MAX_ROWS
+    shown = set(re.findall(r'<tr id="finding-([^"]+)"', page))
+    assert set(missed) < shown
+    assert len(shown) == len(missed) + 10 * LEAST_ROWS
+    assert len(page) < 2_000_000
+    assert with_tables(result, ["html", "md"]) == ["html", "md", "csv"]
+    assert with_tables(image_result(), ["html"]) == ["html"]
+    assert with_tables(result, ["md"]) == ["md"]
+
+
+def test_a_page_stays_small_whatever_the_input() -> None:
     """Many checks with many findings and long tables: what is left out is said."""
     result = large(60, 500)
     cells: list[list[Scalar]] = [["a long cell " * 20] * 6 for _ in range(150)]
@@ -347,9 +371,9 @@ def test_a_page_stays_below_ten_megabytes_whatever_the_input() -> None:
         one.model_copy(update={"evidence": {"one": wordy, "two": wordy}}) for one in result.outcomes
     ]
     page = render_html(result.model_copy(update={"outcomes": outcomes}))
-    assert 3_000_000 < len(page.encode()) < 10_000_000
+    assert 1_500_000 < len(page.encode()) < 2_500_000
     assert "Left out to keep this page small; the result file has it." in page
-    assert "367 findings of these only in the result file." in page
+    assert "The page has no room for 450 more findings" in page
     ids = re.findall(r' id="([^"]+)"', page)
     assert set(re.findall(r'href="#([^"]+)"', page)) <= set(ids)
 

@@ -127,6 +127,15 @@ def test_the_verdict_word_is_not_said_twice() -> None:
     assert words.verdict_sentence(other) == "It broke."
 
 
+def test_a_fail_says_how_many_limits_are_open() -> None:
+    one = Judgement(limit="x >= 1", finding="f", status="fail", reason="no")
+    two = one.model_copy(update={"status": "incomplete"})
+    verdict = Verdict(
+        status="fail", exit_code=1, sentence="Fail: 1 limit missed.", decided_by=[one, two]
+    )
+    assert words.verdict_sentence(verdict) == "1 limit missed. 1 is not decided."
+
+
 def test_the_command_that_runs_one_check_again_is_quoted() -> None:
     made = provenance("audit run digits-cnn --suite quick")
     assert words.replay(made, "pgd-linf") == "audit run digits-cnn --suite quick --check pgd-linf"
