@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
 from typing import Literal, Protocol, TypeAlias, final, runtime_checkable
 
@@ -204,7 +205,6 @@ class ImageClassifier(Classifier):
         self.identity = identity or Identity(name="model", architecture=type(module).__name__)
         self._search_dtype = torch.float32
         self._memory_format = torch.contiguous_format
-        self._searched = self.module
 
     def configure(self, execution: Execution) -> None:
         """Use the layout and search precision that were chosen for this run."""
@@ -212,16 +212,21 @@ class ImageClassifier(Classifier):
         self._memory_format = torch.channels_last if layout else torch.contiguous_format
         self.module.to(memory_format=self._memory_format)  # pyright: ignore[reportCallIssue]
         self._search_dtype = getattr(torch, execution.search_dtype)
-        self._searched = self.module
-        if self._search_dtype != torch.float32:
-            self._searched = folded(self.module, self._probe) or self.module
-            self._searched.to(memory_format=self._memory_format)  # pyright: ignore[reportCallIssue]
+
+    @cached_property
+    def _folded(self) -> nn.Module | None:
+        return folded(self.module, self._probe)
 
     def _probe(self) -> Tensor:
-        """Return a few inputs of the network, always the same."""
+        """Return a few inputs of the folded network, always the same."""
         low, high = self.bounds
         noise = torch.rand(3, *self.input_shape, generator=torch.Generator().manual_seed(0))
-        return self._prepared(low + (high - low) * noise)
+        return self._prepared(low + (high - low) * noise, self._quick_format)
+
+    @property
+    def _quick_format(self) -> torch.memory_format:
+        """Channels behind the pixels suit the convolutions of processors."""
+        return torch.channels_last if self.device.type == "cpu" else self._memory_format
 
     def logits(self, inputs: Inputs) -> Tensor:
         """Return logits (n, k) of raw images (n, c, h, w) within `bounds`."""
@@ -232,7 +237,7 @@ class ImageClassifier(Classifier):
         """Return what the network itself gives for raw images (n, c, h, w)."""
         return self.module(self._prepared(inputs))
 
-    def _prepared(self, inputs: Tensor) -> Tensor:
+    def _prepared(self, inputs: Tensor, memory_format: torch.memory_format | None = None) -> Tensor:
         """Return raw images (n, c, h, w) as the network reads them."""
         images = inputs.to(self.device, self.dtype)
         if self.mean is not None:
@@ -241,18 +246,27 @@ class ImageClassifier(Classifier):
             images = images / _per_channel(self.std, images)
         if self.layout.endswith("bgr"):
             images = images.flip(1)
-        images = unshared(images.contiguous(memory_format=self._memory_format), inputs)
+        images = images.contiguous(memory_format=memory_format or self._memory_format)
+        images = unshared(images, inputs)
         if self.layout.startswith("nhwc"):
             images = images.permute(0, 2, 3, 1)
         return images
+
+    def quick_logits(self, inputs: Tensor) -> Tensor:
+        """Return logits that equal `logits` up to rounding, at less cost; never used to judge."""
+        if self._folded is None:
+            return self.logits(inputs)
+        images = self._prepared(inputs, self._quick_format)
+        return self.as_logits(self._folded(images), len(inputs))
 
     def search_logits(self, inputs: Tensor) -> Tensor:
         """Return logits for *searching*: possibly in lower precision, never used to judge."""
         if self._search_dtype == torch.float32:
             return self.logits(inputs)
         assert isinstance(inputs, Tensor)
+        network = self._folded or self.module
         with torch.autocast(self.device.type, self._search_dtype):
-            return self.as_logits(self._searched(self._prepared(inputs)), len(inputs))
+            return self.as_logits(network(self._prepared(inputs)), len(inputs))
 
 
 @runtime_checkable

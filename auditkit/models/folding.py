@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from itertools import chain
+from typing import Any, final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
-_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
-_CLOSE = 1e-3  # of the largest output
+from auditkit.models.layers import has_hooks
+
+_PAIRS = (
+    (nn.Conv1d, nn.BatchNorm1d),
+    (nn.Conv2d, nn.BatchNorm2d),
+    (nn.Conv3d, nn.BatchNorm3d),
+)
+_CLOSE = 1e-4  # of the largest output
 
 
 def folded(module: nn.Module, probe: Callable[[], Tensor]) -> nn.Module | None:
-    """Return a copy without the BatchNorms that only scale and shift a layer's output.
+    """Return a twin without the BatchNorms that only scale and shift a convolution's output.
 
-    None where there is nothing to fold, where the network cannot be traced, or where the copy
-    answers otherwise on the probe. The copy is for searching; it never judges.
+    It shares the weights of the network and follows when they change, within what rounding leaves.
+    None where there is nothing to fold, where the network cannot be traced or has hooks, which a
+    trace would lose, or where the twin answers otherwise on the probe. The twin never judges.
 
     Parameters
     ----------
@@ -25,18 +34,71 @@ def folded(module: nn.Module, probe: Callable[[], Tensor]) -> nn.Module | None:
     probe : callable
         Gives inputs of the module, (m, ...).
     """
-    if not any(isinstance(part, _NORMS) for part in module.modules()):
+    norms = tuple(norm for _, norm in _PAIRS)
+    if not any(isinstance(part, norms) for part in module.modules()):
+        return None
+    if any(has_hooks(part) for part in module.modules()):
         return None
     try:
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")
-            from torch.fx.experimental.optimization import fuse  # imports what is deprecated
-
-            copy = fuse(module).eval().requires_grad_(False)
+        with torch.no_grad():
+            twin = _folded(_sharing(module))
             inputs = probe()
-            expected, found = module(inputs), copy(inputs)
+            expected, found = module(inputs), twin(inputs)
             slack = _CLOSE * expected.abs().max()
             same = bool(((found - expected).abs() <= slack).all())  # False where any is NaN
     except Exception:  # noqa: BLE001 - whatever forward does when it is traced
         return None
-    return copy if same else None
+    return twin if same else None
+
+
+def _sharing(module: nn.Module) -> nn.Module:
+    """Return a copy with the same weights, so that tracing it leaves no mark on the network."""
+    weights = chain(module.parameters(), module.buffers())
+    return deepcopy(module, {id(one): one for one in weights})
+
+
+def _folded(module: nn.Module) -> nn.Module:
+    """Return the trace of a network with each foldable pair of layers as one."""
+    traced = fx.symbolic_trace(module)
+    for i, (before, after, pair) in enumerate(list(_pairs(traced))):
+        name = f"folded_{i}"
+        traced.add_submodule(name, pair)
+        with traced.graph.inserting_before(after):
+            merged = traced.graph.call_module(name, before.args, before.kwargs)
+        after.replace_all_uses_with(merged)
+        traced.graph.erase_node(after)
+        traced.graph.erase_node(before)
+    traced.recompile()
+    return traced
+
+
+def _pairs(traced: fx.GraphModule) -> Iterator[tuple[fx.Node, fx.Node, _Folded]]:
+    """Yield the calls of a convolution and of the norm that alone reads its output."""
+    parts: dict[str, Any] = dict(traced.named_modules())
+    for after in traced.graph.nodes:
+        before = after.args[0] if after.op == "call_module" and after.args else None
+        if not (isinstance(before, fx.Node) and before.op == "call_module"):
+            continue
+        conv, norm = parts[str(before.target)], parts[str(after.target)]
+        known = (type(conv), type(norm)) in _PAIRS
+        if known and len(before.users) == 1 and norm.running_mean is not None:
+            yield before, after, _Folded(conv, norm)
+
+
+@final
+class _Folded(nn.Module):
+    """A convolution that scales and shifts its output as the norm behind it does."""
+
+    def __init__(self, conv: Any, norm: Any) -> None:  # of one of the pairs
+        super().__init__()
+        self.conv, self.norm = conv, norm
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the output of the norm."""
+        conv, norm = self.conv, self.norm
+        scale = (norm.running_var + norm.eps).rsqrt()  # (c,)
+        scale = scale if norm.weight is None else norm.weight * scale
+        mean = norm.running_mean if conv.bias is None else norm.running_mean - conv.bias
+        bias = -mean * scale if norm.bias is None else norm.bias - mean * scale
+        weight = conv.weight * scale.view(-1, *(1 for _ in conv.weight.shape[1:]))
+        return conv._conv_forward(inputs, weight, bias)  # noqa: SLF001 - pads as the layer does

@@ -66,7 +66,7 @@ def describe_layers(module: nn.Module) -> LayerSpec | None:
 
 def _described(module: nn.Module) -> LayerSpec | None:
     kind = type(module)
-    if kind not in _KNOWN or _has_hooks(module):
+    if kind not in _KNOWN or has_hooks(module):
         return None
     children: list[tuple[str, LayerSpec]] = []
     for name, child in module.named_modules(remove_duplicate=False):  # a layer may be used twice
@@ -82,7 +82,8 @@ def _described(module: nn.Module) -> LayerSpec | None:
     return LayerSpec(layer=kind.__name__, arguments=arguments, children=children)
 
 
-def _has_hooks(module: nn.Module) -> bool:
+def has_hooks(module: nn.Module) -> bool:
+    """Return whether anything but a layer's own code runs when it is called; parts do not count."""
     return any(getattr(module, name) for name in HOOKS) or "forward" in vars(module)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -40,16 +40,15 @@ def faithfulness(
         Points of a curve.
     """
     orders = uniform(one.key("orders"), (RANDOM_ORDERS, probe.units))[0]
-    falling = _curves(probe, [*units.values(), *orders], steps)
-    # Putting back the highest scores first is removing the lowest first, seen from the end.
-    rising = _curves(probe, [-scores for scores in units.values()], steps)[:, ::-1]
-    chance = falling[len(units) :].mean(axis=0)
+    falling, last, random = _curves(probe, units, orders, steps)
+    rising = last[:, ::-1]  # putting back the highest scores first, seen from the end
+    chance = random.mean(axis=0)
     found = _columns("deletion", CHANCE, chance) | _columns("insertion", CHANCE, chance[::-1])
     sets = _halves(uniform(one.key("sets"), (RANDOM_SETS, probe.units))[0])
     mixed = _sets(uniform(one.key("mixed sets"), (RANDOM_SETS, probe.units + 1))[0])
     falls = _falls(probe, np.concatenate([sets, mixed]))
     falls, mixed_falls = falls[:RANDOM_SETS], falls[RANDOM_SETS:]
-    for (name, scores), fall, rise in zip(units.items(), falling, rising, strict=False):
+    for (name, scores), fall, rise in zip(units.items(), falling, rising, strict=True):
         if not ranks(scores):
             continue
         found |= _columns("deletion", name, fall) | _columns("insertion", name, rise)
@@ -69,11 +68,10 @@ def road(
         return {}
     orders = uniform(one.key("orders"), (RANDOM_ORDERS, probe.units))[0]
     ranked = {name: scores for name, scores in units.items() if ranks(scores)}
-    areas = area_under(_curves(guessing, [*ranked.values(), *orders], steps))
-    last = area_under(_curves(guessing, [-scores for scores in ranked.values()], steps))
-    chance = float(areas[len(ranked) :].mean())
+    first, last, random = map(area_under, _curves(guessing, ranked, orders, steps))
+    chance = float(random.mean())
     found: dict[str, float] = {}
-    for name, first_area, last_area in zip(ranked, areas, last, strict=False):
+    for name, first_area, last_area in zip(ranked, first, last, strict=True):
         found[f"road_morf_gain/{name}"] = chance - float(first_area)
         found[f"road_lerf_gain/{name}"] = float(last_area) - chance
     return found
@@ -87,8 +85,7 @@ def erasure(probe: Probe, units: Mapping[str, Floats]) -> dict[str, float]:
     first = np.stack(list(chosen.values()))  # (maps, shares, u)
     removed = np.concatenate([first, ~first], axis=1).reshape(-1, probe.units)
     removed = np.concatenate([np.zeros((1, probe.units), dtype=np.bool_), removed])
-    once, places = np.unique(removed, axis=0, return_inverse=True)  # short texts repeat themselves
-    whole, *rest = probe.probabilities(once)[places.ravel()]
+    whole, *rest = probe.probabilities(removed)
     answers = np.reshape(rest, (len(chosen), 2, -1))
     found: dict[str, float] = {}
     for name, (without, alone) in zip(chosen, answers, strict=True):
@@ -118,11 +115,20 @@ def _halves(draws: Floats) -> Bools:
     return draws.argsort(axis=1).argsort(axis=1) < draws.shape[1] // 2
 
 
-def _curves(probe: Probe, scores: Sequence[Floats], steps: int) -> Floats:
-    """Return the probability after each step, highest scores removed first, (maps, steps + 1)."""
+def _curves(
+    probe: Probe, units: Mapping[str, Floats], orders: Floats, steps: int
+) -> tuple[Floats, Floats, Floats]:
+    """Return the probability after each step of removal.
+
+    Of maps (maps, steps + 1) with the highest scores first, of maps with the lowest first, and of
+    random orders. All are asked for at once: every curve begins and ends with the same inputs.
+    """
+    scores = [*units.values(), *(-one for one in units.values()), *orders]
     removed = np.stack([removals(deletion_order(one), steps) for one in scores])
     flat = removed.reshape(-1, removed.shape[2])
-    return probe.probabilities(flat).reshape(removed.shape[:2])
+    curves = probe.probabilities(flat).reshape(removed.shape[:2])
+    first, last, random = np.split(curves, (len(units), 2 * len(units)))
+    return first, last, random
 
 
 def _columns(curve: str, name: str, values: Floats) -> dict[str, float]:

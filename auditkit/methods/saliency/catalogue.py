@@ -117,19 +117,19 @@ def completeness_error(found: Attributed) -> float:
 
 
 def _gradient(probe: Probe, _: Effort) -> Map:
-    slopes = gradient(centred(probe.logits), probe.point, probe.classes())
+    slopes = gradient(centred(probe.quick_logits), probe.point, probe.classes())
     return Map(floats(probe.steepest(slopes)), signed=False)
 
 
 def _input_x_gradient(probe: Probe, _: Effort) -> Map:
-    slopes = gradient(centred(probe.logits), probe.point, probe.classes())
+    slopes = gradient(centred(probe.quick_logits), probe.point, probe.classes())
     return Map(floats(probe.summed(slopes * probe.point)), signed=True)
 
 
 def _smoothgrad(probe: Probe, effort: Effort) -> Map:
     noise = normal(effort.key, (effort.copies, *probe.point.shape[1:]))[0]
     slopes = smoothgrad(
-        centred(probe.logits), probe.point, probe.classes(),
+        centred(probe.quick_logits), probe.point, probe.classes(),
         noise=noise, batch_size=probe.batch_size,
     )  # fmt: skip
     return Map(floats(probe.steepest(slopes)), signed=False)
@@ -137,7 +137,7 @@ def _smoothgrad(probe: Probe, effort: Effort) -> Map:
 
 def _integrated_gradients(probe: Probe, effort: Effort) -> Map:
     found = integrated_gradients(
-        centred(probe.logits), probe.point, probe.classes(),
+        centred(probe.quick_logits), probe.point, probe.classes(),
         reference=probe.origin, steps=effort.steps, batch_size=probe.batch_size,
     )  # fmt: skip
     return _summed(probe, found)
@@ -146,7 +146,7 @@ def _integrated_gradients(probe: Probe, effort: Effort) -> Map:
 def _expected_gradients(probe: Probe, effort: Effort) -> Map:
     assert effort.references is not None
     found = expected_gradients(
-        centred(probe.logits), probe.point, probe.classes(),
+        centred(probe.quick_logits), probe.point, probe.classes(),
         references=effort.references, batch_size=probe.batch_size,
     )  # fmt: skip
     return _summed(probe, found)
