@@ -114,7 +114,7 @@ def workload(name: str, inputs: int) -> Workload:
     return Workload(model, images, labels, torch.as_tensor(draws).float(), name != RANDOM)
 
 
-def ours(work: Workload, execution: Execution, *, epsilon: float, steps: int) -> Tensor:
+def ours(work: Workload, *, epsilon: float, steps: int) -> Tensor:
     model = work.model
     return pgd_linf(
         model.logits,
@@ -124,7 +124,7 @@ def ours(work: Workload, execution: Execution, *, epsilon: float, steps: int) ->
         steps=steps,
         start=work.start,
         bounds=model.bounds,
-        search=None if execution.search_dtype == "float32" else model.search_logits,
+        search=model.search_logits if model.searches_apart else None,
     )
 
 
@@ -167,7 +167,7 @@ def compare(work: Workload, *, epsilon: float, steps: int, repeats: int) -> None
     rows: list[tuple[str, float, Tensor]] = []
     for execution in LAYOUTS:
         work.model.configure(execution)
-        attack = partial(ours, work, execution, epsilon=epsilon * width, steps=steps)
+        attack = partial(ours, work, epsilon=epsilon * width, steps=steps)
         name = f"auditkit, {execution.layout}, {execution.search_dtype}"
         rows.append((name, *timed(attack, repeats)))
     work.model.configure(Execution())
@@ -185,11 +185,11 @@ def compare(work: Workload, *, epsilon: float, steps: int, repeats: int) -> None
         print(f"  {name:<38} {seconds:8.3f} s {ratio:7.1f} x   robust accuracy {accuracy}")
 
 
-def ensemble(work: Workload, execution: Execution, *, epsilon: float) -> Tensor:
+def ensemble(work: Workload, *, epsilon: float) -> Tensor:
     model = work.model
     attacks = Ensemble(
         logits=model.logits,
-        search=None if execution.search_dtype == "float32" else model.search_logits,
+        search=model.search_logits if model.searches_apart else None,
         images=work.images,
         labels=work.labels,
         norm="linf",
@@ -222,7 +222,7 @@ def compare_ensembles(work: Workload, *, epsilon: float, execution: Execution) -
     """Time both once: they take minutes, and a warm-up as long would add nothing."""
     rows: list[tuple[str, float, Tensor]] = []
     for name, run in (
-        ("auditkit, worst-case", partial(ensemble, work, execution, epsilon=epsilon)),
+        ("auditkit, worst-case", partial(ensemble, work, epsilon=epsilon)),
         ("AutoAttack, standard", partial(autoattack, work, epsilon=epsilon)),
     ):
         if name.startswith("AutoAttack") and importlib.util.find_spec("autoattack") is None:

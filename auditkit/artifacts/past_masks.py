@@ -32,7 +32,7 @@ def past_masks(artifacts: Artifacts) -> Unmasked:
 
 
 def search_of(artifacts: Artifacts) -> Logits | None:
-    """Return what an attack searches with: past masks, in a cheaper precision, or neither."""
+    """Return what an attack searches with: past masks, a cheaper form of the model, or neither."""
     model = artifacts.image_model
     if model.differentiable and (unmasked := past_masks(artifacts)).masks:
         return unmasked
@@ -40,6 +40,6 @@ def search_of(artifacts: Artifacts) -> Logits | None:
 
 
 def plain_search(artifacts: Artifacts) -> Logits | None:
-    """Return the model in a cheaper precision to search with; None where it has its own only."""
-    exact = artifacts.execution.search_dtype == "float32"
-    return None if exact else artifacts.image_model.search_logits
+    """Return the model at less cost to search with; None where there is no cheaper form of it."""
+    model = artifacts.image_model
+    return model.search_logits if model.searches_apart else None

@@ -252,6 +252,11 @@ class ImageClassifier(Classifier):
             images = images.permute(0, 2, 3, 1)
         return images
 
+    @property
+    def searches_apart(self) -> bool:
+        """Whether `search_logits` is anything else than `logits`."""
+        return self._search_dtype != torch.float32 or self._folded is not None
+
     def quick_logits(self, inputs: Tensor) -> Tensor:
         """Return logits that equal `logits` up to rounding, at less cost; never used to judge."""
         if self._folded is None:
@@ -260,9 +265,9 @@ class ImageClassifier(Classifier):
         return self.as_logits(self._folded(images), len(inputs))
 
     def search_logits(self, inputs: Tensor) -> Tensor:
-        """Return logits for *searching*: possibly in lower precision, never used to judge."""
+        """Return logits for *searching*: at less cost, never used to judge."""
         if self._search_dtype == torch.float32:
-            return self.logits(inputs)
+            return self.quick_logits(inputs)
         assert isinstance(inputs, Tensor)
         network = self._folded or self.module
         with torch.autocast(self.device.type, self._search_dtype):
