@@ -547,7 +547,7 @@ def _given(parameter: click.Parameter) -> str | None:
 
 def _tell_github(result: Result, folder: Path, *, err: bool) -> None:
     """Print annotations, and show the job summary where GitHub Actions looks for it."""
-    from auditkit.render import FORMATS as KNOWN
+    from auditkit.render import format_of
     from auditkit.render.github import commands
 
     for line in commands(result):
@@ -555,7 +555,7 @@ def _tell_github(result: Result, folder: Path, *, err: bool) -> None:
     shown = os.environ.get("GITHUB_STEP_SUMMARY")
     if shown:
         with Path(shown).open("a", encoding="utf-8") as file:
-            file.write((folder / KNOWN["github"].file).read_text(encoding="utf-8"))
+            file.write((folder / format_of("github").file).read_text(encoding="utf-8"))
 
 
 def _request(model: str | None, formats: tuple[str, ...], options: dict[str, Any]) -> Request:
@@ -909,16 +909,13 @@ def _written(
     result: Result, formats: Sequence[str], folder: Path, older: Result | None
 ) -> Iterator[Path]:
     """Write a finished result in each format, and yield the files."""
-    from auditkit.render import FORMATS as KNOWN
-    from auditkit.render import PRINTED, with_tables
+    from auditkit.render import format_of, with_tables
     from auditkit.render import render as render_as
     from auditkit.result import write_atomically
 
     for name in with_tables(result, formats):
-        printed = PRINTED.get(name)
-        file = folder / (printed or KNOWN[name]).file
-        content = printed.render(result) if printed else render_as(result, name, older=older)
-        write_atomically(file, content)
+        file = folder / format_of(name).file
+        write_atomically(file, render_as(result, name, older=older))
         yield file
 
 

@@ -36,7 +36,7 @@ from auditkit.privacy import suppressed
 from auditkit.processes import over_time
 from auditkit.provenance import data_facts, model_facts, provenance_of, typed
 from auditkit.records import write_records
-from auditkit.render import DEFAULT, FORMATS, render, with_tables
+from auditkit.render import DEFAULT, format_of, render, require_formats, with_tables
 from auditkit.result import (
     AdversarialFile,
     Execution,
@@ -202,6 +202,7 @@ class _Run:
     def __init__(self, request: Request, progress: Progress) -> None:
         self.request, self.progress, self.policy = request, progress, request.policy
         self.started, self._start = datetime.now(UTC), time.perf_counter()
+        require_formats(request.formats)
         self.reference = None if request.against is None else load(request.against)
         self.spec, self.subject = _loaded(  # 1 load the model, 2 load the data
             SubjectSpec(
@@ -717,6 +718,6 @@ def _write(result: Result, folder: Path, formats: Sequence[str], older: Result |
     try:
         # The others can be made from the JSON.
         for name in dict.fromkeys(("json", *with_tables(result, formats))):
-            write_atomically(folder / FORMATS[name].file, render(result, name, older=older))
+            write_atomically(folder / format_of(name).file, render(result, name, older=older))
     except OSError as error:
         raise cannot_write(folder, error) from error
