@@ -258,7 +258,7 @@ def _worst(judgements: Sequence[Judgement]) -> LimitStatus:
     return "incomplete" if "incomplete" in seen else "pass"
 
 
-def undecided(verdict: Verdict) -> set[str]:
+def undecided_checks(verdict: Verdict) -> set[str]:
     """Return the ids of checks of which a limit is not decided."""
     return {one.finding.split("/", 1)[0] for one in verdict.decided_by if one.status != "fail"}
 

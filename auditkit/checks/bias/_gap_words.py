@@ -130,6 +130,6 @@ def in_words(found: list[Telling]) -> Table:
     )
 
 
-def named(rate: Rate, positive: int, data: Dataset) -> str:
+def in_full(rate: Rate, positive: int, data: Dataset) -> str:
     """Return a rate in words, with the name that the field has for it."""
     return f"{phrase(rate, positive, data)} ({WORDS[rate].label})"
