@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditkit.cli import cli
-from auditkit.errors import ConfigError, MissingExtraError
+from auditkit.errors import ConfigError
 from auditkit.render.tracked import numbers, settings
 from auditkit.result import read_result
 from auditkit.track import LONGEST_NAME, legal, original, track
@@ -36,17 +35,6 @@ def test_a_name_is_legal_and_comes_back(name: str) -> None:
 def test_other_names_stay_other_names() -> None:
     names = [name for name, _ in numbers(image_result())]
     assert len({legal(name) for name in names}) == len(names)
-
-
-def test_without_the_package_one_sentence_says_what_to_type(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for name in [one for one in sys.modules if one.startswith("mlflow.")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "mlflow", None)
-    with pytest.raises(MissingExtraError, match="is missing") as caught:
-        track(image_result())
-    assert caught.value.hint == 'Type: pip install "auditkit-ml[mlflow]"'
 
 
 def test_mlflow_gives_back_what_was_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
