@@ -134,23 +134,10 @@ def _p(label: str) -> Metric:
 
 @dataclass(frozen=True, kw_only=True)
 class GroupComparison(Check):
-    """Base of the checks that compare groups by what another check recorded of every input.
+    """Base of the checks that compare groups by what another check recorded of every input."""
 
-    Parameters
-    ----------
-    minimum_n : int
-        A group with fewer inputs is shown, but left out of the gaps.
-    permutations : int
-        Permutations behind each p-value.
-
-    Raises
-    ------
-    ConfigError
-        If a parameter is outside its range.
-    """
-
-    minimum_n: int = 20
-    permutations: int = 2000
+    minimum_n: int = 20  # a group with fewer inputs is shown, but left out of the gaps
+    permutations: int = 2000  # behind each p-value
 
     def __post_init__(self) -> None:
         require_least(self, minimum_n=1, permutations=100, hint="Leave it out for its default.")
