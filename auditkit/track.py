@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from auditkit.errors import ConfigError
-from auditkit.render import render_text, words
+from auditkit.render import format_of, render_text, with_tables, words
 from auditkit.render.tracked import numbers, part_of, settings, started, undefined
-from auditkit.result import Result, to_json
+from auditkit.result import Result
 
 T = TypeVar("T")
 LONGEST_NAME = 250  # characters
@@ -140,8 +140,8 @@ def _log(client: Any, run: str, result: Result) -> None:
         client.log_batch(run, metrics=some)
     for some in _in_parts(params, PARAMS):
         client.log_batch(run, params=some)
-    client.log_text(run, to_json(result), "result.json")
-    client.log_text(run, render_text(result, "html"), "report.html")
+    for name in with_tables(result, ("json", "html")):
+        client.log_text(run, render_text(result, name), format_of(name).file)
 
 
 def _tags(result: Result, parent: str | None) -> dict[str, str]:

@@ -62,6 +62,20 @@ def test_mlflow_gives_back_what_was_logged(tmp_path: Path, monkeypatch: pytest.M
     assert read_result(kept) == result
 
 
+def test_a_report_without_room_has_its_table_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracking = pytest.importorskip("mlflow.tracking", reason=WHY)
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tmp_path.as_uri())
+    monkeypatch.setattr("auditkit.render.html.needs_table", lambda _result: True)
+    done = track(image_result())
+    client = tracking.MlflowClient(tracking_uri=done.uri)
+    assert {one.path for one in client.list_artifacts(done.run)} == {
+        "report.html", "result.json", "findings.csv",
+    }  # fmt: skip
+
+
 def test_names_that_are_too_long_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("mlflow.tracking", reason=WHY)
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
