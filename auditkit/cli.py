@@ -236,83 +236,111 @@ def _bytes(_context: click.Context, _parameter: click.Parameter, value: str | No
         raise click.BadParameter(f"{value!r} is no size, expected 512MiB or 4GiB") from error
 
 
-def _model_options(command: F) -> F:
-    options = [
-        click.option(
-            "--arch",
-            metavar="MODULE:FACTORY|auto",
-            help="What builds the network of a state dict; auto tries known ones on the data.",
-        ),
-        click.option(
-            "--input-shape", callback=_numbers(3), metavar="C,H,W", help="Shape of one image."
-        ),
-        click.option(
-            "--bounds", callback=_numbers(2), metavar="LOW,HIGH", help="Range of a raw pixel."
-        ),
-        click.option(
-            "--mean", callback=_numbers(None), metavar="A,B,C", help="Subtracted per channel."
-        ),
-        click.option(
-            "--std", callback=_numbers(None), metavar="A,B,C", help="Divided by per channel."
-        ),
-        click.option(
-            "--normalise",
-            metavar="NAME",
-            help="Mean and std by name: imagenet, cifar10, cifar10-scripts, mnist, fashion-mnist,"
-            " half, none.",
-        ),
-        click.option(
-            "--scale",
-            type=float,
-            metavar="FACTOR",
-            help="What a pixel is multiplied by before: 255 for a network that reads 0 to 255.",
-        ),
-        click.option(
-            "--layout",
-            type=click.Choice(["nchw", "nhwc", "bgr", "nhwc-bgr"]),
-            help="How the network reads images; nchw by default.",
-        ),
-        click.option("--classes", callback=_words, metavar="A,B,...", help="Names in logit order."),
-        click.option(
-            "--features",
-            callback=_words,
-            metavar="A,B,...",
-            help="Columns that a model of a table reads, where it does not say so itself.",
-        ),
-        click.option(
-            "--weights",
-            metavar="KEY",
-            help="Which weights of a torch file that holds several: ema.",
-        ),
-        click.option(
-            "--trust-code",
-            is_flag=True,
-            help="Run the code in a model file, in a limited process of its own.",
-        ),
-        click.option(
-            "--vocabulary",
-            metavar="FILE",
-            type=FILE_OR_NAME,
-            help="Words of a text model and their ids.",
-        ),
-        click.option(
-            "--max-length", type=int, metavar="N", help="Tokens per text; the rest is cut."
-        ),
-        click.option(
-            "--words",
-            callback=_words,
-            metavar="lower,spaces,...",
-            help="How texts are split into words; told from vocabulary and data by default.",
-        ),
-        click.option("--pad-token", metavar="WORD", help="Word that fills up short texts."),
-        click.option("--unk-token", metavar="WORD", help="Word that unknown words read as."),
-        click.option(
-            "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1."
-        ),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+def _together(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Return several options that commands share as one decorator."""
+
+    def decorate(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+_data_options = _together(
+    click.option("--columns", callback=_words, metavar="[TEXT,]LABEL", help="Columns of a table."),
+    click.option(
+        "--split",
+        type=click.Choice(["train", "validation", "test"]),
+        default="test",
+        show_default=True,
+        help="Which part of a known data set.",
+    ),
+)
+_group_options = _together(
+    click.option(
+        "--sensitive", multiple=True, metavar="COLUMN", help="Column that compares people."
+    ),
+    click.option(
+        "--attributes",
+        metavar="FILE",
+        type=FILE_OR_NAME,
+        help="Further columns, joined by the file's column id.",
+    ),
+)
+_exhibit_options = _together(
+    click.option(
+        "--no-exhibits", is_flag=True, help="Privacy: show no input, text or name of an input."
+    ),
+    click.option("--blur", is_flag=True, help="Privacy: show inputs so that nobody knows them."),
+)
+_model_options = _together(
+    click.option(
+        "--arch",
+        metavar="MODULE:FACTORY|auto",
+        help="What builds the network of a state dict; auto tries known ones on the data.",
+    ),
+    click.option(
+        "--input-shape", callback=_numbers(3), metavar="C,H,W", help="Shape of one image."
+    ),
+    click.option(
+        "--bounds", callback=_numbers(2), metavar="LOW,HIGH", help="Range of a raw pixel."
+    ),
+    click.option(
+        "--mean", callback=_numbers(None), metavar="A,B,C", help="Subtracted per channel."
+    ),
+    click.option("--std", callback=_numbers(None), metavar="A,B,C", help="Divided by per channel."),
+    click.option(
+        "--normalise",
+        metavar="NAME",
+        help="Mean and std by name: imagenet, cifar10, cifar10-scripts, mnist, fashion-mnist,"
+        " half, none.",
+    ),
+    click.option(
+        "--scale",
+        type=float,
+        metavar="FACTOR",
+        help="What a pixel is multiplied by before: 255 for a network that reads 0 to 255.",
+    ),
+    click.option(
+        "--layout",
+        type=click.Choice(["nchw", "nhwc", "bgr", "nhwc-bgr"]),
+        help="How the network reads images; nchw by default.",
+    ),
+    click.option("--classes", callback=_words, metavar="A,B,...", help="Names in logit order."),
+    click.option(
+        "--features",
+        callback=_words,
+        metavar="A,B,...",
+        help="Columns that a model of a table reads, where it does not say so itself.",
+    ),
+    click.option(
+        "--weights",
+        metavar="KEY",
+        help="Which weights of a torch file that holds several: ema.",
+    ),
+    click.option(
+        "--trust-code",
+        is_flag=True,
+        help="Run the code in a model file, in a limited process of its own.",
+    ),
+    click.option(
+        "--vocabulary",
+        metavar="FILE",
+        type=FILE_OR_NAME,
+        help="Words of a text model and their ids.",
+    ),
+    click.option("--max-length", type=int, metavar="N", help="Tokens per text; the rest is cut."),
+    click.option(
+        "--words",
+        callback=_words,
+        metavar="lower,spaces,...",
+        help="How texts are split into words; told from vocabulary and data by default.",
+    ),
+    click.option("--pad-token", metavar="WORD", help="Word that fills up short texts."),
+    click.option("--unk-token", metavar="WORD", help="Word that unknown words read as."),
+    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1."),
+)
 
 
 @cli.command()
@@ -345,21 +373,8 @@ def _model_options(command: F) -> F:
     type=click.Choice(["probabilities", "logits"]),
     help="What a function or endpoint answers with; told by its first answer.",
 )
-@click.option("--columns", callback=_words, metavar="TEXT,LABEL", help="Columns of a table.")
-@click.option(
-    "--split",
-    type=click.Choice(["train", "validation", "test"]),
-    default="test",
-    show_default=True,
-    help="Which part of a known data set.",
-)
-@click.option("--sensitive", multiple=True, metavar="COLUMN", help="Column that compares people.")
-@click.option(
-    "--attributes",
-    metavar="FILE",
-    type=FILE_OR_NAME,
-    help="Further columns, joined by the file's column id.",
-)
+@_data_options
+@_group_options
 @click.option(
     "--suite", type=click.Choice(["quick", "standard", "deep"]), help="Preset; quick by default."
 )
@@ -429,10 +444,7 @@ def _model_options(command: F) -> F:
     metavar="N",
     help="Privacy: say nothing about fewer than N inputs of a group.",
 )
-@click.option(
-    "--no-exhibits", is_flag=True, help="Privacy: show no input, text or name of an input."
-)
-@click.option("--blur", is_flag=True, help="Privacy: show inputs so that nobody knows them.")
+@_exhibit_options
 @click.option(
     "--until-decided",
     is_flag=True,
@@ -547,7 +559,7 @@ def _given(parameter: click.Parameter) -> str | None:
 
 def _tell_github(result: Result, folder: Path, *, err: bool) -> None:
     """Print annotations, and show the job summary where GitHub Actions looks for it."""
-    from auditkit.render import FORMATS as KNOWN
+    from auditkit.render import format_of
     from auditkit.render.github import commands
 
     for line in commands(result):
@@ -555,7 +567,7 @@ def _tell_github(result: Result, folder: Path, *, err: bool) -> None:
     shown = os.environ.get("GITHUB_STEP_SUMMARY")
     if shown:
         with Path(shown).open("a", encoding="utf-8") as file:
-            file.write((folder / KNOWN["github"].file).read_text(encoding="utf-8"))
+            file.write((folder / format_of("github").file).read_text(encoding="utf-8"))
 
 
 def _request(model: str | None, formats: tuple[str, ...], options: dict[str, Any]) -> Request:
@@ -859,10 +871,7 @@ def _console() -> Console:
     metavar="DIR",
     help="Write charts, maps and highlighted texts as SVG files into DIR, and no report.",
 )
-@click.option(
-    "--no-exhibits", is_flag=True, help="Privacy: show no input, text or name of an input."
-)
-@click.option("--blur", is_flag=True, help="Privacy: show inputs so that nobody knows them.")
+@_exhibit_options
 @click.option(
     "--against",
     type=click.Path(path_type=Path),
@@ -909,16 +918,13 @@ def _written(
     result: Result, formats: Sequence[str], folder: Path, older: Result | None
 ) -> Iterator[Path]:
     """Write a finished result in each format, and yield the files."""
-    from auditkit.render import FORMATS as KNOWN
-    from auditkit.render import PRINTED, with_tables
+    from auditkit.render import format_of, with_tables
     from auditkit.render import render as render_as
     from auditkit.result import write_atomically
 
     for name in with_tables(result, formats):
-        printed = PRINTED.get(name)
-        file = folder / (printed or KNOWN[name]).file
-        content = printed.render(result) if printed else render_as(result, name, older=older)
-        write_atomically(file, content)
+        file = folder / format_of(name).file
+        write_atomically(file, render_as(result, name, older=older))
         yield file
 
 
@@ -1215,14 +1221,7 @@ def inspect(file: Path, as_json: bool) -> None:
     type=FILE_OR_NAME,
     help="As for run: decides --arch auto, checks the rest.",
 )
-@click.option("--columns", callback=_words, metavar="TEXT,LABEL", help="Columns of a table.")
-@click.option(
-    "--split",
-    type=click.Choice(["train", "validation", "test"]),
-    default="test",
-    show_default=True,
-    help="Which part of a known data set.",
-)
+@_data_options
 @_model_options
 def convert(model: str, out: Path, **options: Any) -> None:
     """Write MODEL, read with these options, as a bundle that needs none of them."""
@@ -1516,21 +1515,8 @@ def data_check(names: tuple[str, ...], as_json: bool) -> None:
     required=True,
     help="Known name, table or image folder.",
 )
-@click.option("--columns", callback=_words, metavar="[TEXT,]LABEL", help="Columns of a table.")
-@click.option(
-    "--split",
-    type=click.Choice(["train", "validation", "test"]),
-    default="test",
-    show_default=True,
-    help="Which part of a known data set.",
-)
-@click.option("--sensitive", multiple=True, metavar="COLUMN", help="Column that compares people.")
-@click.option(
-    "--attributes",
-    metavar="FILE",
-    type=FILE_OR_NAME,
-    help="Further columns, joined by the file's column id.",
-)
+@_data_options
+@_group_options
 @click.option(
     "--min-cell",
     type=click.IntRange(min=1),

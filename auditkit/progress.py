@@ -129,8 +129,8 @@ class NotebookProgress:
         self._note(f"Warning: {doubt}")
 
     def planned(self, plan: Plan) -> None:
-        """Say how many checks there are."""
-        self._total, self._shards = len(plan.checks), len(plan.shards)
+        """Say how many checks there are; every look counts its own."""
+        self._done, self._total, self._shards = 0, len(plan.checks), len(plan.shards)
         self._draw()
 
     def checking(self, check: Check) -> None:

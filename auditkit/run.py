@@ -36,7 +36,7 @@ from auditkit.privacy import suppressed
 from auditkit.processes import over_time
 from auditkit.provenance import data_facts, model_facts, provenance_of, typed
 from auditkit.records import write_records
-from auditkit.render import DEFAULT, FORMATS, render, with_tables
+from auditkit.render import DEFAULT, format_of, render, require_formats, with_tables
 from auditkit.result import (
     AdversarialFile,
     Execution,
@@ -62,7 +62,7 @@ from auditkit.subject import (
 )
 from auditkit.supervisor import Handover
 from auditkit.timelimit import TimeIsUp, limited
-from auditkit.verdict import undecided
+from auditkit.verdict import undecided_checks
 
 MOST_WORKERS = 8  # by choice of the program; more when asked for
 SHARDS_PER_WORKER = 2
@@ -202,6 +202,7 @@ class _Run:
     def __init__(self, request: Request, progress: Progress) -> None:
         self.request, self.progress, self.policy = request, progress, request.policy
         self.started, self._start = datetime.now(UTC), time.perf_counter()
+        require_formats(request.formats)
         self.reference = None if request.against is None else load(request.against)
         self.spec, self.subject = _loaded(  # 1 load the model, 2 load the data
             SubjectSpec(
@@ -275,13 +276,13 @@ class _Run:
         state = self._state(execution)
         if not (self.request.resume or self.request.left.resume):
             state.clear()
-        open_: tuple[str, ...] = ()
+        undecided: tuple[str, ...] = ()
         try:
             for inputs in self.looks:
-                self._take(inputs, open_, execution)
-                execution = self._measured(execution)
-                open_ = self._open(execution)
-                if not open_ or self._budget_is_spent():
+                self._look_at(inputs, undecided, execution)
+                execution = self._measure(execution)
+                undecided = self._undecided(execution)
+                if not undecided or self._budget_is_spent():
                     break
         except KeyboardInterrupt:
             interrupted = True
@@ -292,22 +293,22 @@ class _Run:
             state.clear()  # nothing is left to resume
         return Audit(result, self.folder)
 
-    def _take(self, inputs: int, open_: tuple[str, ...], execution: Execution) -> None:
-        """Plan a look at so many inputs: all checks at the first one, then those that are open."""
+    def _look_at(self, inputs: int, undecided: tuple[str, ...], execution: Execution) -> None:
+        """Plan a look at so many inputs: all checks at the first one, then those not decided."""
         if len(self.looks) > 1:
             self.spec = replace(self.spec, max_inputs=inputs)
             self.subject = subject_of(self.subject.model, self.spec)
-            chosen = {"checks": open_} if open_ else {}
+            chosen = {"checks": undecided} if undecided else {}
             self.plan = self._planned(self.policy.model_copy(update=chosen), execution)
-        if open_:
-            self.earlier, self.done = self._newest(), {}
-            checks = "1 check is" if len(open_) == 1 else f"{len(open_)} checks are"
+        if undecided:
+            self.earlier, self.done = self._finished(), {}
+            checks = "1 check is" if len(undecided) == 1 else f"{len(undecided)} checks are"
             self.progress.noted(f"Look at {inputs:,} inputs: {checks} not decided.", again=False)
         else:
             self.first = self.plan
         self.progress.planned(self.plan)
 
-    def _measured(self, execution: Execution) -> Execution:
+    def _measure(self, execution: Execution) -> Execution:
         """Run the checks of the plan; return the settings with which memory sufficed."""
         state = self._state(execution)
         with self._engine(execution) as engine:
@@ -320,20 +321,20 @@ class _Run:
                 engine.use(execution)
                 state = self._state(execution)
 
-    def _open(self, execution: Execution) -> tuple[str, ...]:
-        """Return the checks that more inputs may decide."""
+    def _undecided(self, execution: Execution) -> tuple[str, ...]:
+        """Return the checks that more inputs may decide; none where there is but one look."""
         if len(self.looks) == 1:
             return ()
         result = self._result(execution, partial=False, with_records=True)
-        waiting = undecided(result.verdict)
+        waiting = undecided_checks(result.verdict)
         return tuple(
             one.check
             for one in result.outcomes
             if one.check in waiting and one.status in ("measured", "not_applicable")
         )
 
-    def _newest(self) -> dict[str, Finished]:
-        """Return what the last look at each check came to."""
+    def _finished(self) -> dict[str, Finished]:
+        """Return what every check came to when it was last looked at, by id."""
         return {**self.earlier, **self.done}
 
     def _begin(self, state: State, execution: Execution) -> None:
@@ -370,10 +371,6 @@ class _Run:
             self.progress.finished(finished.outcome)
             self._write_now_and_then(execution)
         return None
-
-    def _records(self) -> dict[str, Records]:
-        """Return what every check recorded that is done at this look, by id."""
-        return _records_of(self.done)
 
     def _known(self, check: Check, state: State) -> Finished | None:
         """Return what a check came to without measuring it."""
@@ -418,7 +415,7 @@ class _Run:
                 data=self.subject.data,
                 seed=self.policy.seed,
                 level=self.level,
-                others=self._records(),
+                others=_records_of(self.done),  # at this look
             )
             with limited(None if limit is None else limit - seconds()):
                 records = Records.merged(parts)
@@ -483,7 +480,7 @@ class _Run:
         write_atomically(self.folder / "result.json", render(result, "json"))
 
     def _result(self, execution: Execution, *, partial: bool, with_records: bool) -> Result:
-        finished = self._newest()
+        finished = self._finished()
         columns = _records_of(finished)
         inputs = {check: one.adversarial for check, one in finished.items() if one.adversarial}
         update: dict[str, object] = {
@@ -512,8 +509,8 @@ class _Run:
         )
 
     def _outcomes(self, *, partial: bool) -> list[Outcome]:
-        """Return what every check came to when it was last looked at."""
-        finished = self._newest()
+        """Return the outcome of every check, in the order of the first plan."""
+        finished = self._finished()
         measured = [finished.pop(c.meta.id) for c in self.first.checks if c.meta.id in finished]
         outcomes = [self._shown(one.outcome) for one in measured]
         for one in self.first.not_run:  # what few inputs were too few for may have run since
@@ -717,6 +714,6 @@ def _write(result: Result, folder: Path, formats: Sequence[str], older: Result |
     try:
         # The others can be made from the JSON.
         for name in dict.fromkeys(("json", *with_tables(result, formats))):
-            write_atomically(folder / FORMATS[name].file, render(result, name, older=older))
+            write_atomically(folder / format_of(name).file, render(result, name, older=older))
     except OSError as error:
         raise cannot_write(folder, error) from error

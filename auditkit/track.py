@@ -5,7 +5,6 @@ The client of MLflow does the work, so its own variables say where to: `MLFLOW_T
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -13,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from auditkit.errors import ConfigError, MissingExtraError
-from auditkit.render import render_text, words
-from auditkit.render.tracked import numbers, settings, started, undefined
-from auditkit.result import Result, to_json
+from auditkit.errors import ConfigError
+from auditkit.render import format_of, render_text, with_tables, words
+from auditkit.render.tracked import numbers, part_of, settings, started, undefined
+from auditkit.result import Result
 
 T = TypeVar("T")
 LONGEST_NAME = 250  # characters
@@ -65,10 +64,10 @@ def track(result: Result, *, experiment: str = "auditkit", parent: str | None = 
     ConfigError
         If the server, or MLflow itself, refuses.
     """
-    refusal = _part("exceptions").MlflowException
+    refusal = part_of("mlflow", "exceptions").MlflowException
     uri = os.environ.get("MLFLOW_TRACKING_URI") or _local_folder()
     try:
-        client = _part("tracking").MlflowClient(tracking_uri=uri)
+        client = part_of("mlflow", "tracking").MlflowClient(tracking_uri=uri)
         known = client.get_experiment_by_name(experiment)
         place = client.create_experiment(experiment) if known is None else known.experiment_id
         run = client.create_run(
@@ -125,7 +124,7 @@ def _bytes(character: str) -> str:
 
 
 def _log(client: Any, run: str, result: Result) -> None:
-    entities = _part("entities")
+    entities = part_of("mlflow", "entities")
     at = int(1000 * started(result))
     metrics = [
         entities.Metric(legal(name), number, at, 0)
@@ -141,8 +140,8 @@ def _log(client: Any, run: str, result: Result) -> None:
         client.log_batch(run, metrics=some)
     for some in _in_parts(params, PARAMS):
         client.log_batch(run, params=some)
-    client.log_text(run, to_json(result), "result.json")
-    client.log_text(run, render_text(result, "html"), "report.html")
+    for name in with_tables(result, ("json", "html")):
+        client.log_text(run, render_text(result, name), format_of(name).file)
 
 
 def _tags(result: Result, parent: str | None) -> dict[str, str]:
@@ -169,13 +168,3 @@ def _local_folder() -> str:
 def _in_parts(everything: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     for start in range(0, len(everything), size):
         yield everything[start : start + size]
-
-
-def _part(name: str) -> Any:
-    try:
-        return importlib.import_module(f"mlflow.{name}")
-    except ImportError as error:
-        raise MissingExtraError(
-            "MLflow, which logs the result, is missing.",
-            hint='Type: pip install "auditkit-ml[mlflow]"',
-        ) from error

@@ -15,7 +15,7 @@ from auditkit.findings import Finding, Outcome
 from auditkit.looks import level_of_each
 from auditkit.policy import Limit, Policy, Waiver
 from auditkit.ratings import rated
-from auditkit.result import Judgement, LimitStatus, Verdict, VerdictStatus, Waived
+from auditkit.result import Judgement, LimitStatus, Result, Verdict, VerdictStatus, Waived
 from auditkit.statistics import holm, n_needed_for_share
 from auditkit.types import Modality
 from auditkit.weighing import Weighed, bound_of, in_words, judged, weigh, weigh_drop
@@ -92,6 +92,26 @@ def judge(
         notes.append(_looks(outcomes, policy, looks))
     verdict = _verdict(status, open_, judgements, waived, notes)
     return verdict.model_copy(update={"ratings": words})
+
+
+def verdict_on(
+    result: Result,
+    policy: Policy,
+    *,
+    today: date,
+    changes: Mapping[str, Change] | None = None,
+) -> Verdict:
+    """Judge what a result holds, whatever its own verdict says; as `judge`."""
+    return judge(
+        result.outcomes,
+        policy,
+        modality=result.model.modality,
+        sensitive=result.data.sensitive,
+        today=today,
+        interrupted=result.provenance.partial,
+        changes=changes,
+        looks=result.provenance.look_count,
+    )
 
 
 def _weigh(
@@ -258,7 +278,7 @@ def _worst(judgements: Sequence[Judgement]) -> LimitStatus:
     return "incomplete" if "incomplete" in seen else "pass"
 
 
-def undecided(verdict: Verdict) -> set[str]:
+def undecided_checks(verdict: Verdict) -> set[str]:
     """Return the ids of checks of which a limit is not decided."""
     return {one.finding.split("/", 1)[0] for one in verdict.decided_by if one.status != "fail"}
 

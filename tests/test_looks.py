@@ -30,7 +30,7 @@ from auditkit.result import Execution, Result, read_result
 from auditkit.run import Request, run
 from auditkit.statistics import bootstrap_mean, clopper_pearson
 from auditkit.types import Bools, Floats
-from auditkit.verdict import judge, undecided
+from auditkit.verdict import judge, undecided_checks
 from tests.published import needs
 
 ACCURACY = "clean-accuracy/accuracy/all"
@@ -261,7 +261,7 @@ def decided(n: int, sampled: Sequence[Sampled], limits: Sequence[Limit]) -> tupl
         verdict = judge(
             outcomes, policy, modality="image", today=date(2026, 1, 1), looks=len(looks)
         )
-        open_ = {int(check.removeprefix("check-")) for check in undecided(verdict)}
+        open_ = {int(check.removeprefix("check-")) for check in undecided_checks(verdict)}
         if not open_ or inputs == n:
             return verdict.status, inputs
     raise AssertionError("the last look is at everything")

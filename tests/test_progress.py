@@ -125,6 +125,18 @@ def test_in_a_notebook_the_bar_moves_in_one_place_and_leaves_what_matters() -> N
     assert shown[-1] == f"{warning}<div>Batch size halved.</div>"
 
 
+def test_in_a_notebook_too_every_look_counts_its_own_checks() -> None:
+    shown: list[str] = []
+    check = PLAN.checks[0]
+    with NotebookProgress(shown.append) as progress:
+        progress.planned(PLAN)
+        progress.finished(outcome_of(check, status="measured", seconds=1.25))
+        progress.planned(replace(PLAN, checks=(check,)))
+        progress.checking(check)
+        assert 'value="0"' in shown[-1]
+        assert f"[1/1] {check.meta.id}" in shown[-1]
+
+
 def test_what_fails_in_a_notebook_stays_in_sight() -> None:
     shown: list[str] = []
     with suppress(KeyboardInterrupt), NotebookProgress(shown.append) as progress:

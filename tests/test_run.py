@@ -121,6 +121,15 @@ def test_a_reference_that_cannot_be_one_is_refused_before_anything_is_measured(
         run(request(tmp_path, against=tmp_path))
 
 
+@pytest.mark.parametrize(("name", "said"), [("htm", "no format 'htm'"), ("pdf", "finished result")])
+def test_a_format_that_cannot_be_written_is_refused_before_anything_is_measured(
+    tmp_path: Path, name: str, said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        run(request(tmp_path, formats=(name,)))
+    assert not list(tmp_path.iterdir())
+
+
 def test_another_seed_samples_and_starts_differently(first: Result, tmp_path: Path) -> None:
     other = run(request(tmp_path, policy=policy(seed=1))).result
     assert other.records != first.records

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditkit.cli import cli
-from auditkit.errors import ConfigError, MissingExtraError
+from auditkit.errors import ConfigError
 from auditkit.render.tracked import numbers, settings
 from auditkit.result import read_result
 from auditkit.track import LONGEST_NAME, legal, original, track
@@ -36,17 +35,6 @@ def test_a_name_is_legal_and_comes_back(name: str) -> None:
 def test_other_names_stay_other_names() -> None:
     names = [name for name, _ in numbers(image_result())]
     assert len({legal(name) for name in names}) == len(names)
-
-
-def test_without_the_package_one_sentence_says_what_to_type(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for name in [one for one in sys.modules if one.startswith("mlflow.")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "mlflow", None)
-    with pytest.raises(MissingExtraError, match="is missing") as caught:
-        track(image_result())
-    assert caught.value.hint == 'Type: pip install "auditkit-ml[mlflow]"'
 
 
 def test_mlflow_gives_back_what_was_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,6 +60,20 @@ def test_mlflow_gives_back_what_was_logged(tmp_path: Path, monkeypatch: pytest.M
     }  # fmt: skip
     kept = client.download_artifacts(run.info.run_id, "result.json", str(tmp_path))
     assert read_result(kept) == result
+
+
+def test_a_report_without_room_has_its_table_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracking = pytest.importorskip("mlflow.tracking", reason=WHY)
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tmp_path.as_uri())
+    monkeypatch.setattr("auditkit.render.html.needs_table", lambda _result: True)
+    done = track(image_result())
+    client = tracking.MlflowClient(tracking_uri=done.uri)
+    assert {one.path for one in client.list_artifacts(done.run)} == {
+        "report.html", "result.json", "findings.csv",
+    }  # fmt: skip
 
 
 def test_names_that_are_too_long_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,7 +72,7 @@ class Artifacts:
         self.labels = torch.from_numpy(data.labels[positions].copy()).long()  # (n,)
         self._inputs: Inputs | None = None
         self._facts: dict[type[Artifact], Any] = {}
-        self._here: dict[Hashable, Any] = {}
+        self._of_shard: dict[Hashable, Any] = {}
         self._shared = {} if shared is None else shared
 
     def __len__(self) -> int:
@@ -168,7 +168,7 @@ class Artifacts:
             self._shared[what] = compute()
         return self._shared[what]
 
-    def here(self, what: Hashable, compute: Callable[[], T]) -> T:
+    def once_per_shard(self, what: Hashable, compute: Callable[[], T]) -> T:
         """Return a fact about this shard, computed by the first check that asks.
 
         For facts that an `Artifact` cannot name, because they have parameters.
@@ -180,9 +180,9 @@ class Artifacts:
         compute : callable
             Computes it.
         """
-        if what not in self._here:
-            self._here[what] = compute()
-        return self._here[what]
+        if what not in self._of_shard:
+            self._of_shard[what] = compute()
+        return self._of_shard[what]
 
     def drawn(self, purpose: str, count: int) -> Bools:
         """Return which inputs of the shard (n,) are among `count` drawn from the whole data."""

@@ -10,7 +10,7 @@ from auditkit.diff.sides import Loaded, read_records
 from auditkit.policy import Policy
 from auditkit.render import words
 from auditkit.result import Result
-from auditkit.verdict import judge
+from auditkit.verdict import verdict_on
 
 OF_JUDGING = {"limits", "controls", "required", "waivers", "ratings", "minimum_n"}
 
@@ -49,16 +49,7 @@ def judge_result(
     changes = None
     if reference is not None:
         changes = changes_against(read_records(result, folder), reference, policy=policy)
-    verdict = judge(
-        result.outcomes,
-        policy,
-        modality=result.model.modality,
-        sensitive=result.data.sensitive,
-        today=today,
-        interrupted=result.provenance.partial,
-        changes=changes,
-        looks=result.provenance.look_count,
-    )
+    verdict = verdict_on(result, policy, today=today, changes=changes)
     if reference is not None:
         notes = [*verdict.notes, f"The reference is {_named(reference.result)}."]
         verdict = verdict.model_copy(update={"notes": notes})

@@ -22,7 +22,7 @@ from auditkit.render import words
 from auditkit.result import DataFacts, Judgement, ModelFacts, Result
 from auditkit.statistics import holm
 from auditkit.types import Params
-from auditkit.verdict import judge
+from auditkit.verdict import verdict_on
 from auditkit.weighing import Weighed, weigh_drop
 
 _MOVES: dict[tuple[bool, bool], Move] = {
@@ -412,14 +412,7 @@ def _move(before: str, after: str) -> Move | None:
 
 
 def _judgements(result: Result, policy: Policy, today: date) -> Mapping[tuple[str, str], Judgement]:
-    verdict = judge(
-        result.outcomes,
-        policy,
-        modality=result.model.modality,
-        sensitive=result.data.sensitive,
-        today=today,
-        looks=result.provenance.look_count,
-    )
+    verdict = verdict_on(result, policy, today=today)
     return {(one.limit, one.finding): one for one in [*verdict.decided_by, *verdict.passed]}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from auditkit.errors import ConfigError, near_miss
@@ -10,7 +10,7 @@ from auditkit.result import Result, to_json
 
 
 class Format(NamedTuple):
-    """The file that a format is written to, and the functions that make its text.
+    """The file that a format is written to, and the functions that make its content.
 
     The second one makes it with the changes against an older result, where a format has them.
     """
@@ -18,13 +18,6 @@ class Format(NamedTuple):
     file: str
     render: Callable[[Result], str | bytes]
     against: Callable[[Result, Result], str] | None = None
-
-
-class Printed(NamedTuple):
-    """The file of a format that takes more than auditkit brings, and what makes its bytes."""
-
-    file: str
-    render: Callable[[Result], bytes]
 
 
 def _html(result: Result, older: Result | None = None) -> str:
@@ -114,15 +107,44 @@ FORMATS: dict[str, Format] = {
 }
 DEFAULT = ("html", "json", "junit", "md")  # what an audit writes unless it is told otherwise
 
-# Of a finished result alone: what is missing here must not stop an audit at its end.
-PRINTED: dict[str, Printed] = {
-    "pdf": Printed("report.pdf", _pdf),
-    "tensorboard": Printed("events.out.tfevents.auditkit", _tensorboard),
+# Of a finished result alone: they take more than auditkit brings, and what is missing must not stop
+# an audit at its end.
+PRINTED: dict[str, Format] = {
+    "pdf": Format("report.pdf", _pdf),
+    "tensorboard": Format("events.out.tfevents.auditkit", _tensorboard),
 }
 
 
+def format_of(name: str) -> Format:
+    """Return one of `FORMATS` or `PRINTED`.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such format.
+    """
+    known = FORMATS | PRINTED
+    if name not in known:
+        raise ConfigError(
+            f"There is no format {name!r}.{near_miss(name, known)}",
+            hint=f"Choose from {', '.join(known)}.",
+        )
+    return known[name]
+
+
+def require_formats(names: Iterable[str]) -> None:
+    """Raise ConfigError if an audit cannot write one of these formats at its end."""
+    for name in names:
+        format_of(name)
+        if name in PRINTED:
+            raise ConfigError(
+                f"The format {name!r} is made of a finished result.",
+                hint=f"After the audit, type: audit render RESULT --format {name}",
+            )
+
+
 def render(result: Result, name: str, *, older: Result | None = None) -> str | bytes:
-    """Return the result in one of `FORMATS`: as text, or as bytes for Parquet.
+    """Return the result in one of `FORMATS` or `PRINTED`: as text, or as bytes where it is none.
 
     Parameters
     ----------
@@ -138,12 +160,7 @@ def render(result: Result, name: str, *, older: Result | None = None) -> str | b
     ConfigError
         If there is no such format.
     """
-    if name not in FORMATS:
-        raise ConfigError(
-            f"There is no format {name!r}.{near_miss(name, FORMATS)}",
-            hint=f"Choose from {', '.join(FORMATS)}.",
-        )
-    known = FORMATS[name]
+    known = format_of(name)
     if older is not None and known.against is not None:
         return known.against(result, older)
     return known.render(result)
@@ -159,7 +176,7 @@ def with_tables(result: Result, formats: Sequence[str]) -> list[str]:
 
 
 def render_text(result: Result, name: str) -> str:
-    """Return the result in one of the `FORMATS` that are text.
+    """Return the result in one of the formats that are text.
 
     Raises
     ------

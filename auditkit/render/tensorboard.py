@@ -7,17 +7,15 @@ not needed.
 
 from __future__ import annotations
 
-import importlib
 import io
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from auditkit.errors import MissingExtraError
 from auditkit.render import words
 from auditkit.render.markdown import escape, render_markdown
-from auditkit.render.tracked import numbers, settings, started, undefined
+from auditkit.render.tracked import numbers, part_of, settings, started, undefined
 from auditkit.result import Result
 
 
@@ -36,9 +34,9 @@ def render_tensorboard(result: Result, step: int = 0) -> bytes:
     MissingExtraError
         If the package tensorboard is missing.
     """
-    event = _part("compat.proto.event_pb2").Event
-    writer = _part("summary.writer.record_writer").RecordWriter
-    summary = _part("compat.proto.summary_pb2").Summary
+    event = part_of("tensorboard", "compat.proto.event_pb2").Event
+    writer = part_of("tensorboard", "summary.writer.record_writer").RecordWriter
+    summary = part_of("tensorboard", "compat.proto.summary_pb2").Summary
     made = started(result)
     file = io.BytesIO()
     records = writer(file)
@@ -57,9 +55,9 @@ def _values(result: Result) -> Iterator[Any]:
 
 
 def _value(tag: str, plugin: str, content: np.ndarray) -> Any:
-    metadata = _part(f"plugins.{plugin}.metadata").create_summary_metadata("", "")
-    tensor = _part("util.tensor_util").make_tensor_proto(content)
-    return _part("compat.proto.summary_pb2").Summary.Value(
+    metadata = part_of("tensorboard", f"plugins.{plugin}.metadata").create_summary_metadata("", "")
+    tensor = part_of("tensorboard", "util.tensor_util").make_tensor_proto(content)
+    return part_of("tensorboard", "compat.proto.summary_pb2").Summary.Value(
         tag=tag, metadata=metadata, tensor=tensor
     )
 
@@ -72,13 +70,3 @@ def _texts(result: Result) -> Iterator[tuple[str, str]]:
     missing = [f"- {escape(name)}: {escape(why)}" for name, why in undefined(result).items()]
     if missing:
         yield "audit/undefined", "\n".join(missing)
-
-
-def _part(name: str) -> Any:
-    try:
-        return importlib.import_module(f"tensorboard.{name}")
-    except ImportError as error:
-        raise MissingExtraError(
-            "TensorBoard's event files are written by the package tensorboard, which is missing.",
-            hint='Type: pip install "auditkit-ml[tensorboard]"',
-        ) from error

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
+from typing import Any
 
+from auditkit.errors import MissingExtraError
 from auditkit.render import words
 from auditkit.result import Result
 
@@ -63,3 +66,20 @@ def started(result: Result) -> float:
     with suppress(ValueError):
         return datetime.fromisoformat(result.provenance.started).timestamp()
     return 0.0
+
+
+def part_of(tracker: str, module: str) -> Any:
+    """Return a module of the package of a tracker; the extra that brings it has the same name.
+
+    Raises
+    ------
+    MissingExtraError
+        If the package is missing.
+    """
+    try:
+        return importlib.import_module(f"{tracker}.{module}")
+    except ImportError as error:
+        raise MissingExtraError(
+            f"This needs the package {tracker}, which is missing.",
+            hint=f'Type: pip install "auditkit-ml[{tracker}]"',
+        ) from error

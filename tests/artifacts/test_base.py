@@ -130,10 +130,10 @@ def test_an_input_that_is_no_image_can_be_put_in_words(subject: LinearSubject) -
 def test_a_fact_with_parameters_is_computed_once_per_shard(subject: LinearSubject) -> None:
     first, second = subject.artifacts, subject.artifacts.at(np.arange(2))
     calls: list[int] = []
-    found = [first.here(("sum", 1), lambda: calls.append(1) or 7) for _ in range(2)]
+    found = [first.once_per_shard(("sum", 1), lambda: calls.append(1) or 7) for _ in range(2)]
     assert (found, calls) == ([7, 7], [1])
-    assert first.here(("sum", 2), lambda: 8) == 8, "other parameters, another fact"
-    assert second.here(("sum", 1), lambda: 9) == 9, "another shard"
+    assert first.once_per_shard(("sum", 2), lambda: 8) == 8, "other parameters, another fact"
+    assert second.once_per_shard(("sum", 1), lambda: 9) == 9, "another shard"
 
 
 def test_a_fact_about_the_whole_sample_is_computed_once_for_all_shards(

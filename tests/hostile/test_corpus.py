@@ -18,7 +18,7 @@ from tests.hostile.corpus import Writer, data_files, model_files
 from tests.models.files import state, torch_file
 
 ROOT = Path(__file__).parents[2]
-EFFORT = 120  # times the processor time of the yardstick, a sort of 300,000 texts
+EFFORT = 240  # times the processor time of the yardstick, a sort of 300,000 texts
 BYTES = 2**30  # of memory, for one file
 MODELS, DATA = model_files(), data_files()
 REFUSED = ("auditkit.errors.ModelError", "auditkit.errors.DataError", "auditkit.errors.ConfigError")

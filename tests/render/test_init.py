@@ -8,7 +8,7 @@ import pytest
 
 from auditkit import cli
 from auditkit.errors import ConfigError
-from auditkit.render import DEFAULT, FORMATS, PRINTED, render, render_text
+from auditkit.render import DEFAULT, FORMATS, PRINTED, render, render_text, require_formats
 from tests.render.sample import text_result
 
 
@@ -44,6 +44,14 @@ def test_the_command_line_knows_the_same_formats() -> None:
 def test_an_unknown_format_names_the_near_miss() -> None:
     with pytest.raises(ConfigError, match="Did you mean 'html'"):
         render(text_result(), "htm")
+
+
+def test_an_audit_itself_writes_what_needs_nothing_more() -> None:
+    require_formats(FORMATS)
+    for name in PRINTED:
+        with pytest.raises(ConfigError) as caught:
+            require_formats([name])
+        assert caught.value.hint.endswith(f"audit render RESULT --format {name}")
 
 
 def test_what_was_survived_stands_in_every_report_for_people() -> None:

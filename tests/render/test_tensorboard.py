@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from auditkit.errors import MissingExtraError
 from auditkit.render import PRINTED
 from auditkit.render.tensorboard import render_tensorboard
 from auditkit.render.tracked import numbers
@@ -66,14 +65,3 @@ def test_neither_torch_nor_tensorflow_is_needed() -> None:
         "assert not {'torch', 'tensorflow', 'pandas'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, capture_output=True)
-
-
-def test_without_the_package_one_sentence_says_what_to_type(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for name in [one for one in sys.modules if one.startswith("tensorboard.")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "tensorboard", None)
-    with pytest.raises(MissingExtraError, match="which is missing") as caught:
-        render_tensorboard(image_result())
-    assert caught.value.hint == 'Type: pip install "auditkit-ml[tensorboard]"'

@@ -79,7 +79,7 @@ def test_a_verdict_alone_names_what_decided_it() -> None:
     file = io.StringIO()
     render_verdict(image_result().verdict, Console(file=file, width=200))
     lines = file.getvalue().splitlines()
-    assert lines[0] == "Fail: 1 of 5 limits are missed. 1 waived."
+    assert lines[0] == "Fail: 1 of 5 limits are missed. 1 waived. 2 are not decided."
     assert "pgd-linf/robust_accuracy/all/epsilon=0.1: robust_accuracy >= 0.5" in lines[1]
     assert len(lines) == 5
 

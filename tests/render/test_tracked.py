@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-import numpy as np
+import sys
+from collections.abc import Callable
 
+import numpy as np
+import pytest
+
+from auditkit.errors import MissingExtraError
+from auditkit.render.tensorboard import render_tensorboard
 from auditkit.render.tracked import numbers, settings, undefined
+from auditkit.result import Result
+from auditkit.track import track
 from tests.diff.sample import outcome, share
 from tests.render.sample import image_result
 
@@ -39,3 +47,17 @@ def test_settings_say_what_was_audited_and_how() -> None:
     assert found["seed"] == "0"
     assert found["clean-accuracy/version"].isdigit()
     assert any(name.startswith("pgd-linf/") and name != "pgd-linf/version" for name in found)
+
+
+@pytest.mark.parametrize(
+    ("tracker", "use"), [("mlflow", track), ("tensorboard", render_tensorboard)]
+)
+def test_without_its_package_one_sentence_says_what_to_type(
+    monkeypatch: pytest.MonkeyPatch, tracker: str, use: Callable[[Result], object]
+) -> None:
+    for name in [one for one in sys.modules if one.startswith(f"{tracker}.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, tracker, None)
+    with pytest.raises(MissingExtraError, match="which is missing") as caught:
+        use(image_result())
+    assert caught.value.hint == f'Type: pip install "auditkit-ml[{tracker}]"'

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from auditkit.checks.bias._gap_words import named as in_full
+from auditkit.checks.bias._gap_words import in_full
 from auditkit.checks.bias._groups import OF_A_CLASS, WORDS, Column, Gap, Rate, compare
 from auditkit.checks.groups import names_of
 from auditkit.data.dataset import Dataset

@@ -14,7 +14,7 @@ NAMED = 6  # sentences
 SURE, UNSURE, NOT_SURE = "yes", "perhaps", "chance could explain it"
 
 
-class Told(NamedTuple):
+class AdjustedGap(NamedTuple):
     """One gap of a column, with its p-value after the correction for the number of tests."""
 
     rate: Rate
@@ -46,7 +46,7 @@ def phrase(rate: Rate, positive: int, data: Dataset) -> str:
             return f"labelled {yes}, of those answered so"
 
 
-class Telling(NamedTuple):
+class GapInWords(NamedTuple):
     """A gap as a sentence says it."""
 
     column: str
@@ -60,28 +60,30 @@ class Telling(NamedTuple):
         return f"By {self.column}: {self.what}: {self.most}; {self.least}."
 
 
-def tellings(column: Column, told: list[Told], data: Dataset, *, alpha: float) -> list[Telling]:
+def gaps_in_words(
+    column: Column, gaps: list[AdjustedGap], data: Dataset, *, alpha: float
+) -> list[GapInWords]:
     """Return who is treated how, what is surely more than chance first and the widest gap first.
 
     Parameters
     ----------
     column : Column
         Whose groups are compared.
-    told : list of Told
-        The gaps; one that is zero, or that is about too few to be told, is left out.
+    gaps : list of AdjustedGap
+        One that is zero, or that is about too few to be told, is left out.
     data : Dataset
         For the names of the classes, and the fewest inputs that may be told of.
     alpha : float
         An adjusted p-value of at most this is more than chance.
     """
     return [
-        _telling(column, one, data, alpha)
-        for one in sorted(told, key=lambda one: (-_votes(one, alpha), -one.gap.widest.gap))
+        _gap_in_words(column, one, data, alpha)
+        for one in sorted(gaps, key=lambda one: (-_votes(one, alpha), -one.gap.widest.gap))
         if one.gap.widest.gap > 0 and one.gap.widest.rates.totals.min() >= data.min_cell
     ]
 
 
-def _telling(column: Column, one: Told, data: Dataset, alpha: float) -> Telling:
+def _gap_in_words(column: Column, one: AdjustedGap, data: Dataset, alpha: float) -> GapInWords:
     widest, (low, high) = one.gap.widest, one.gap.interval
     rate, (hits, totals) = one.rate, widest.rates
     if rate == "tpr":  # whom the model misses is easier to picture than whom it finds
@@ -92,7 +94,7 @@ def _telling(column: Column, one: Told, data: Dataset, alpha: float) -> Telling:
         name = column.groups[widest.groups[place]]
         return f"{name}: {100 * shares[place]:.1f} % ({hits[place]:,} of {totals[place]:,})"
 
-    return Telling(
+    return GapInWords(
         column=column.name,
         what=phrase(rate, widest.positive, data),
         most=group(shares.argmax()),
@@ -102,12 +104,12 @@ def _telling(column: Column, one: Told, data: Dataset, alpha: float) -> Telling:
     )
 
 
-def _votes(one: Told, alpha: float) -> int:
+def _votes(one: AdjustedGap, alpha: float) -> int:
     """Return how many of the two, test and interval, call a gap more than chance."""
     return (one.adjusted_p <= alpha) + (one.gap.interval.low > 0)
 
 
-def in_short(found: list[Telling]) -> Note:
+def in_short(found: list[GapInWords]) -> Note:
     """Return the gaps that are more than chance explains as sentences."""
     sure = [str(one) for one in found if one.sure == SURE]
     more = f" And {len(sure) - NAMED} more: see the tables." if len(sure) > NAMED else ""
@@ -121,7 +123,7 @@ def in_short(found: list[Telling]) -> Note:
     )
 
 
-def in_words(found: list[Telling]) -> Table:
+def words_table(found: list[GapInWords]) -> Table:
     """Return the gaps of one column, at least one, with their intervals."""
     return Table(
         title=f"By {found[0].column}: which group most often, which least often",
@@ -130,6 +132,6 @@ def in_words(found: list[Telling]) -> Table:
     )
 
 
-def named(rate: Rate, positive: int, data: Dataset) -> str:
+def in_full(rate: Rate, positive: int, data: Dataset) -> str:
     """Return a rate in words, with the name that the field has for it."""
     return f"{phrase(rate, positive, data)} ({WORDS[rate].label})"

@@ -7,9 +7,13 @@ from typing import NamedTuple, final
 
 import numpy as np
 
-from auditkit.checks.base import Check, Context
-from auditkit.checks.groups import groups_of, names_of
+from auditkit.artifacts.base import Artifacts
+from auditkit.checks.base import Check, Context, NotApplicable, Records
+from auditkit.checks.groups import groups_of, names_of, nothing_to_compare
+from auditkit.checks.parameters import require_least
+from auditkit.data.dataset import Dataset
 from auditkit.findings import Bar, Bars, Evidence, Finding, Metric, Table
+from auditkit.models.classifier import Classifier
 from auditkit.randomness import generator
 from auditkit.statistics import (
     Interval,
@@ -128,8 +132,27 @@ def _p(label: str) -> Metric:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class GroupComparison(Check):
+    """Base of the checks that compare groups by what another check recorded of every input."""
+
+    minimum_n: int = 20  # a group with fewer inputs is shown, but left out of the gaps
+    permutations: int = 2000  # behind each p-value
+
+    def __post_init__(self) -> None:
+        require_least(self, minimum_n=1, permutations=100, hint="Leave it out for its default.")
+
+    def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
+        """Where there are groups to compare."""
+        return super().applies(model, data) or nothing_to_compare(data)
+
+    def measure(self, artifacts: Artifacts) -> Records:
+        """Measure nothing: another check did."""
+        return Records(artifacts.ids)
+
+
 def compare_groups(
-    check: Check, stress: Stress, context: Context, *, minimum_n: int, permutations: int
+    check: GroupComparison, stress: Stress, context: Context
 ) -> tuple[list[Finding], dict[str, Evidence]]:
     """Return findings and evidence about every column that has groups to compare."""
     findings: list[Finding] = []
@@ -138,7 +161,7 @@ def compare_groups(
         codes, groups = groups_of(name, context.data)
         if len(groups) < 2:
             continue
-        column = _Column(check, stress, context, name, codes, groups, minimum_n, permutations)
+        column = _Column(check, stress, context, name, codes, groups)
         key = f"groups-{len(evidence) // 2 + 1}"
         found = column.shares(key)
         evidence[key] = column.bars(found)
@@ -156,7 +179,7 @@ class _Gap(NamedTuple):
 
 
 def compare_parts(
-    check: Check, stresses: list[Stress], context: Context, *, minimum_n: int, permutations: int
+    check: GroupComparison, stresses: list[Stress], context: Context
 ) -> tuple[list[Finding], Table | None]:
     """Return the gap of the drops under each of several stresses, and a table of all.
 
@@ -164,9 +187,7 @@ def compare_parts(
     Holm's method over all of them.
     """
     columns = [
-        _Column(
-            check, stress, context, name, *groups_of(name, context.data), minimum_n, permutations
-        )
+        _Column(check, stress, context, name, *groups_of(name, context.data))
         for name in names_of(context.data)
         for stress in stresses
     ]
@@ -195,11 +216,11 @@ def _gaps_of_drops(columns: list[_Column]) -> list[_Gap]:
     rng = generator(first.context.key(first.check.meta.id, first.name, "parts"))
     observed = np.ptp(member @ lost / totals, axis=0)
     hits = np.zeros(len(columns), dtype=np.int64)
-    for _ in range(first.permutations):
+    for _ in range(first.check.permutations):
         hits += np.ptp(member[:, rng.permutation(len(codes))] @ lost / totals, axis=0) >= (
             observed - 1e-12
         )
-    p_values = (1 + hits) / (1 + first.permutations)
+    p_values = (1 + hits) / (1 + first.check.permutations)
     return [
         _Gap(float(size), one.drop_interval(), float(p))
         for one, size, p in zip(columns, observed, p_values, strict=True)
@@ -236,14 +257,12 @@ def _parts_table(columns: list[_Column], gaps: list[_Gap], alpha: float) -> Tabl
 class _Column:
     """The groups of one column under the stress."""
 
-    check: Check
+    check: GroupComparison
     stress: Stress
     context: Context
     name: str
     codes: Ints
     groups: tuple[str, ...]
-    minimum_n: int
-    permutations: int
 
     @property
     def tables(self) -> Ints:
@@ -300,13 +319,13 @@ class _Column:
     @property
     def enough(self) -> Ints:
         """Positions of the groups that are compared."""
-        return np.flatnonzero(self.sizes >= self.minimum_n)
+        return np.flatnonzero(self.sizes >= self.check.minimum_n)
 
     def gaps(self, key: str) -> list[Finding]:
         """Return how far the groups lie apart, under the stress and in what they lose."""
         metrics = [f"{self.stress.metric}_gap", f"{self.stress.drop}_gap"]
         if len(self.enough) < 2:
-            why = f"fewer than two groups have {self.minimum_n} inputs (minimum_n)"
+            why = f"fewer than two groups have {self.check.minimum_n} inputs (minimum_n)"
             return [
                 self.check.undefined(
                     one, why, n=len(self.codes), slice_name=self.name, swept=self.stress.swept
@@ -347,7 +366,7 @@ class _Column:
             right = np.bincount(self.codes, after, minlength=len(self.groups))[self.enough]
             right = right.round().astype(np.int64)
             seed = self.context.key(self.check.meta.id, self.name, "shares")
-            p = gap_p(right, totals, seed=seed, permutations=self.permutations)
+            p = gap_p(right, totals, seed=seed, permutations=self.check.permutations)
             size = float(np.ptp(right / totals))
             return _Gap(size, gap_of_shares(right, totals, level=level), p)
         means, errors = (one[self.enough] for one in self.means(after.astype(float)))
@@ -376,7 +395,7 @@ class _Column:
             lambda groups: float(np.ptp(np.bincount(groups, kept) / totals)),
             np.searchsorted(self.enough, self.codes[inside]),
             seed=self.context.key(self.check.meta.id, self.name, purpose),
-            permutations=self.permutations,
+            permutations=self.check.permutations,
         )
 
     def bars(self, found: list[Finding]) -> Bars:

@@ -7,16 +7,18 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from auditkit.artifacts.base import Artifacts
-from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
-from auditkit.checks.bias._stress import Drop, Stress, compare_groups, stress_metrics
+from auditkit.checks.base import Context, Measured, Meta, NotApplicable, Records
+from auditkit.checks.bias._stress import (
+    Drop,
+    GroupComparison,
+    Stress,
+    compare_groups,
+    stress_metrics,
+)
 from auditkit.checks.bias._widest import widest
 from auditkit.checks.groups import nothing_to_compare
-from auditkit.checks.parameters import require_least
-from auditkit.data.dataset import Dataset
 from auditkit.errors import ConfigError
 from auditkit.findings import Metric, Note
-from auditkit.models.classifier import Classifier
 from auditkit.types import Bools, Floats
 
 DETECTION = "out-of-distribution"
@@ -24,7 +26,7 @@ DETECTION = "out-of-distribution"
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class GroupAlarms(Check):
+class GroupAlarms(GroupComparison):
     """Share of each group's usual inputs that a monitor flags, which flags few of all.
 
     Scores are those that `out-of-distribution` recorded. Each half of what it measured gets its
@@ -82,21 +84,11 @@ class GroupAlarms(Check):
     )
     score: str = "energy"
     rate: float = 0.1
-    minimum_n: int = 20
-    permutations: int = 2000
 
     def __post_init__(self) -> None:
-        require_least(self, minimum_n=1, permutations=100, hint="Leave it out for its default.")
+        super().__post_init__()
         if not 0 < self.rate <= 0.5:
             raise ConfigError(f"group-alarms: rate is {self.rate}, expected a value in (0, 0.5].")
-
-    def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
-        """Where there are groups to compare."""
-        return super().applies(model, data) or nothing_to_compare(data)
-
-    def measure(self, artifacts: Artifacts) -> Records:
-        """Measure nothing: another check did."""
-        return Records(artifacts.ids)
 
     def summarise(self, records: Records, context: Context) -> Measured | NotApplicable:
         """Compare groups by the alarms at their own, usual inputs."""
@@ -119,9 +111,7 @@ class GroupAlarms(Check):
         inside = replace(context, data=context.data.take(rows))
         if obstacle := nothing_to_compare(inside.data):
             return obstacle
-        findings, evidence = compare_groups(
-            self, stress, inside, minimum_n=self.minimum_n, permutations=self.permutations
-        )
+        findings, evidence = compare_groups(self, stress, inside)
         evidence["monitor"] = Note(title="The monitor", text=self._words(quiet))
         return Measured(
             findings=findings, evidence=evidence, headline=widest(findings, "alarms_gap")

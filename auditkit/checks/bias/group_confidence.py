@@ -7,22 +7,23 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from auditkit.artifacts.base import Artifacts
-from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
-from auditkit.checks.bias._stress import Drop, Stress, compare_groups, stress_metrics
+from auditkit.checks.base import Context, Measured, Meta, NotApplicable, Records
+from auditkit.checks.bias._stress import (
+    Drop,
+    GroupComparison,
+    Stress,
+    compare_groups,
+    stress_metrics,
+)
 from auditkit.checks.bias._widest import widest
-from auditkit.checks.groups import nothing_to_compare
-from auditkit.checks.parameters import require_least
-from auditkit.data.dataset import Dataset
 from auditkit.findings import Metric
-from auditkit.models.classifier import Classifier
 
 CALIBRATION = "calibration-error"
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class GroupConfidence(Check):
+class GroupConfidence(GroupComparison):
     """What every group is promised beyond what it gets, and how far the groups lie apart in that.
 
     Confidence and right answers are those that `calibration-error` recorded.
@@ -73,19 +74,6 @@ class GroupConfidence(Check):
         reads=(CALIBRATION,),
         references=("Pleiss et al., 2017, arXiv:1709.02012 (calibration within groups)",),
     )
-    minimum_n: int = 20
-    permutations: int = 2000
-
-    def __post_init__(self) -> None:
-        require_least(self, minimum_n=1, permutations=100, hint="Leave it out for its default.")
-
-    def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
-        """Where there are groups to compare."""
-        return super().applies(model, data) or nothing_to_compare(data)
-
-    def measure(self, artifacts: Artifacts) -> Records:
-        """Measure nothing: another check did."""
-        return Records(artifacts.ids)
 
     def summarise(self, records: Records, context: Context) -> Measured | NotApplicable:
         """Compare groups by confidence and right answers."""
@@ -101,9 +89,7 @@ class GroupConfidence(Check):
             drop="overconfidence",
             called=("confidence", "accuracy", "overconfidence"),
         )
-        findings, evidence = compare_groups(
-            self, stress, context, minimum_n=self.minimum_n, permutations=self.permutations
-        )
+        findings, evidence = compare_groups(self, stress, context)
         return Measured(
             findings=findings, evidence=evidence, headline=widest(findings, "overconfidence_gap")
         )

@@ -27,7 +27,13 @@ from auditkit.checks.bias._gap_tables import (
     small_groups_table,
     worst_cells_table,
 )
-from auditkit.checks.bias._gap_words import Telling, Told, in_short, in_words, tellings
+from auditkit.checks.bias._gap_words import (
+    AdjustedGap,
+    GapInWords,
+    gaps_in_words,
+    in_short,
+    words_table,
+)
 from auditkit.checks.bias._groups import (
     COMPARED,
     SHOWN,
@@ -283,10 +289,10 @@ class GroupGap(Check):
         tested = [one for part in parts for one in part.tested()]
         chance = adjusted(tested, 1 - context.level)
         evidence: dict[str, Evidence] = {"definitions": definitions(data, columns, left_out)}
-        told = [part.told(chance) for part in parts if not part.column.crossed]
-        if any(told):
-            evidence["short"] = in_short([one for each in told for one in each])
-            evidence |= {f"words-{i}": in_words(each) for i, each in enumerate(told, 1) if each}
+        said = [part.in_words(chance) for part in parts if not part.column.crossed]
+        if any(said):
+            evidence["short"] = in_short([one for each in said for one in each])
+            evidence |= {f"words-{i}": words_table(each) for i, each in enumerate(said, 1) if each}
         if ratios := [one for part in parts for one in part.four_fifths()]:
             evidence["four-fifths"] = four_fifths(ratios)
         if tested:
@@ -593,14 +599,14 @@ class _Part:
             if one.value is not None and one.low is not None and one.high is not None
         ]
 
-    def told(self, chance: Adjusted) -> list[Telling]:
+    def in_words(self, chance: Adjusted) -> list[GapInWords]:
         """Return the gaps of the column for readers who know no rates."""
-        told = [
-            Told(rate, gap, chance.p[f"{WORDS[rate].label} gap", self.column.name])
+        gaps = [
+            AdjustedGap(rate, gap, chance.p[f"{WORDS[rate].label} gap", self.column.name])
             for rate, gap in self.gaps.items()
             if gap is not None
         ]
-        return tellings(self.column, told, self.data, alpha=1 - self.level)
+        return gaps_in_words(self.column, gaps, self.data, alpha=1 - self.level)
 
     def evidence(self, p: dict[tuple[str, str], float]) -> dict[str, Evidence]:
         """Return what the findings rest on, by key."""

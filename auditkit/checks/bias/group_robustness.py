@@ -8,17 +8,13 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from auditkit.artifacts.base import Artifacts
-from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
-from auditkit.checks.bias._stress import Stress, compare_groups, stress_metrics
+from auditkit.checks.base import Context, Measured, Meta, NotApplicable, Records
+from auditkit.checks.bias._stress import GroupComparison, Stress, compare_groups, stress_metrics
 from auditkit.checks.bias._widest import widest
-from auditkit.checks.groups import nothing_to_compare
 from auditkit.checks.parameters import require_least
 from auditkit.checks.robustness._controls import CHECK, OF_PLAIN_DESCENT, OF_THE_ENSEMBLE
-from auditkit.data.dataset import Dataset
 from auditkit.errors import ConfigError
 from auditkit.findings import Metric
-from auditkit.models.classifier import Classifier
 from auditkit.types import Bools, Floats
 
 # Where a check keeps the smallest budget at which each answer became wrong.
@@ -29,7 +25,7 @@ _CONTROLS = {"pgd-linf": OF_PLAIN_DESCENT, "worst-case": OF_THE_ENSEMBLE}
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class GroupRobustness(Check):
+class GroupRobustness(GroupComparison):
     """Robust accuracy per group, and whether groups lose different shares under attack.
 
     Nothing is attacked anew: what `pgd-linf`, `worst-case` and `token-swap` found is read, an input
@@ -84,24 +80,15 @@ class GroupRobustness(Check):
     )
     radius: float = 0.02
     words: int = 1
-    minimum_n: int = 20
-    permutations: int = 2000
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 < self.radius <= 1:
             raise ConfigError(
                 f"group-robustness: radius is {self.radius}, expected a value in (0, 1].",
                 hint="It is a share of the input range: 8/255 is 0.0314.",
             )
-        require_least(self, words=1, minimum_n=1, permutations=100)
-
-    def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
-        """Where there are groups to compare."""
-        return super().applies(model, data) or nothing_to_compare(data)
-
-    def measure(self, artifacts: Artifacts) -> Records:
-        """Measure nothing: other checks did."""
-        return Records(artifacts.ids)
+        require_least(self, words=1)
 
     def summarise(self, records: Records, context: Context) -> Measured | NotApplicable:
         """Compare groups by what the attacks' checks recorded."""
@@ -121,13 +108,7 @@ class GroupRobustness(Check):
             after=smallest > budget,
             controls=_CONTROLS.get(next(reversed(flips)), ()),
         )
-        findings, evidence = compare_groups(
-            self,
-            stress,
-            context,
-            minimum_n=self.minimum_n,
-            permutations=self.permutations,
-        )
+        findings, evidence = compare_groups(self, stress, context)
         return Measured(findings=findings, evidence=evidence, headline=widest(findings, "drop_gap"))
 
 

@@ -8,15 +8,16 @@ from typing import ClassVar, NamedTuple, final
 
 import numpy as np
 
-from auditkit.artifacts.base import Artifacts
-from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
-from auditkit.checks.bias._stress import Stress, compare_groups, compare_parts, stress_metrics
+from auditkit.checks.base import Context, Measured, Meta, NotApplicable, Records
+from auditkit.checks.bias._stress import (
+    GroupComparison,
+    Stress,
+    compare_groups,
+    compare_parts,
+    stress_metrics,
+)
 from auditkit.checks.bias._widest import widest
-from auditkit.checks.groups import nothing_to_compare
-from auditkit.checks.parameters import require_least
-from auditkit.data.dataset import Dataset
 from auditkit.findings import Metric
-from auditkit.models.classifier import Classifier
 from auditkit.types import Floats
 
 _MIXED = "mixed"  # what `typos` calls all kinds in one text
@@ -24,7 +25,7 @@ _MIXED = "mixed"  # what `typos` calls all kinds in one text
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class GroupShift(Check):
+class GroupShift(GroupComparison):
     """Accuracy under corruption per group, and whether groups lose different shares.
 
     Nothing is corrupted anew: what `corruptions` and `typos` recorded is read. An input's copies
@@ -76,19 +77,6 @@ class GroupShift(Check):
             "Holm, 1979, Scandinavian Journal of Statistics 6",
         ),
     )
-    minimum_n: int = 20
-    permutations: int = 2000
-
-    def __post_init__(self) -> None:
-        require_least(self, minimum_n=1, permutations=100, hint="Leave it out for its default.")
-
-    def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
-        """Where there are groups to compare."""
-        return super().applies(model, data) or nothing_to_compare(data)
-
-    def measure(self, artifacts: Artifacts) -> Records:
-        """Measure nothing: other checks did."""
-        return Records(artifacts.ids)
 
     def summarise(self, records: Records, context: Context) -> Measured | NotApplicable:
         """Compare groups by what the checks of shift recorded."""
@@ -103,9 +91,7 @@ class GroupShift(Check):
             before=correct,
             after=read.mean_of(list(read.all)),
         )
-        findings, evidence = compare_groups(
-            self, stress, context, minimum_n=self.minimum_n, permutations=self.permutations
-        )
+        findings, evidence = compare_groups(self, stress, context)
         parts = [
             Stress(
                 words=kind,
@@ -116,9 +102,7 @@ class GroupShift(Check):
             )
             for kind, columns in read.kinds.items()
         ]
-        each, table = compare_parts(
-            self, parts, context, minimum_n=self.minimum_n, permutations=self.permutations
-        )
+        each, table = compare_parts(self, parts, context)
         return Measured(
             findings=[*findings, *each],
             evidence={**evidence, **({"parts": table} if table else {})},

@@ -71,7 +71,7 @@ def changed_logits(artifacts: Artifacts, change: Change) -> Tensor:
     ModelError
         If a logit is NaN or infinite.
     """
-    return artifacts.here(
+    return artifacts.once_per_shard(
         ("logits", change),
         lambda: logits_of(
             artifacts,

@@ -193,7 +193,7 @@ def test_a_model_that_is_always_right_has_sets_of_one_class() -> None:
     outcome = measured(Conformal(severities=(), methods=("lac",)), Subject(subject.model, data))
     assert found(outcome, "coverage").value == 1
     size = found(outcome, "set_size")
-    assert (size.value, size.interval) == (1.0, "clopper-pearson")
+    assert (size.value, size.interval) == (1.0, "clopper-pearson-scaled")
     assert size.low is not None
     assert size.high is not None
     assert size.low < 1 < size.high, "40 inputs cannot exclude another size"
