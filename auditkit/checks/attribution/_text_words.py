@@ -186,7 +186,7 @@ def _example(
         for piece in re.split(rf"((?<!\w){re.escape(word)}(?!\w))", moved)
         if piece
     ]
-    caption = f"Was {was}; becomes {classes[wanted]} with {word!r}."
+    caption = f"Was {was}; becomes {classes[wanted]} with the marked word."
     return Example(
         gallery="random",
         score=luck,

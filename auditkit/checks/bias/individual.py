@@ -353,7 +353,8 @@ def _moved(artifacts: Artifacts, name: str, values: Floats) -> tuple[Bools, Floa
 
 def _examples(artifacts: Artifacts, name: str, flips: Bools, turned: Floats) -> list[Example]:
     model, clean = artifacts.table_model, artifacts[Predictions]
-    feature = model.schema.features[model.schema.names.index(name)]
+    j = model.schema.names.index(name)
+    feature = model.schema.features[j]
     draws = uniform(artifacts.keys(f"{PURPOSE} gallery"), ())
     return [
         Example(
@@ -362,8 +363,14 @@ def _examples(artifacts: Artifacts, name: str, flips: Bools, turned: Floats) -> 
             row=TextRow(
                 id=artifacts.ids[i],
                 caption=f"answer {model.classes[int(clean.predicted[i])]}, and another one if"
-                f" {name} were {feature.in_words(float(turned[i]))}",
-                tokens=[Token(text=artifacts.in_words(i))],
+                f" {name} were as marked",
+                tokens=[
+                    Token(text=f"{artifacts.in_words(i)}\n{name} "),
+                    Token(
+                        text=feature.in_words(float(turned[i])),
+                        was=feature.in_words(float(artifacts.inputs[i][j])),
+                    ),
+                ],
             ),
         )
         for i in np.flatnonzero(flips).tolist()
