@@ -46,7 +46,7 @@ from auditkit.methods.saliency.probes.base import Map, Probe
 from auditkit.methods.saliency.probes.image import ImageProbe
 from auditkit.models.classifier import Classifier
 from auditkit.randomness import keys_of, uniform
-from auditkit.statistics import bootstrap, bootstrap_mean, clopper_pearson
+from auditkit.statistics import bootstrap, bounded_mean, clopper_pearson
 from auditkit.types import Bools, Floats, Ints
 
 PURPOSE = "errors-explained"
@@ -98,6 +98,7 @@ class ErrorsExplained(Check):
     meta: ClassVar[Meta] = Meta(
         id=PURPOSE,
         family="attribution",
+        version=2,
         question="What does the model look at where it is wrong, and surest of it?",
         explanation=(
             "Galleries show, with maps, the most confident mistakes, right answers drawn at random,"
@@ -365,10 +366,11 @@ class ErrorsExplained(Check):
                 )
                 continue
             seed = context.key(PURPOSE, metric, answer)
+            value, interval, method = bounded_mean(some, seed=seed, level=level)
             findings.append(
                 self.value(
-                    metric, float(some.mean()), n=len(some), slice_name=where, level=level,
-                    interval=bootstrap_mean(some, seed=seed, level=level), method="bootstrap",
+                    metric, value, n=len(some), slice_name=where, level=level,
+                    interval=interval, method=method,
                 )
             )  # fmt: skip
         return [*findings, self._difference(metric, parts, context)]
@@ -396,7 +398,7 @@ class ErrorsExplained(Check):
     def _why(self, parts: Mapping[str, Floats]) -> str:
         counts = " and ".join(f"{len(some)} {answer}" for answer, some in parts.items())
         return (
-            f"only {counts} answers have a map that can be judged, and {self.minimum_n} of either"
+            f"answers with a map that can be judged: {counts}, and {self.minimum_n} of either"
             " are needed (minimum_n)"
         )
 
