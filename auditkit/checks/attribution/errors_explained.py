@@ -46,7 +46,7 @@ from auditkit.methods.saliency.probes.base import Map, Probe
 from auditkit.methods.saliency.probes.image import ImageProbe
 from auditkit.models.classifier import Classifier
 from auditkit.randomness import keys_of, uniform
-from auditkit.statistics import bootstrap, bounded_mean, clopper_pearson
+from auditkit.statistics import Interval, bootstrap, bounded_mean, clopper_pearson
 from auditkit.types import Bools, Floats, Ints
 
 PURPOSE = "errors-explained"
@@ -392,8 +392,16 @@ class ErrorsExplained(Check):
             difference, n, seed=context.key(PURPOSE, name), level=level,
             strata=np.repeat([0, 1], [first, len(wrong)]),
         )  # fmt: skip
+        method = "bootstrap"
+        if interval.low == interval.high:  # neither part has any spread: both intervals at once
+            more, less = (right, wrong) if sign == 1 else (wrong, right)
+            above, below = (
+                bounded_mean(one, seed=0, level=(1 + level) / 2)[1] for one in (more, less)
+            )
+            interval = Interval(above.low - below.high, above.high - below.low)
+            method = "simultaneous"
         value = sign * float(right.mean() - wrong.mean())
-        return self.value(name, value, n=n, interval=interval, method="bootstrap", level=level)
+        return self.value(name, value, n=n, interval=interval, method=method, level=level)
 
     def _why(self, parts: Mapping[str, Floats]) -> str:
         counts = " and ".join(f"{len(some)} {answer}" for answer, some in parts.items())
