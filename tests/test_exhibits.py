@@ -10,11 +10,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from click.testing import CliRunner
 from PIL import Image
+from torch import nn
 
+from auditkit.checks.catalogue import BUILT_IN
 from auditkit.cli import cli
 from auditkit.data.load import DataSpec
+from auditkit.data.schema import Feature, Schema
 from auditkit.exhibits import MOST_PIXELS, Names, private, private_result, record_names
 from auditkit.findings import (
     Heatmap,
@@ -28,7 +32,9 @@ from auditkit.findings import (
     TextRow,
     Token,
 )
+from auditkit.models.classifier import Classifier
 from auditkit.models.load import ModelSpec
+from auditkit.models.tabular import TabularClassifier
 from auditkit.policy import Exhibits, Policy
 from auditkit.render import render_text
 from auditkit.result import Execution, Result, read_result, to_json
@@ -232,6 +238,94 @@ def test_no_file_holds_an_input_or_its_name(folder: Path) -> None:
     for name, content in files.items():
         assert CANARY.encode() not in content, name
         assert PERSON.encode() not in content, name
+
+
+def quoted(out: Path, said: set[str]) -> dict[str, list[str]]:
+    """Return what the result and its page quote of what was said, by file."""
+    texts = {
+        name: (out / name).read_text("utf-8").lower() for name in ("result.json", "report.html")
+    }
+    return {
+        name: found
+        for name, text in texts.items()
+        if (found := [one for one in said if re.search(rf"(?<![\w.]){one}(?![\w])", text)])
+    }
+
+
+QUICK_TEXTS = ("clean-accuracy", "embedding-changes", "insertion", "shortcut", "character")
+QUICK_ROWS = ("clean-accuracy", "feature-changes", "individual", "slice-scan")
+FEW = {
+    "insertion": {"length": 1, "targets": 1, "search_inputs": 8, "candidates": 4},
+    "embedding-changes": {"max_inputs": 12, "rounds": 1},
+    "shortcut": {"steps": 2},
+    "character": {"max_changes": 1, "queries": 4},
+    "individual": {"columns": ["years", "sex"]},
+}
+
+
+def blurred_audit(
+    model: ModelSpec | Classifier, data: DataSpec, checks: tuple[str, ...], out: Path
+) -> dict[str, TextExhibit]:
+    """Return the galleries of a blurred audit, by their checks."""
+    ours = {name: FEW[name] for name in FEW if name in checks}
+    policy = Policy(checks=checks, parameters=ours, exhibits="blurred")
+    run(Request(model=model, data=data, policy=policy, out=out, execution=Execution()))
+    return {
+        one.check: item
+        for one in read_result(out).outcomes
+        for item in one.evidence.values()
+        if isinstance(item, TextExhibit)
+    }
+
+
+ALL = tuple(one.meta.id for one in BUILT_IN)
+EVERY_CHECK = pytest.param(ALL, id="all", marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("checks", [pytest.param(QUICK_TEXTS, id="quick"), EVERY_CHECK])
+def test_no_blurred_page_quotes_a_word_of_a_text(checks: tuple[str, ...], tmp_path: Path) -> None:
+    opinions = (("shoddy", "dreadful", "tiresome"), ("superb", "delightful", "splendid"))
+    things = ("soundtrack", "dessert", "balcony", "drummer", "narrator")
+    texts = [
+        f"the {things[i % 5]} of my {CANARY} was {opinions[i % 2][i // 2 % 3]},"
+        f" said the {('german', 'kenyan')[i % 3 % 2]} teacher"
+        for i in range(48)
+    ]
+    labels = ["positive" if i % 2 == (i % 7 > 0) else "negative" for i in range(48)]
+    pd.DataFrame(
+        {"id": [f"{PERSON}-{i}" for i in range(48)], "text": texts, "label": labels,
+         "site": [("here", "there")[i % 3 % 2] for i in range(48)]}
+    ).to_csv(tmp_path / "people.csv", index=False)  # fmt: skip
+    data = DataSpec(source=str(tmp_path / "people.csv"), columns=("text", "label"))
+    model = ModelSpec(source="phrases-transformer")
+    assert {*QUICK_TEXTS} <= {*blurred_audit(model, data, checks, tmp_path / "out")}
+    said = {word for text in texts for word in re.findall(r"[a-z]{5,}", text)}
+    ours = {"german", "kenyan"}  # terms of counterfactual-identity
+    assert quoted(tmp_path / "out", {*said, PERSON} - ours) == {}
+
+
+@pytest.mark.parametrize("checks", [pytest.param(QUICK_ROWS, id="quick"), EVERY_CHECK])
+def test_no_blurred_page_quotes_a_number_of_a_row(checks: tuple[str, ...], tmp_path: Path) -> None:
+    years = [10007 + 31 * i for i in range(60)]
+    labels = ["low" if (i < 30) == (i % 9 > 0) else "high" for i in range(60)]
+    sexes = [("woman", "man")[i // 3 % 2] for i in range(60)]
+    frame = {"id": [f"{PERSON}-{i}" for i in range(60)], "years": years, "sex": sexes}
+    pd.DataFrame({**frame, "label": labels}).to_csv(tmp_path / "rows.csv", index=False)
+    network = nn.Linear(3, 2)
+    with torch.no_grad():
+        network.weight.copy_(torch.tensor([[-1.0, 0.5, -0.5], [1.0, -0.5, 0.5]]))
+        network.bias.zero_()
+    schema = Schema(
+        (
+            Feature(name="years", mean=10921.0, std=540.0, integer=True),
+            Feature(name="sex", kind="categorical", categories=("man", "woman")),
+        )
+    )
+    model = TabularClassifier(network, schema=schema, classes=("low", "high"))
+    data = DataSpec(source=str(tmp_path / "rows.csv"), columns=("label",), sensitive=("sex",))
+    shown = blurred_audit(model, data, checks, tmp_path / "out")
+    assert {*QUICK_ROWS} - {"slice-scan"} <= {*shown}
+    assert quoted(tmp_path / "out", {*map(str, years), PERSON}) == {}
 
 
 def test_rendering_again_can_leave_out_or_blur(tmp_path: Path) -> None:

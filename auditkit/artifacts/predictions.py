@@ -10,6 +10,7 @@ from torch import Tensor
 
 from auditkit.artifacts.base import Artifact, Artifacts
 from auditkit.errors import ModelError
+from auditkit.plurals import count
 
 
 @final
@@ -37,8 +38,8 @@ class Predictions(Artifact):
         if bad.any():
             first = shard.ids[int(bad.nonzero()[0, 0])]
             raise ModelError(
-                f"The model returned NaN or infinite logits for {int(bad.sum())} inputs,"
-                f" the first is {first!r}.",
+                f"The model returned NaN or infinite logits for"
+                f" {count(int(bad.sum()), 'input')}, the first is {first!r}.",
                 hint="Check the preprocessing: --mean, --std and --bounds.",
             )
         predicted = logits.argmax(dim=1)

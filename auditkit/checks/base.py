@@ -284,12 +284,15 @@ class Check(ABC):
     ) -> Finding:
         """Return a finding that is not a share; NaN becomes undefined, never a number.
 
-        So does what was drawn again and again from one input: it has no spread.
+        So does what was drawn again and again from one input: it has no spread. Where drawing many
+        inputs anew always gives the same, it tells no interval either.
         """
         if method == "bootstrap" and n == 1:
             return self.undefined(
                 metric, "one input alone has no spread", n=n, slice_name=slice_name, swept=swept
             )
+        if method == "bootstrap" and interval is not None and interval.low == interval.high:
+            interval, method = None, "none"
         if not np.isfinite(value):
             return self.undefined(
                 metric, f"the computation gave {value}", n=n, slice_name=slice_name, swept=swept

@@ -9,6 +9,7 @@ import numpy as np
 from auditkit.artifacts.base import Artifacts
 from auditkit.checks.base import NotApplicable
 from auditkit.data.dataset import Dataset
+from auditkit.plurals import count
 from auditkit.randomness import keys_of
 from auditkit.types import Bools, Ints
 
@@ -20,7 +21,7 @@ def too_few(data: Dataset) -> NotApplicable | None:
     if len(data) >= FEWEST:
         return None
     return NotApplicable(
-        f"{len(data)} inputs are too few to search on one half and measure on the other"
+        f"{count(len(data), 'input')}: too few to search on one half and measure on the other"
     )
 
 

@@ -36,6 +36,7 @@ from auditkit.data.catalogue import DATA
 from auditkit.data.dataset import Dataset
 from auditkit.errors import ConfigError
 from auditkit.models.classifier import Classifier
+from auditkit.plurals import count
 from auditkit.types import Params
 
 MISSING = "no deployment data were given; name some with --shift DATA"
@@ -76,9 +77,9 @@ class Shifted:
     def notes(self) -> tuple[str, ...]:
         """Where it comes from, in sentences."""
         data = self.data
-        some = f"{len(data)} inputs"
+        some = count(len(data), "input")
         if data.available > len(data):
-            some = f"{len(data)} inputs, drawn from {data.available}"
+            some += f", drawn from {data.available}"
         return (f"{self.source}: {some}, SHA-256 {data.sha256}.", *data.notes)
 
     def pieces(self, artifacts: Artifacts) -> Iterator[Artifacts]:

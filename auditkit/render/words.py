@@ -13,6 +13,7 @@ from typing import cast
 from urllib.parse import unquote
 
 from auditkit.findings import Finding, Metric, Outcome
+from auditkit.plurals import count
 from auditkit.result import (
     Judgement,
     ModelFacts,
@@ -234,17 +235,6 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes:,} min {rest} s"
-
-
-def count(n: int, one: str, many: str = "") -> str:
-    """Return a number with its noun.
-
-    Examples
-    --------
-    >>> count(1, "check"), count(1200, "input")
-    ('1 check', '1,200 inputs')
-    """
-    return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
 def parameters_of(model: ModelFacts) -> str:

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from auditkit.errors import AuditkitError
 from auditkit.findings import Curve, Series
 from auditkit.render import charts, words
+from auditkit.render.csv import render_csv
 from auditkit.render.diff_html import render_diff_html
 from auditkit.render.html import render_html
 from auditkit.render.page import content_policy, environment, own
@@ -164,6 +165,17 @@ def report_page(history: History, run: Run) -> str:
         If the result cannot be read any more.
     """
     return render_html(read_result(history.path(run)))
+
+
+def report_table(history: History, run: Run) -> str:
+    """Return all findings of a result as CSV, which the report links to where it has no room.
+
+    Raises
+    ------
+    ResultError
+        If the result cannot be read any more.
+    """
+    return render_csv(read_result(history.path(run)))
 
 
 def comparison_page(

@@ -12,10 +12,13 @@ from typing import final
 from urllib.parse import parse_qs, urlsplit
 
 from auditkit.errors import AuditkitError, ConfigError, ResultError
+from auditkit.render import FORMATS
 from auditkit.view import pages
 from auditkit.view.history import History, Run
 
 LOOPBACK = "127.0.0.1"
+TABLE = FORMATS["csv"].file  # which a report links to, beside itself
+_OF_A_REPORT = re.compile(rf"/report/(?P<run>[0-9a-f]+)/(?P<table>{re.escape(TABLE)})?")
 _OWN_POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">')
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -84,7 +87,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         if not self._is_for_us():
-            self._send("This page is for this machine alone.", HTTPStatus.FORBIDDEN, plain=True)
+            said = "This page is for this machine alone."
+            self._send(said, HTTPStatus.FORBIDDEN, kind="plain")
             return
         parts = urlsplit(self.path)
         self.query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
@@ -102,7 +106,8 @@ class _Handler(BaseHTTPRequestHandler):
                 nothing = ConfigError("There is nothing at this address.")
                 self._send(pages.error_page(nothing), HTTPStatus.NOT_FOUND)
             else:
-                self._send(page, HTTPStatus.OK)
+                is_table = parts.path.endswith(f"/{TABLE}")
+                self._send(page, HTTPStatus.OK, kind="csv" if is_table else "html")
 
     @property
     def _ours(self) -> Server:
@@ -127,10 +132,12 @@ class _Handler(BaseHTTPRequestHandler):
         }
         if path in handlers:
             return handlers[path]()
-        if path.startswith("/report/"):
-            run = self._run(path.removeprefix("/report/"))
-            return None if run is None else pages.report_page(self._history, run)
-        return None
+        found = _OF_A_REPORT.fullmatch(path)
+        run = self._run(found["run"]) if found else None
+        if found is None or run is None:
+            return None
+        page_of = pages.report_table if found["table"] else pages.report_page
+        return page_of(self._history, run)
 
     def _list(self) -> str:
         self._history.refresh()
@@ -158,11 +165,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _run(self, name: str) -> Run | None:
         return self._history.run(name) if re.fullmatch(r"[0-9a-f]{12}", name) else None
 
-    def _send(self, text: str, status: HTTPStatus, *, plain: bool = False) -> None:
+    def _send(self, text: str, status: HTTPStatus, *, kind: str = "html") -> None:
         content = text.encode("utf-8", errors="replace")
         self.send_response(status)
-        kind = "text/plain; charset=utf-8" if plain else "text/html; charset=utf-8"
-        for name, value in {"Content-Type": kind, **_HEADERS}.items():
+        for name, value in {"Content-Type": f"text/{kind}; charset=utf-8", **_HEADERS}.items():
             self.send_header(name, value)
         self.send_header("Content-Security-Policy", _policy_of(text))
         self.send_header("Content-Length", str(len(content)))

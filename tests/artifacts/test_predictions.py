@@ -55,6 +55,6 @@ def test_logits_that_are_not_numbers_are_an_error_that_names_the_input(value: fl
     images[3] = 1.0
     model = ImageClassifier(BrokenAt(value), classes=("0", "1"), input_shape=(1, 2, 2))
     subject = Subject(model, image_data(images, [0, 1, 0, 1, 0]))
-    with pytest.raises(ModelError, match=r"1 inputs.*'00003'") as error:
+    with pytest.raises(ModelError, match=r"1 input, .*'00003'") as error:
         _ = subject.artifacts[Predictions]
     assert "--mean" in error.value.hint

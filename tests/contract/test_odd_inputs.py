@@ -181,8 +181,8 @@ def wrong_number(finding: Finding, inputs: int) -> str:
         return "" if finding.interval in POINTS else f"no interval, and it is {finding.interval}"
     if not low - 1e-9 <= value <= high + 1e-9:
         return f"{value} lies outside [{low}, {high}]"
-    if finding.interval == "bootstrap" and finding.n == 1:
-        return "a spread of one input"
+    if finding.interval == "bootstrap" and low == high:
+        return "a spread of inputs that have none"
     return ""
 
 

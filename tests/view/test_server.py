@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import http.client
 import os
 import re
@@ -11,10 +12,12 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 
 from auditkit.errors import ConfigError
+from auditkit.result import read_result
 from auditkit.view.history import open_history
 from auditkit.view.server import Server, start
 from tests.diff.sample import accurate
@@ -72,7 +75,8 @@ def test_localhost_is_this_machine(server: Server) -> None:
     [
         "/report/../../../etc/passwd", "/report/..%2f..%2fetc%2fpasswd", "/report/%00",
         "//etc/passwd", "/a/result.json", "/history.sqlite", "/report/",
-        "/report/0123456789ab", "/nothing",
+        "/report/0123456789ab/", "/nothing", "/findings.csv", "/report/findings.csv",
+        "/report/0123456789ab/findings.csv", "/report/0123456789ab/../findings.csv",
     ],
 )  # fmt: skip
 def test_addresses_are_never_paths(server: Server, path: str) -> None:
@@ -90,7 +94,7 @@ def test_every_page_has_a_strict_policy(server: Server) -> None:
     here = ids(server)
     compare = f"/compare?before={here['a']}&after={here['b']}"
     trend = "/trend?finding=clean-accuracy/accuracy/all"
-    for path in ("/", f"/report/{here['a']}", compare, trend, "/nothing"):
+    for path in ("/", f"/report/{here['a']}/", compare, trend, "/nothing"):
         answer, text = get(server, path)
         policy = answer.headers["Content-Security-Policy"]
         assert "default-src 'none'" in policy
@@ -100,6 +104,21 @@ def test_every_page_has_a_strict_policy(server: Server) -> None:
         assert answer.headers["Cache-Control"] == "no-store"
         assert "style-src 'sha256-" in policy
         assert text.startswith("<!doctype html>") or text.lstrip().startswith("<!doctype html>")
+
+
+def test_a_report_has_its_table_of_findings_beside_it_and_nothing_else(server: Server) -> None:
+    report = f"/report/{ids(server)['a']}/"
+    answer, text = get(server, urljoin(report, "findings.csv"))  # as the page links to it
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    ids_in_table = [one["finding"] for one in csv.DictReader(text.splitlines())]
+    run = server.history.run(ids(server)["a"])
+    assert run is not None
+    outcomes = read_result(server.history.path(run)).outcomes
+    assert ids_in_table == [one.id for outcome in outcomes for one in outcome.findings]
+    for name in ("result.json", "records.parquet", "report.html", "findings.csv/"):
+        assert get(server, report + name)[0].status == 404
 
 
 def test_names_in_results_are_escaped_on_every_page(server: Server) -> None:

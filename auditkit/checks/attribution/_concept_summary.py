@@ -11,7 +11,8 @@ import numpy as np
 from auditkit.checks.base import Context, Records
 from auditkit.checks.galleries import galleries
 from auditkit.findings import Bar, Bars, Evidence, Matrix, Note, Table
-from auditkit.statistics import Interval, bootstrap, bootstrap_mean, holm, p_among
+from auditkit.plurals import count
+from auditkit.statistics import Interval, bootstrap, bounded_mean, holm, p_among
 from auditkit.types import Floats, Ints, Scalar
 
 CLASSES = 10  # of which scores are reported, those predicted most often
@@ -25,6 +26,7 @@ class Score(NamedTuple):
 
     value: float
     interval: Interval
+    method: str  # of the interval
     n: int
     random: float
     p: float
@@ -78,7 +80,7 @@ class Summary:
             return None
         seed = self.context.key("concepts", "concept_accuracy", concept)
         values = self.values("concept_accuracy", concept)
-        return bootstrap_mean(values, seed=seed, level=self.context.level)
+        return bounded_mean(values, seed=seed, level=self.context.level)[1]
 
     def tcav(self, concept: str, k: int) -> Score | str:
         """Return a score, or why there is none."""
@@ -99,14 +101,17 @@ class Summary:
         rises = self._stacked(f"towards/{concept}/")[:, mine]
         usable = ~np.isnan(rises).all(axis=0)
         if usable.sum() < FEWEST:
-            return f"only {int(usable.sum())} inputs are predicted as the class and have a slope"
+            n = count(int(usable.sum()), "input")
+            return f"it needs {FEWEST} inputs predicted as the class that have a slope: {n}"
         random = _means(self._stacked("towards_random/")[:, mine][:, usable])
         rises = rises[:, usable]
         seed = self.context.key("concepts", "tcav", concept, k)
         scores = _means(rises)
+        interval, method = _interval(rises, seed, self.context.level)
         return Score(
             value=float(np.nanmean(rises)),
-            interval=_interval(rises, seed, self.context.level),
+            interval=interval,
+            method=method,
             n=int(usable.sum()),
             random=float(random.mean()),
             p=_p(scores, random, seed),
@@ -136,8 +141,7 @@ class Summary:
             for column, label in (("moved", one), ("by_chance", f"like {one}")):
                 values = self._column(f"{column}/{one}")
                 seed = self.context.key("concepts", column, one)
-                low, high = bootstrap_mean(values, seed=seed, level=self.context.level)
-                mean = float(values.mean())
+                mean, (low, high), _ = bounded_mean(values, seed=seed, level=self.context.level)
                 bars.append(Bar(label=label, value=mean, low=low, high=high, n=len(values)))
         return Bars(
             title="How far concepts move the output, beside like changes without them",
@@ -187,11 +191,11 @@ class Summary:
         values = self.effect(concept, k)
         name = self.context.data.classes[k]
         seed = self.context.key("concepts", "effect", concept, name)
-        low, high = bootstrap_mean(values, seed=seed, level=self.context.level)
+        mean, (low, high), _ = bounded_mean(values, seed=seed, level=self.context.level, low=-1.0)
         tcav: list[Scalar] = [None, None, None]
         if score is not None:
             tcav = [round(score.value, 3), round(score.random, 3), round(score.p, 4)]
-        ends = [round(one, 4) for one in (float(values.mean()), low, high)]
+        ends = [round(one, 4) for one in (mean, low, high)]
         reading = _reading(score if nominated else None, Interval(low, high))
         return [concept, name, reading, *tcav, *ends]
 
@@ -224,8 +228,11 @@ def _means(rises: Floats) -> Floats:
     return np.where(counts > 0, sums / np.maximum(counts, 1), 0.5)
 
 
-def _interval(rises: Floats, seed: int, level: float) -> Interval:
-    """Return the interval of a mean over vectors and inputs, both drawn anew."""
+def _interval(rises: Floats, seed: int, level: float) -> tuple[Interval, str]:
+    """Return the interval of a mean over vectors and inputs, both drawn anew, and its name."""
+    if np.nanmin(rises) == np.nanmax(rises):  # then neither draw shows any spread
+        alike = np.full(rises.shape[1], np.nanmax(rises))
+        return bounded_mean(alike, seed=seed, level=level)[1:]
     rng = np.random.Generator(np.random.PCG64(seed))
     vectors = len(rises)
 
@@ -233,7 +240,7 @@ def _interval(rises: Floats, seed: int, level: float) -> Interval:
         drawn = rng.integers(0, vectors, size=(len(rows), vectors))
         return np.nanmean(rises[drawn[:, :, None], rows[:, None, :]], axis=(1, 2))
 
-    return bootstrap(mean, rises.shape[1], seed=seed, level=level)
+    return bootstrap(mean, rises.shape[1], seed=seed, level=level), "bootstrap"
 
 
 def _p(scores: Floats, random: Floats, seed: int) -> float:

@@ -18,6 +18,7 @@ from auditkit.checks.base import Example
 from auditkit.findings import TextRow, Token
 from auditkit.methods.saliency.catalogue import Effort, map_of
 from auditkit.methods.saliency.probes.text import TextProbe
+from auditkit.plurals import count
 from auditkit.randomness import uniform
 from auditkit.types import Bools, Floats
 
@@ -46,12 +47,12 @@ class TextWords:
     def row(self, classes: Sequence[str]) -> TextRow:
         """Return the words, and what share of the attribution they get."""
         said = "; ".join(
-            f"{classes[label]}: {one.word!r}, {one.share:.1%} of the attribution, in {one.texts}"
-            " texts"
+            f"{classes[label]}: {one.word!r}, {one.share:.1%} of the attribution, in"
+            f" {count(one.texts, 'text')}"
             for label, one in sorted(self.nominees.items())
         )
         tokens = [Token(text=f"{one.word} ") for _, one in sorted(self.nominees.items())]
-        return TextRow(id="nominated", caption=f"{said}. {self.n} texts.", tokens=tokens)
+        return TextRow(id="nominated", caption=f"{said}. {count(self.n, 'text')}.", tokens=tokens)
 
 
 def nominate(pool: Artifacts, *, effort: Effort, method: str) -> TextWords | None:
@@ -186,7 +187,7 @@ def _example(
         for piece in re.split(rf"((?<!\w){re.escape(word)}(?!\w))", moved)
         if piece
     ]
-    caption = f"Was {was}; becomes {classes[wanted]} with {word!r}."
+    caption = f"Was {was}; becomes {classes[wanted]} with the marked word."
     return Example(
         gallery="random",
         score=luck,

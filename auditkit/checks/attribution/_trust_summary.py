@@ -8,6 +8,7 @@ from typing import final
 
 import numpy as np
 
+from auditkit.checks.attribution._few_usable import few_usable
 from auditkit.checks.attribution._trust_cascade import STAGES
 from auditkit.checks.attribution._trust_maps import CHECK, PREFLIGHT, controls
 from auditkit.checks.attribution._trust_metrics import METRICS
@@ -26,7 +27,7 @@ from auditkit.findings import (
 )
 from auditkit.methods.saliency.catalogue import METHODS
 from auditkit.methods.saliency.exhibits import words
-from auditkit.statistics import Interval, bootstrap, bootstrap_mean
+from auditkit.statistics import Interval, bootstrap, bootstrap_mean, bounded_mean
 from auditkit.types import Floats, Params, Scalar
 
 CURVES = {
@@ -73,6 +74,12 @@ _ONLY_TEXTS = ("rationale_hit_rate", "rationale_gain")
 _SHARES = ("pointing_hit_rate", "rationale_hit_rate")
 _COSTLY = ("road_morf_gain", "road_lerf_gain", "cascading_similarity")
 _MEDIANS = ("completeness_error", "relative_output_stability")
+_UNBOUNDED = "max_sensitivity"
+_RANGES = {  # of one input's number; all others lie between -1 and 1
+    **dict.fromkeys((*CURVES, "relevance_mass", "relevance_rank_accuracy"), (0.0, 1.0)),
+    "gain_over_modelless": (-2.0, 2.0),
+    "infidelity": (0.0, 1.0),
+}
 _CONTROLLED = (
     "deletion_gain", "insertion_gain", "road_morf_gain", "road_lerf_gain", "gain_over_modelless",
     "comprehensiveness", "sufficiency", "infidelity", *_GAINS,
@@ -191,9 +198,7 @@ class Summary:
             why = self._unsuited(metric, name) or _WHY_UNDEFINED.get(
                 metric, "the map is zero or the truth leaves nothing out"
             )
-            if len(values) == eligible == 1:
-                why = "one input alone has no spread"
-            left = f"only {len(values)} of {eligible} explained inputs can be used: {why}"
+            left = few_usable(len(values), eligible, why)
             return self._check.undefined(metric, left, n=eligible, swept=swept)
         is_controlled = metric in _CONTROLLED and kind == "method"
         controls = _controls_of(name) if is_controlled else []
@@ -202,9 +207,9 @@ class Summary:
                 metric, int(values.sum()), n=len(values),
                 swept=swept, evidence=evidence, controls=controls, level=self._context.level,
             )  # fmt: skip
-        value, interval = self._estimate(metric, name, values)
+        value, interval, method = self._estimate(metric, name, values)
         return self._check.value(
-            metric, value, n=len(values), interval=interval, method="bootstrap",
+            metric, value, n=len(values), interval=interval, method=method,
             swept=swept, evidence=evidence, controls=controls, level=self._context.level,
         )  # fmt: skip
 
@@ -222,14 +227,18 @@ class Summary:
             return int(np.isfinite(self._records["relevant_share"]).sum())
         return self._records.count("costly" if metric in _COSTLY else "drawn")
 
-    def _estimate(self, metric: str, name: str, values: Floats) -> tuple[float, Interval]:
+    def _estimate(self, metric: str, name: str, values: Floats) -> tuple[float, Interval, str]:
         seed, level = self._context.key("attribution-trust", metric, name), self._context.level
         if metric in _MEDIANS:
             middle = bootstrap(
                 lambda rows: np.median(values[rows], axis=1), len(values), seed=seed, level=level
             )
-            return float(np.median(values)), middle
-        return float(values.mean()), bootstrap_mean(values, seed=seed, level=level)
+            return float(np.median(values)), middle, "bootstrap"
+        if metric == _UNBOUNDED:
+            interval = bootstrap_mean(values, seed=seed, level=level)
+            return float(values.mean()), interval, "bootstrap"
+        low, high = _RANGES.get(metric, (-1.0, 1.0))
+        return bounded_mean(values, seed=seed, level=level, low=low, high=high)
 
     def _evidence(self) -> dict[str, Evidence]:
         evidence: dict[str, Evidence] = {curve: self._curve(curve) for curve in CURVES}
@@ -276,7 +285,7 @@ class Summary:
             if len(values) < 2:
                 interval, mean = Interval(np.nan, np.nan), np.nan
             else:
-                mean, interval = self._estimate(curve, f"{name}/{step}", values)
+                mean, interval, _ = self._estimate(curve, f"{name}/{step}", values)
             for line, number in ((middle, mean), (low, interval.low), (high, interval.high)):
                 line.append(round(number, 5) if np.isfinite(number) else None)
         shares = [step / steps for step in range(steps + 1)]

@@ -11,6 +11,7 @@ import torch
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
+from auditkit.checks.attribution._few_usable import few_usable
 from auditkit.checks.attribution._probes import key_for
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
 from auditkit.checks.galleries import galleries
@@ -38,7 +39,7 @@ from auditkit.methods.saliency.exhibits import words
 from auditkit.methods.saliency.reference import REFERENCES, Reference, reference_images
 from auditkit.methods.saliency.unsuited import Unsuited
 from auditkit.randomness import uniform
-from auditkit.statistics import bootstrap_mean
+from auditkit.statistics import bounded_mean
 from auditkit.types import Floats, Params, Scalar
 
 ATTENTION = tuple(ATTENTION_MAPS)
@@ -80,6 +81,7 @@ class AttentionFaithfulness(Check):
     meta: ClassVar[Meta] = Meta(
         id=PURPOSE,
         family="attribution",
+        version=2,
         question="Does attention tell which patches or words the answer depends on?",
         explanation=(
             "Each patch or word is replaced alone, and the fall of the predicted class's score is"
@@ -219,14 +221,11 @@ class AttentionFaithfulness(Check):
         n = records.count("drawn")
         if len(values) < max(2, n / 2):
             why = _reason(records, name) or "the map or the effects are equal everywhere"
-            if len(values) == n == 1:
-                why = "one input alone has no spread"
-            left = f"only {len(values)} of {n} explained inputs can be used: {why}"
-            return self.undefined(metric, left, n=n, swept=swept)
+            return self.undefined(metric, few_usable(len(values), n, why), n=n, swept=swept)
         seed = context.key(PURPOSE, metric, name)
-        interval = bootstrap_mean(values, seed=seed, level=context.level)
+        value, interval, method = bounded_mean(values, seed=seed, level=context.level, low=-1.0)
         return self.value(
-            metric, float(values.mean()), n=len(values), interval=interval, method="bootstrap",
+            metric, value, n=len(values), interval=interval, method=method,
             swept=swept, evidence=["maps", "scores"], level=context.level,
         )  # fmt: skip
 
@@ -257,8 +256,8 @@ def _bar(records: Records, context: Context, name: str) -> Bar:
     if len(values) < 2:
         return Bar(label=LABELS[name], value=None, n=len(values))
     seed = context.key(PURPOSE, "effect_correlation", name)
-    low, high = bootstrap_mean(values, seed=seed, level=context.level)
-    return Bar(label=LABELS[name], value=float(values.mean()), low=low, high=high, n=len(values))
+    mean, (low, high), _ = bounded_mean(values, seed=seed, level=context.level, low=-1.0)
+    return Bar(label=LABELS[name], value=mean, low=low, high=high, n=len(values))
 
 
 def _values(records: Records, metric: str, name: str) -> Floats:

@@ -45,8 +45,9 @@ from auditkit.methods.saliency.exhibits import words
 from auditkit.methods.saliency.probes.image import ImageProbe
 from auditkit.methods.saliency.probes.text import TextProbe
 from auditkit.models.classifier import Classifier
+from auditkit.plurals import count
 from auditkit.randomness import uniform
-from auditkit.statistics import bootstrap_mean
+from auditkit.statistics import bounded_mean
 from auditkit.types import Bools, Floats, Params, Scalar
 
 PURPOSE = "attribution-drift"
@@ -100,7 +101,7 @@ class AttributionDrift(Check):
 
     meta: ClassVar[Meta] = Meta(
         id=PURPOSE,
-        version=3,
+        version=4,
         family="attribution",
         question="Does the explanation change while the answer does not?",
         explanation=(
@@ -351,16 +352,18 @@ class AttributionDrift(Check):
         for metric, values in _values(records, change).items():
             if n < self.minimum_n:
                 why = (
-                    f"only {n} of {records.count('drawn')} explained inputs keep their answer and"
-                    f" have a map with an order, fewer than {self.minimum_n} (minimum_n)"
+                    f"only {n} of {count(records.count('drawn'), 'explained input')} with the"
+                    f" answer kept and a map with an order, fewer than {self.minimum_n} (minimum_n)"
                 )
                 findings.append(self.undefined(metric, why, n=n, swept=swept))
                 continue
             seed = context.key(PURPOSE, metric, change)
-            interval = bootstrap_mean(values[seen], seed=seed, level=context.level)
+            value, interval, method = bounded_mean(
+                values[seen], seed=seed, level=context.level, **_RANGES[metric]
+            )
             findings.append(
                 self.value(
-                    metric, float(values[seen].mean()), n=n, interval=interval, method="bootstrap",
+                    metric, value, n=n, interval=interval, method=method,
                     swept=swept, evidence=shown, level=context.level,
                 )
             )  # fmt: skip
@@ -404,8 +407,8 @@ class AttributionDrift(Check):
                 yield label, n, None, None, None
                 continue
             seed = context.key(PURPOSE, name, change)
-            low, high = bootstrap_mean(values, seed=seed, level=context.level)
-            yield label, n, float(values.mean()), low, high
+            mean, (low, high), _ = bounded_mean(values, seed=seed, level=context.level, low=-1.0)
+            yield label, n, mean, low, high
 
     def _table(self, records: Records, changes: Sequence[str]) -> Table:
         rows: list[list[Scalar]] = []
@@ -478,6 +481,14 @@ def _values(records: Records, change: str) -> dict[str, Floats]:
         "rank_correlation": rank,
         "top_overlap": overlap,
     }
+
+
+_RANGES = {  # of one input's number
+    "excess_drift": {"low": -2.0, "high": 2.0},
+    "excess_top_loss": {"low": -1.0},
+    "rank_correlation": {"low": -1.0},
+    "top_overlap": {"low": 0.0},
+}
 
 
 def _has_order(scores: Floats) -> bool:

@@ -28,7 +28,7 @@ from auditkit.methods.saliency.catalogue import METHODS
 from auditkit.methods.saliency.exhibits import words
 from auditkit.statistics import (
     Interval,
-    bootstrap_mean,
+    bounded_mean,
     gap_of_means,
     gap_of_shares,
     holm,
@@ -88,6 +88,7 @@ class AttributionGap(Check):
     meta: ClassVar[Meta] = Meta(
         id=PURPOSE,
         family="attribution",
+        version=2,
         question="Are the explanations of one group worse than those of another?",
         explanation=(
             "For every group, how faithful the maps of its inputs are, and where the data says what"
@@ -223,7 +224,7 @@ class _Gap(NamedTuple):
     method: str
     column: str
     size: float
-    interval: Interval
+    interval: Interval | None  # None where no group has any spread
     interval_of: str
     p: float
     n: int
@@ -277,7 +278,7 @@ class _Comparison:
     def _of(self, group: str, values: Floats) -> Finding:
         where, n, level = f"{self.column.name}={group}", len(values), self.context.level
         if n < 2:
-            why = f"only {n} of the group's inputs have a map that can be judged"
+            why = f"the group's inputs with a map that can be judged: {n}, and an interval needs 2"
             return self.check.undefined(self.metric, why, n=n, slice_name=where, swept=self.swept)
         shown = [self.key]
         if self.is_share:
@@ -286,9 +287,11 @@ class _Comparison:
                 evidence=shown, controls=self.controls, level=level,
             )  # fmt: skip
         seed = self.context.key(PURPOSE, self.metric, self.method, where)
+        low = -1.0 if self.metric == "deletion_gain" else 0.0
+        value, interval, method = bounded_mean(values, seed=seed, level=level, low=low)
         return self.check.value(
-            self.metric, float(values.mean()), n=n, slice_name=where, swept=self.swept,
-            interval=bootstrap_mean(values, seed=seed, level=level), method="bootstrap",
+            self.metric, value, n=n, slice_name=where, swept=self.swept,
+            interval=interval, method=method,
             evidence=shown, controls=self.controls, level=level,
         )  # fmt: skip
 
@@ -317,13 +320,16 @@ class _Comparison:
             ", ".join(one for g, one in enumerate(self.column.groups) if g not in enough),
         )  # fmt: skip
 
-    def _interval(self, values: Floats, codes: Ints) -> tuple[Interval, str]:
+    def _interval(self, values: Floats, codes: Ints) -> tuple[Interval | None, str]:
         level, two = self.context.level, int(codes.max()) == 1
         if self.is_share:
             hits = np.bincount(codes, values).round().astype(np.int64)
             found = gap_of_shares(hits, np.bincount(codes), level=level)
             return found, "newcombe" if two else "simultaneous"
-        return gap_of_means(values, codes, level=level), "welch" if two else "simultaneous"
+        found = gap_of_means(values, codes, level=level)
+        if found.low == found.high:
+            return None, "none"
+        return found, "welch" if two else "simultaneous"
 
     def gap_findings(self, gap: _Gap | None) -> list[Finding]:
         """Return the gap and its p-value, or why there is none."""
@@ -404,7 +410,7 @@ def _gaps_table(gaps: Sequence[_Gap], level: float, minimum_n: int) -> Table:
     rows: list[list[Scalar]] = [
         [
             one.column, f"{one.metric.replace('_', ' ')}, {words(one.method)}", one.size,
-            one.interval.low, one.interval.high, one.p, "yes" if held else "no", one.highest,
+            *(one.interval or (None, None)), one.p, "yes" if held else "no", one.highest,
             one.lowest, one.left_out,
         ]
         for one, held in zip(gaps, holds, strict=True)

@@ -30,6 +30,7 @@ from auditkit.methods.saliency.probes.base import Map, Probe
 from auditkit.methods.saliency.probes.image import ImageProbe
 from auditkit.methods.saliency.probes.text import TextProbe
 from auditkit.models.classifier import Classifier, has_weights, randomised
+from auditkit.plurals import count
 from auditkit.randomness import uniform
 from auditkit.statistics import bounded_mean
 from auditkit.types import Bools, Floats, Params
@@ -235,8 +236,8 @@ class AttributionRegression(Check):
         known = column[np.isfinite(column)]
         if len(known) < 2:
             why = (
-                f"only {len(known)} of the {kept} inputs that both answer alike have a number, and"
-                " a spread needs two"
+                f"of {count(kept, 'input')} that both answer alike only {len(known)} with a number,"
+                " and a spread needs two"
             )
             return self.undefined(metric, why, n=kept)
         value, interval, method = bounded_mean(

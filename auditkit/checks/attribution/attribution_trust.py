@@ -122,7 +122,7 @@ class AttributionTrust(Check):
         ),
         metrics=METRICS,
         headline="attribution-trust/deletion_gain/all/*",
-        version=2,
+        version=3,
         controlled_by=(PREFLIGHT,),
         modalities=("image", "text", "tabular", "graph"),
         references=(

@@ -54,7 +54,7 @@ class Concepts(Check):
     meta: ClassVar[Meta] = Meta(
         id=PURPOSE,
         family="attribution",
-        version=2,
+        version=3,
         question="Which prepared concepts move the output?",
         explanation=(
             "A concept is put into each input: a tint, light, a texture or a disc into images; a"
@@ -227,7 +227,7 @@ class Concepts(Check):
         if isinstance(score, str):
             return self.undefined("tcav", score, n=summary.n, swept=swept)
         return self.value(
-            "tcav", score.value, n=score.n, interval=score.interval, method="bootstrap",
+            "tcav", score.value, n=score.n, interval=score.interval, method=score.method,
             swept=swept, evidence=["tcav", "table", "layer"], level=context.level,
         )  # fmt: skip
 

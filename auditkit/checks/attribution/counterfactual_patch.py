@@ -17,7 +17,7 @@ from auditkit.checks.flips import median_flip
 from auditkit.checks.galleries import galleries
 from auditkit.checks.parameters import require_least
 from auditkit.errors import ConfigError, near_miss
-from auditkit.findings import Curve, Evidence, Finding, Metric, Series
+from auditkit.findings import Curve, Evidence, Finding, Metric, Note, Series
 from auditkit.methods.saliency.counterfactual import (
     Margins,
     prefixes,
@@ -28,9 +28,10 @@ from auditkit.methods.saliency.counterfactual import (
 from auditkit.methods.saliency.probes.base import Probe
 from auditkit.methods.saliency.probes.image import ImageProbe
 from auditkit.methods.saliency.reference import REFERENCES, Reference
+from auditkit.plurals import count
 from auditkit.randomness import uniform
 from auditkit.statistics import bounded_mean, clopper_pearson
-from auditkit.types import Bools, Floats, Keys, Params
+from auditkit.types import Bools, Floats, Ints, Keys, Params
 
 PURPOSE = "counterfactual-patch"
 POINTS = 20  # of the curve
@@ -57,6 +58,10 @@ class CounterfactualPatch(Check):
         node is taken out.
     orders : int
         Random orders of removal beside the search, at least 2.
+    max_parts : int
+        Texts, rows and graphs: parts, at least 2. Of a longer text so many runs of neighbouring
+        tokens, as long as each other, are the parts, since the search takes time with the square of
+        their number; columns and nodes are joined in the same way.
 
     Raises
     ------
@@ -67,14 +72,14 @@ class CounterfactualPatch(Check):
     meta: ClassVar[Meta] = Meta(
         id=PURPOSE,
         family="attribution",
-        version=2,
+        version=3,
         question="How little has to be removed before the model decides otherwise?",
         explanation=(
-            "Parts of an input (cells of an image, tokens, columns, nodes) are removed one by one,"
-            " each time the one that costs the decision most, until the predicted class"
-            " changes; then all that was not needed is put back. Images: every square of cells is"
-            " tried too. Each set is checked by removing it. Beside it, parts are removed in random"
-            " order."
+            "Parts of an input (cells of an image, tokens, columns, nodes; of long inputs runs of"
+            " neighbours) are removed one by one, each time the one that costs the decision most,"
+            " until the predicted class changes; then all that was not needed is put back. Images:"
+            " every square of cells is tried too. Each set is checked by removing it. Beside it,"
+            " parts are removed in random order."
         ),
         not_shown=(
             "The sets are minimal, not proved smallest: no single part of one can be put back, but"
@@ -187,9 +192,10 @@ class CounterfactualPatch(Check):
     grid: int = 8
     reference: Reference = "mean"
     orders: int = 4
+    max_parts: int = 100
 
     def __post_init__(self) -> None:
-        require_least(self, max_inputs=2, grid=2, orders=2)
+        require_least(self, max_inputs=2, grid=2, orders=2, max_parts=2)
         ascending = all(a < b for a, b in pairwise(self.shares))
         if not self.shares or not ascending or not 0 < self.shares[0] <= self.shares[-1] <= 1:
             raise ConfigError(
@@ -213,51 +219,55 @@ class CounterfactualPatch(Check):
             probe = probe_of(artifacts, i, grid=self.grid, reference=self.reference)
             if probe.units == 0:
                 continue  # a text without tokens has nothing to remove
-            found = self._search(probe, key_for(artifacts, PURPOSE, "orders", i))
+            part_of = _parts(probe, self.max_parts)
+            found = self._search(probe, part_of, key_for(artifacts, PURPOSE, "orders", i))
             if found is None:
                 continue
             relevant = None if truth is None else probe.relevant(truth[place])
-            for name, value in self._numbers(probe, found, relevant).items():
+            for name, value in self._numbers(probe, part_of, found, relevant).items():
                 numbers[name][i] = value
-            examples += _examples(artifacts, i, probe, found, relevant)
+            examples += _examples(artifacts, i, probe, part_of, found, relevant)
         return Records(artifacts.ids, examples=examples, drawn=drawn, **numbers)
 
     def _columns(self) -> list[str]:
         names = ["share", "square_share", "same_size", "other_reference", "inside", "chance"]
-        return [*names, *(f"random_share/{k}" for k in range(self.orders))]
+        return [*names, "joined", *(f"random_share/{k}" for k in range(self.orders))]
 
-    def _search(self, probe: Probe, key: Keys) -> _Found | None:
+    def _search(self, probe: Probe, part_of: Ints, key: Keys) -> _Found | None:
         """Return the sets that flip one decision; None where the whole input has another class."""
-        margins = _margins(probe)
-        if not margins(np.zeros((1, probe.units), dtype=np.bool_))[0] >= 0:
+        margins, total = _margins(probe, part_of), _count(part_of)
+        if not margins(np.zeros((1, total), dtype=np.bool_))[0] >= 0:
             return None
-        candidates = probe.differs()
-        most = int(self.shares[-1] * probe.units + _ROUNDING)
+        candidates = np.bincount(part_of, probe.differs()) > 0
+        most = int(self.shares[-1] * total + _ROUNDING)
         square = _square(probe, margins, most)
         known = None if square is None else pruned(margins, square)
         limit = most if known is None else int(known.sum()) - 1
         smallest = small_set(margins, candidates, limit)
         parts = np.flatnonzero(candidates)
         orders = parts[uniform(key, (self.orders, len(parts)))[0].argsort(axis=1)]
-        sets = prefixes(orders, probe.units, min(most, len(parts)))
-        flips = margins(sets.reshape(-1, probe.units)).reshape(sets.shape[:2]) < 0
+        sets = prefixes(orders, total, min(most, len(parts)))
+        flips = margins(sets.reshape(-1, total)).reshape(sets.shape[:2]) < 0
         return _Found(known if smallest is None else smallest, square, flips)
 
-    def _numbers(self, probe: Probe, found: _Found, relevant: Bools | None) -> dict[str, float]:
-        size, units = _size(found.smallest), probe.units
-        numbers = {"share": size / units}
+    def _numbers(
+        self, probe: Probe, part_of: Ints, found: _Found, relevant: Bools | None
+    ) -> dict[str, float]:
+        size, total = _size(found.smallest), _count(part_of)
+        numbers = {"share": size / total, "joined": float(total < probe.units)}
         if isinstance(probe, ImageProbe):
-            numbers["square_share"] = _size(found.square) / units
+            numbers["square_share"] = _size(found.square) / total
         for k, flips in enumerate(found.random):
             first = flips.argmax() + 1 if flips.any() else np.inf
-            numbers[f"random_share/{k}"] = float(first) / units
+            numbers[f"random_share/{k}"] = float(first) / total
         if found.smallest is None:
             return numbers
         numbers["same_size"] = float(found.random[:, int(size) - 1].mean())
         if (other := probe.otherwise()) is not None:
-            numbers["other_reference"] = float(_margins(other)(found.smallest[None])[0] < 0)
+            still = _margins(other, part_of)(found.smallest[None])[0] < 0
+            numbers["other_reference"] = float(still)
         if relevant is not None and relevant.any() and not relevant.all():
-            numbers["inside"] = _inside(probe, found.smallest, relevant)
+            numbers["inside"] = _inside(probe, found.smallest[part_of], relevant)
             numbers["chance"] = _inside(probe, probe.differs(), relevant)
         return numbers
 
@@ -281,6 +291,13 @@ class CounterfactualPatch(Check):
         found = tried & np.isfinite(records["share"])
         findings += [*self._of_sets(records, found, context), control]
         evidence: dict[str, Evidence] = {"curve": self._curve(shares, squares, random, context)}
+        if joined := int((records["joined"][tried] == 1).sum()):
+            text = (
+                f"{count(joined, 'input')} of {n:,} with more than {self.max_parts} tokens, columns"
+                f" or nodes: there neighbours were joined to {self.max_parts} parts, and a share of"
+                " parts is one of these (max_parts)."
+            )
+            evidence["joined"] = Note(title="Long inputs", text=text)
         evidence |= galleries(
             records,
             {
@@ -322,9 +339,9 @@ class CounterfactualPatch(Check):
         findings = [self._mean("same_size_flip_rate", records["same_size"][found], context)]
         other = _defined(records["other_reference"][found])
         if len(other):
-            count = int(other.sum())
+            flipped = int(other.sum())
             findings.append(
-                self.share("other_reference_rate", count, n=len(other), level=context.level)
+                self.share("other_reference_rate", flipped, n=len(other), level=context.level)
             )
         inside, chance = (_defined(records[name][found]) for name in ("inside", "chance"))
         if len(inside):
@@ -361,20 +378,30 @@ class CounterfactualPatch(Check):
 
 
 class _Found(NamedTuple):
-    """What flips one decision of an input of u parts."""
+    """What flips one decision of an input of p parts."""
 
-    smallest: Bools | None  # (u,)
-    square: Bools | None  # (u,)
+    smallest: Bools | None  # (p,)
+    square: Bools | None  # (p,)
     random: Bools  # (orders, sizes) whether the first 1, 2, ... parts of random orders do
 
 
-def _margins(probe: Probe) -> Margins:
+def _parts(probe: Probe, most: int) -> Ints:
+    """Return which part each unit (u,) belongs to: its own, or one of the runs of neighbours."""
+    total = probe.units if isinstance(probe, ImageProbe) else min(probe.units, most)
+    return np.arange(probe.units) * total // probe.units
+
+
+def _count(part_of: Ints) -> int:
+    return int(part_of[-1]) + 1
+
+
+def _margins(probe: Probe, part_of: Ints) -> Margins:
     """Return what the predicted class is ahead by; undefined answers flip nothing."""
 
     def margins(removed: Bools) -> Floats:
         if len(removed) == 0:
             return np.zeros(0)
-        logits = probe.without(removed).double()
+        logits = probe.without(removed[:, part_of]).double()
         own = logits[:, probe.target].clone()
         logits[:, probe.target] = -np.inf
         ahead = (own - logits.amax(dim=1)).numpy()
@@ -421,13 +448,18 @@ def _series(name: str, x: Sequence[float], shares: Floats, level: float) -> Seri
 
 
 def _examples(
-    artifacts: Artifacts, i: int, probe: Probe, found: _Found, relevant: Bools | None
+    artifacts: Artifacts,
+    i: int,
+    probe: Probe,
+    part_of: Ints,
+    found: _Found,
+    relevant: Bools | None,
 ) -> list[Example]:
     if found.smallest is None:
         return []
-    sets = {"the smallest set": found.smallest}
+    sets = {"the smallest set": found.smallest[part_of]}
     if found.square is not None and not np.array_equal(found.square, found.smallest):
-        sets["the smallest square"] = found.square
+        sets["the smallest square"] = found.square[part_of]
     row = removed_row(artifacts.ids[i], probe, sets, artifacts.classifier.classes, relevant)
     luck = float(uniform(key_for(artifacts, PURPOSE, "gallery", i), (1,))[0, 0])
     least = -float(found.smallest.mean())

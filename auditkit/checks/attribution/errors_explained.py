@@ -46,7 +46,7 @@ from auditkit.methods.saliency.probes.base import Map, Probe
 from auditkit.methods.saliency.probes.image import ImageProbe
 from auditkit.models.classifier import Classifier
 from auditkit.randomness import keys_of, uniform
-from auditkit.statistics import bootstrap, bootstrap_mean, clopper_pearson
+from auditkit.statistics import Interval, bootstrap, bounded_mean, clopper_pearson
 from auditkit.types import Bools, Floats, Ints
 
 PURPOSE = "errors-explained"
@@ -98,6 +98,7 @@ class ErrorsExplained(Check):
     meta: ClassVar[Meta] = Meta(
         id=PURPOSE,
         family="attribution",
+        version=2,
         question="What does the model look at where it is wrong, and surest of it?",
         explanation=(
             "Galleries show, with maps, the most confident mistakes, right answers drawn at random,"
@@ -365,10 +366,11 @@ class ErrorsExplained(Check):
                 )
                 continue
             seed = context.key(PURPOSE, metric, answer)
+            value, interval, method = bounded_mean(some, seed=seed, level=level)
             findings.append(
                 self.value(
-                    metric, float(some.mean()), n=len(some), slice_name=where, level=level,
-                    interval=bootstrap_mean(some, seed=seed, level=level), method="bootstrap",
+                    metric, value, n=len(some), slice_name=where, level=level,
+                    interval=interval, method=method,
                 )
             )  # fmt: skip
         return [*findings, self._difference(metric, parts, context)]
@@ -390,13 +392,21 @@ class ErrorsExplained(Check):
             difference, n, seed=context.key(PURPOSE, name), level=level,
             strata=np.repeat([0, 1], [first, len(wrong)]),
         )  # fmt: skip
+        method = "bootstrap"
+        if interval.low == interval.high:  # neither part has any spread: both intervals at once
+            more, less = (right, wrong) if sign == 1 else (wrong, right)
+            above, below = (
+                bounded_mean(one, seed=0, level=(1 + level) / 2)[1] for one in (more, less)
+            )
+            interval = Interval(above.low - below.high, above.high - below.low)
+            method = "simultaneous"
         value = sign * float(right.mean() - wrong.mean())
-        return self.value(name, value, n=n, interval=interval, method="bootstrap", level=level)
+        return self.value(name, value, n=n, interval=interval, method=method, level=level)
 
     def _why(self, parts: Mapping[str, Floats]) -> str:
         counts = " and ".join(f"{len(some)} {answer}" for answer, some in parts.items())
         return (
-            f"only {counts} answers have a map that can be judged, and {self.minimum_n} of either"
+            f"answers with a map that can be judged: {counts}, and {self.minimum_n} of either"
             " are needed (minimum_n)"
         )
 

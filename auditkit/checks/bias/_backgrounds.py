@@ -18,8 +18,9 @@ from auditkit.checks.groups import groups_of
 from auditkit.findings import Finding, ImageRow, Metric, Note
 from auditkit.methods.pictures import picture
 from auditkit.methods.variation.composites import leave_both, on_background
+from auditkit.plurals import count
 from auditkit.randomness import uniform
-from auditkit.statistics import bootstrap_mean, paired_difference
+from auditkit.statistics import bounded_mean, paired_difference
 from auditkit.types import Bools, Floats, Ints, Params
 
 PURPOSE = "counterfactual-image/backgrounds"
@@ -167,7 +168,8 @@ def findings(
         known = ~np.isnan(other)
         n, swept, level = int(known.sum()), Params(background=kind), context.level
         if n < minimum_n:
-            why = f"only {n} images could be given another background (minimum_n {minimum_n})"
+            some = count(n, "image")
+            why = f"only {some} could be given another background (minimum_n {minimum_n})"
             yield from (check.undefined(one, why, n=n, swept=swept) for one in METRICS)
             continue
         changed = other[known] > 0
@@ -175,12 +177,11 @@ def findings(
             "background_changed_share", int(changed.sum()), n=n, swept=swept, level=level,
             evidence=["backgrounds"],
         )  # fmt: skip
+        seed = context.key(PURPOSE, kind, "shift")
+        moved, spread, method = bounded_mean(shift[known], seed=seed, level=level)
         yield check.value(
-            "background_score_shift", float(shift[known].mean()), n=n, swept=swept,
-            method="bootstrap", level=level, evidence=["backgrounds"],
-            interval=bootstrap_mean(
-                shift[known], seed=context.key(PURPOSE, kind, "shift"), level=level
-            ),
+            "background_score_shift", moved, n=n, swept=swept, interval=spread, method=method,
+            level=level, evidence=["backgrounds"],
         )  # fmt: skip
         excess, interval = paired_difference(changed, same[known] > 0, level=level)
         yield check.value(

@@ -12,6 +12,7 @@ import numpy as np
 
 from auditkit.checks.bias._groups import Grouping
 from auditkit.data.dataset import Dataset
+from auditkit.plurals import count
 from auditkit.types import Ints
 
 MOST_INTERSECTIONS = 12
@@ -98,12 +99,12 @@ class _Crossed(NamedTuple):
         names = [_cell(cell, self.members) for cell in self.cells[kept].tolist()]
         return Grouping(self.name, place[self.codes], tuple(names), crossed=True)
 
-    def beyond(self, count: int) -> str:
+    def beyond(self, most: int) -> str:
         """Return what `largest` leaves out."""
-        inputs = int(self.sizes.sum() - self.sizes[self._largest(count)].sum())
+        inputs = int(self.sizes.sum() - self.sizes[self._largest(most)].sum())
         return (
-            f"Of the {len(self.sizes)} cells of {self.name} the {count} largest are compared"
-            f" (most_cells); the others hold {inputs} inputs."
+            f"Of the {len(self.sizes)} cells of {self.name} the {most} largest are compared"
+            f" (most_cells); the others hold {count(inputs, 'input')}."
         )
 
     def _largest(self, count: int) -> Ints:

@@ -11,6 +11,7 @@ from auditkit.checks.base import Check, Context, Measured, NotApplicable, Record
 from auditkit.checks.bias._identity import SOURCES, Source, column
 from auditkit.findings import Bar, Bars, Evidence, Finding, Note, Table
 from auditkit.methods.identity.terms import Axis, IdentityTerms
+from auditkit.plurals import count
 from auditkit.statistics import (
     PairedGap,
     bounded_mean,
@@ -195,7 +196,8 @@ class _Part:
         if not self.two_classes:
             metrics.remove("false_positive_gap")
         if self.n < self.minimum_n:
-            why = f"only {self.n} different texts speak of it (minimum_n {self.minimum_n})"
+            different = count(self.n, "different text")
+            why = f"only {different} about it (minimum_n {self.minimum_n})"
             return [self._undefined(metric, why, self.n) for metric in metrics]
         changed = int(np.count_nonzero(self.of("changed")))
         found = [self._share("changed_share", changed, self.n), *self._beyond_control()]
@@ -215,7 +217,9 @@ class _Part:
         n = int(with_control.sum())
         metrics = ("control_changed_share", "changed_excess", "shift_excess")
         if n < self.minimum_n:
-            why = f"only {n} texts have a neutral word to swap (minimum_n {self.minimum_n})"
+            why = (
+                f"only {count(n, 'text')} with a neutral word to swap (minimum_n {self.minimum_n})"
+            )
             return [self._undefined(metric, why, n) for metric in metrics]
         changed = self.of("changed")[with_control] > 0
         control = self.of("control_changed")[with_control] > 0

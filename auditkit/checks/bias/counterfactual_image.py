@@ -22,6 +22,7 @@ from auditkit.errors import ConfigError, ModelError, near_miss
 from auditkit.findings import Curve, Evidence, Finding, ImageRow, Metric, Note, Series, Table
 from auditkit.methods.pictures import picture
 from auditkit.methods.recolouring import CHANGES, Change, in_parts
+from auditkit.plurals import count
 from auditkit.statistics import bounded_mean, clopper_pearson, gap_of_shares, paired_difference
 from auditkit.types import Bools, Floats, Params, Scalar
 
@@ -56,7 +57,7 @@ class CounterfactualImage(Check):
     meta: ClassVar[Meta] = Meta(
         id=PURPOSE,
         family="bias",
-        version=2,
+        version=3,
         question="Do answers change with light and colour, of the thing or of what is around it?",
         explanation="Images are made lighter and darker, their middle tones too, colours are turned"
         " both ways, and detail is faded and sharpened, in graded sizes. Where the data says which"
@@ -201,7 +202,8 @@ class CounterfactualImage(Check):
         shift = _known(records, change, size, where, "shift")
         n, level = len(changed), context.level
         if n < self.minimum_n:
-            why = f"only {n} images could be changed this way (minimum_n {self.minimum_n})"
+            some = count(n, "image")
+            why = f"only {some} could be changed this way (minimum_n {self.minimum_n})"
             return [
                 self.undefined(one, why, n=n, swept=swept)
                 for one in ("changed_share", "score_shift")
@@ -245,9 +247,9 @@ class CounterfactualImage(Check):
                 known = ~np.isnan(changed)
                 totals = np.bincount(codes[known], minlength=len(groups))
                 counts = np.bincount(codes[known & (changed > 0)], minlength=len(groups))
-                for group, count, n in zip(groups, counts.tolist(), totals.tolist(), strict=True):
-                    ends = clopper_pearson(count, n, level=context.level) if n else (None, None)
-                    rows.append([change, where, group, count / n if n else None, *ends, n])
+                for group, k, n in zip(groups, counts.tolist(), totals.tolist(), strict=True):
+                    ends = clopper_pearson(k, n, level=context.level) if n else (None, None)
+                    rows.append([change, where, group, k / n if n else None, *ends, n])
                 swept: Params = {"change": change, "size": size, "where": where}
                 enough = totals >= self.minimum_n
                 if enough.sum() < 2:

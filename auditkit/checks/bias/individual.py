@@ -29,6 +29,7 @@ from auditkit.methods.metrics.individual import (
 )
 from auditkit.models.classifier import Classifier
 from auditkit.models.tabular import TabularClassifier
+from auditkit.plurals import count
 from auditkit.randomness import uniform
 from auditkit.statistics import bounded_mean
 from auditkit.types import Bools, Floats
@@ -159,7 +160,8 @@ class Individual(Check):
         """Only where a row has enough others."""
         nothing = super().applies(model, data)
         if nothing is None and len(data) <= self.neighbours:
-            return NotApplicable(f"{len(data)} rows do not have {self.neighbours} neighbours each")
+            others = count(self.neighbours, "neighbour")
+            return NotApplicable(f"{count(len(data), 'row')}: too few for {others} each")
         return nothing
 
     # --- one shard -------------------------------------------------------------------------------
@@ -246,7 +248,7 @@ class Individual(Check):
             for metric, one in (("consistency", answers), ("label_consistency", labels))
         ]  # fmt: skip
         text = (
-            f"{len(drawn)} rows, each with its {self.neighbours} nearest others by"
+            f"{count(len(drawn), 'row')}, each with its {self.neighbours} nearest others by"
             f" {', '.join(schema.features[j].name for j in compared)}. Numbers are divided by their"
             " training standard deviation; different categories are one standard deviation apart,"
             " and so is a missing value from a known one."
@@ -353,7 +355,8 @@ def _moved(artifacts: Artifacts, name: str, values: Floats) -> tuple[Bools, Floa
 
 def _examples(artifacts: Artifacts, name: str, flips: Bools, turned: Floats) -> list[Example]:
     model, clean = artifacts.table_model, artifacts[Predictions]
-    feature = model.schema.features[model.schema.names.index(name)]
+    j = model.schema.names.index(name)
+    feature = model.schema.features[j]
     draws = uniform(artifacts.keys(f"{PURPOSE} gallery"), ())
     return [
         Example(
@@ -362,8 +365,14 @@ def _examples(artifacts: Artifacts, name: str, flips: Bools, turned: Floats) -> 
             row=TextRow(
                 id=artifacts.ids[i],
                 caption=f"answer {model.classes[int(clean.predicted[i])]}, and another one if"
-                f" {name} were {feature.in_words(float(turned[i]))}",
-                tokens=[Token(text=artifacts.in_words(i))],
+                f" {name} were as marked",
+                tokens=[
+                    Token(text=f"{artifacts.in_words(i)}\n{name} "),
+                    Token(
+                        text=feature.in_words(float(turned[i])),
+                        was=feature.in_words(float(artifacts.inputs[i][j])),
+                    ),
+                ],
             ),
         )
         for i in np.flatnonzero(flips).tolist()

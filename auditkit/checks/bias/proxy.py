@@ -19,6 +19,7 @@ from auditkit.data.dataset import Dataset
 from auditkit.findings import Bar, Bars, Evidence, Finding, Metric, Note, Table
 from auditkit.methods.metrics.auc import auc, auc_interval, auc_within
 from auditkit.models.classifier import Classifier
+from auditkit.plurals import count
 from auditkit.randomness import generator
 from auditkit.statistics import Interval
 from auditkit.types import Bools, Floats, Ints, Params, Scalar
@@ -294,10 +295,11 @@ def _asked(groups: Sequence[str]) -> range:
 def _why_not(member: Bools, half: Bools, least: int) -> str | None:
     """Return why a group cannot be told."""
     for part, words in ((half, "is learnt from"), (~half, "is asked")):
-        counts = np.count_nonzero(member & part), np.count_nonzero(~member & part)
+        counts = int((member & part).sum()), int((~member & part).sum())
         if min(counts) < least:
             return (
-                f"the half that {words} has {counts[0]} members and {counts[1]} others (minimum_n)"
+                f"the half that {words} has {count(counts[0], 'member')} and"
+                f" {count(counts[1], 'other')} (minimum_n)"
             )
     return None
 

@@ -31,6 +31,7 @@ from auditkit.findings import (
 )
 from auditkit.methods.pictures import picture
 from auditkit.models.classifier import Classifier
+from auditkit.plurals import count
 from auditkit.randomness import uniform
 from auditkit.statistics import Interval, fewer_p, holm_adjusted, newcombe
 from auditkit.types import Bools, Floats, Ints, Scalar
@@ -232,7 +233,7 @@ class SliceScan(Check):
             return self.undefined("worst_gap", why, n=n)
         first = found[0]
         if first.n < self.minimum_n or first.rest_n < self.minimum_n:
-            why = f"{first.name} has {first.n} inputs in the other half (minimum_n)"
+            why = f"{first.name} has {count(first.n, 'input')} in the other half (minimum_n)"
             return self.undefined("worst_gap", why, n=n)
         return self.value(
             "worst_gap", first.gap, n=n, interval=first.interval(context.level),
@@ -251,8 +252,8 @@ class SliceScan(Check):
         found, where = one.found, one.found.name
         if one.interval is None:
             why = (
-                f"the half that was not searched has {found.n} inputs in it and {found.rest_n}"
-                " outside (minimum_n)"
+                f"the half that was not searched has {count(found.n, 'input')} in it and"
+                f" {found.rest_n} outside (minimum_n)"
             )
             return [self.undefined("slice_gap", why, n=found.n, slice_name=where)]
         return [
@@ -295,15 +296,15 @@ class SliceScan(Check):
         self, tested: Sequence[_Tested], searched: Searched, records: Records, context: Context
     ) -> Note:
         counts = [
-            f"{count} of {columns} column{'s' * (columns > 1)}"
-            for columns, count in enumerate(searched.looked_at, 1)
+            f"{subgroups} of {count(columns, 'column')}"
+            for columns, subgroups in enumerate(searched.looked_at, 1)
         ]
         half = int(records["searched"].sum())
         confirmed = sum(one.confirmed for one in tested)
         return Note(
             title="How it was searched",
             text=(
-                f"On {half} inputs, subgroups with at least {self.minimum_n} inputs inside and"
+                f"On {count(half, 'input')}, subgroups with at least {self.minimum_n} inside and"
                 f" outside: {', '.join(counts)}. They were ranked by how far their error rate lies"
                 " above the rest's, in standard errors, less what luck would give the largest of"
                 " as many; after the first, also beyond what the subgroups already found explain,"

@@ -8,6 +8,7 @@ import numpy as np
 
 from auditkit.checks.groups import groups_of, names_of
 from auditkit.data.dataset import Dataset
+from auditkit.plurals import count
 from auditkit.types import Bools
 
 
@@ -41,4 +42,4 @@ def slices_of(data: Dataset) -> list[Slice]:
 
 def too_small(n: int, minimum_n: int) -> str:
     """Return why nothing is said of so few inputs."""
-    return f"it has {n} inputs, fewer than {minimum_n} (minimum_n)"
+    return f"it has {count(n, 'input')}, fewer than {minimum_n} (minimum_n)"

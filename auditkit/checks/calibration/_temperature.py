@@ -18,6 +18,7 @@ from auditkit.methods.metrics.classification import (
     log_probabilities,
 )
 from auditkit.methods.metrics.temperature import BOUNDS, slopes, temperature_interval
+from auditkit.plurals import count
 from auditkit.statistics import Interval
 from auditkit.types import Floats
 
@@ -84,7 +85,7 @@ def scaled(log_probs: Floats, ids: Sequence[str], context: Context, *, bins: int
         Of the calibration errors.
     """
     if len(ids) < FEWEST:
-        return f"{len(ids)} inputs are too few to fit on one half and measure on the other"
+        return f"{count(len(ids), 'input')}: too few to fit on one half and measure on the other"
     half = half_of(ids, context.seed, "calibration-error")
     fit, rest = np.flatnonzero(half), np.flatnonzero(~half)
     labels = context.data.labels

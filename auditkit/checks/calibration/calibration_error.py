@@ -52,7 +52,7 @@ from auditkit.methods.metrics.smooth_calibration import (
     smooth_error,
     smooth_error_interval,
 )
-from auditkit.statistics import bootstrap_mean, mean_minus_share
+from auditkit.statistics import bootstrap_mean, bounded_mean, mean_minus_share
 from auditkit.types import Bools, Floats, Modality, Params
 
 MOST_CLASSES = 1000  # whose probabilities are kept per input
@@ -92,7 +92,7 @@ class CalibrationError(Check):
     meta: ClassVar[Meta] = Meta(
         id="calibration-error",
         family="calibration",
-        version=3,
+        version=4,
         question="Does the model's confidence say how often it is right?",
         explanation=(
             "Inputs are put into bins by the probability of the predicted class, and each bin's"
@@ -352,12 +352,17 @@ class CalibrationError(Check):
 
     def _score(self, metric: str, records: Records, context: Context) -> Finding:
         scores, seed = records[metric], context.key("calibration-error", metric)
+        if metric == "brier":
+            value, interval, method = bounded_mean(scores, seed=seed, level=context.level, high=2.0)
+        else:  # a loss has no upper bound
+            value, method = float(scores.mean()), "bootstrap"
+            interval = bootstrap_mean(scores, seed=seed, level=context.level)
         return self.value(
             metric,
-            float(scores.mean()),
+            value,
             n=len(records),
-            interval=bootstrap_mean(scores, seed=seed, level=context.level),
-            method="bootstrap",
+            interval=interval,
+            method=method,
             evidence=["chance"],
             level=context.level,
         )

@@ -26,6 +26,7 @@ from auditkit.findings import Evidence, Finding, Metric, Note, Table
 from auditkit.methods.metrics.auc import auc_interval
 from auditkit.methods.metrics.membership import log_odds, rate_interval, true_positive_rate
 from auditkit.models.classifier import Classifier
+from auditkit.plurals import count
 from auditkit.statistics import Interval, clopper_pearson, newcombe
 from auditkit.types import Params
 
@@ -288,8 +289,10 @@ class Generalisation(Check):
 
     def _said(self, m: int) -> str:
         if not self.train:
-            return f"{m} inputs of the training split that the model's card names."
-        return f"{m} inputs of {self.train}, SHA-256 {hash_of(self.train)['train_sha256']}."
+            return f"{count(m, 'input')} of the training split that the model's card names."
+        return (
+            f"{count(m, 'input')} of {self.train}, SHA-256 {hash_of(self.train)['train_sha256']}."
+        )
 
     def _training(self, model: Classifier, data: Dataset) -> Dataset:
         source = self.train or own_training(model, data)

@@ -13,6 +13,7 @@ from auditkit.checks.galleries import answer
 from auditkit.errors import DataError
 from auditkit.findings import ImageRow
 from auditkit.methods.pictures import picture
+from auditkit.plurals import count
 from auditkit.types import Ints
 
 SLACK = 1e-4  # share of the range that rounding may leave an image outside its bounds
@@ -46,9 +47,9 @@ def _within_bounds(artifacts: Artifacts, images: Tensor, ids: Sequence[str]) -> 
         first = int(outside.nonzero()[0, 0])
         seen = images[first]
         raise DataError(
-            f"{int(outside.sum())} images leave the model's bounds [{low:g}, {high:g}], the first"
-            f" is {ids[first]!r} with values {float(seen.min()):g} to"
-            f" {float(seen.max()):g}.",
+            f"{count(int(outside.sum()), 'image')} outside the model's bounds"
+            f" [{low:g}, {high:g}]: the first is {ids[first]!r} with values"
+            f" {float(seen.min()):g} to {float(seen.max()):g}.",
             hint="Give the raw pixel range with --bounds LOW,HIGH, or rescale the images.",
         )
     return images.clamp(low, high).to(model.device)

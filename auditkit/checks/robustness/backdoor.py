@@ -28,6 +28,7 @@ from auditkit.findings import Bar, Bars, Evidence, Finding, ImageRow, Metric, Se
 from auditkit.methods.attacks.trigger import Triggers, find_triggers
 from auditkit.methods.pictures import picture
 from auditkit.models.classifier import Classifier
+from auditkit.plurals import count
 from auditkit.randomness import normal
 from auditkit.statistics import median_interval
 from auditkit.types import Floats, Ints
@@ -126,11 +127,12 @@ class Backdoor(Check):
         obstacle = super().applies(model, data)
         if obstacle is None and len(model.classes) < FEWEST_CLASSES:
             return NotApplicable(
-                f"among {len(model.classes)} classes none can stand out, it needs {FEWEST_CLASSES}"
+                f"among {count(len(model.classes), 'class', 'classes')} none can stand out, it"
+                f" needs {FEWEST_CLASSES}"
             )
         if obstacle is None and len(data) < 2 * self.searches:
             return NotApplicable(
-                f"{len(data)} inputs are too few for {self.searches} separate searches"
+                f"{count(len(data), 'input')}: too few for {self.searches} separate searches"
             )
         return obstacle
 

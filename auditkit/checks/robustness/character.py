@@ -62,7 +62,7 @@ class Character(Check):
     meta: ClassVar[Meta] = Meta(
         id="character",
         family="robustness",
-        version=2,
+        version=3,
         question="Do predictions survive a few characters that an attacker mistypes, disguises or"
         " hides?",
         explanation="An attacker changes one character in one word after another: a typing mistake"

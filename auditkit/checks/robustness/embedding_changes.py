@@ -212,9 +212,13 @@ def _examples(
             id=artifacts.ids[i],
             caption=f"true class {model.classes[int(clean.labels[i])]};"
             f" clean: {answer(model.classes, clean.logits[i])};"
-            f" moved by {100 * distance[i]:.3g} %: {answer(model.classes, found.logits[at[i]])};"
-            f" moved most: {_moved_most(artifacts, i, found.moves[at[i]].numpy())}",
-            tokens=[Token(text=artifacts.texts[i])],
+            f" moved by {100 * distance[i]:.3g} %: {answer(model.classes, found.logits[at[i]])}",
+            tokens=[
+                Token(text=artifacts.texts[i]),
+                Token(
+                    text=f"\nmoved most: {_moved_most(artifacts, i, found.moves[at[i]].numpy())}"
+                ),
+            ],
         )
         yield Example(gallery=gallery, score=score, row=row)
 

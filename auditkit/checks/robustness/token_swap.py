@@ -75,7 +75,7 @@ class TokenSwap(Check):
     meta: ClassVar[Meta] = Meta(
         id="token-swap",
         family="robustness",
-        version=3,
+        version=4,
         question="Do predictions survive a few words replaced by near ones?",
         explanation="An attacker replaces one word after another: by a synonym of a list, or by one"
         " of the words that lie nearest in the model's own embedding space. The gradient ranks the"

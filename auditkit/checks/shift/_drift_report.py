@@ -23,6 +23,7 @@ from auditkit.checks.shift._two_samples import (
 from auditkit.checks.shifted import slice_of
 from auditkit.findings import Bar, Bars, Curve, Evidence, Finding, Note, Series, Table
 from auditkit.methods.drift.label_shift import LabelShift, answers_p, confusion, label_shift
+from auditkit.plurals import count
 from auditkit.randomness import generator
 from auditkit.statistics import Interval, clopper_pearson, holm_adjusted
 from auditkit.types import Ints, Params, Scalar
@@ -69,7 +70,9 @@ class Report:
     def findings(self) -> list[Finding]:
         """Return every finding, that of all tests together first."""
         if min(self.n, self.m) < SMALLEST:
-            why = f"{self.n} audited inputs and {self.m} others are too few to compare"
+            why = (
+                f"{count(self.n, 'audited input')} and {count(self.m, 'other')}: too few to compare"
+            )
             return [self._undefined("p_value", why)]
         found = self._of_comparisons() + self._of_classes()
         return [
@@ -147,7 +150,8 @@ class Report:
     def _told_apart(self, one: Comparison, swept: Params) -> Finding:
         taught = one.classifier
         if taught is None:
-            why = f"{min(self.n, self.m)} inputs are too few to teach a classifier and try it"
+            few = count(min(self.n, self.m), "input")
+            why = f"{few}: too few to teach a classifier and try it"
             return self._undefined("told_apart", why, str(swept["on"]))
         return self.check.share(
             "told_apart", taught.right, n=taught.n, slice_name=self._slice, swept=swept,
@@ -183,7 +187,7 @@ class Report:
 
     def _of_known(self) -> list[Finding]:
         if self.size < SMALLEST:
-            why = f"{self.n} audited inputs are too few to be parted in two"
+            why = f"{count(self.n, 'audited input')}: too few to be parted in two"
             return [self._undefined("false_alarm_rate", why), self._undefined("power", why)]
         alarms = self._trials.alarms
         key = self._alarm_bars(alarms)
@@ -228,7 +232,7 @@ class Report:
             for (space, test), p in self.p_values.items()
         ]
         self.evidence[key] = Table(
-            title=f"{self.name}: {self.m} inputs beside {self.n} audited ones",
+            title=f"{self.name}: {count(self.m, 'input')} beside {self.n:,} audited",
             columns=["looked at", "test", "p"],
             rows=[list(row) for row in rows],
         )

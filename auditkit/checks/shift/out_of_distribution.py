@@ -54,6 +54,7 @@ from auditkit.methods.pictures import picture
 from auditkit.models.classifier import Classifier, Inputs
 from auditkit.models.graphs import GraphClassifier
 from auditkit.models.tabular import TabularClassifier
+from auditkit.plurals import count
 from auditkit.randomness import keys_of
 from auditkit.statistics import Interval
 from auditkit.types import Floats, Ints, Params
@@ -391,7 +392,7 @@ class _Told(NamedTuple):
         if len(self.strange) == 0:
             return f"no input of {self.source} stands beside these inputs"
         bad = int(np.count_nonzero(~np.isfinite(self.strange)))
-        return f"the model gives NaN or infinity for {bad} inputs of {self.source}"
+        return f"the model gives NaN or infinity for {count(bad, 'input')} of {self.source}"
 
     @property
     def auc(self) -> float:

@@ -31,6 +31,7 @@ from auditkit.findings import (
 )
 from auditkit.methods.pictures import picture
 from auditkit.models.classifier import Classifier
+from auditkit.plurals import count
 from auditkit.randomness import uniform
 from auditkit.statistics import bounded_mean, holm_adjusted, mcnemar_p, paired_difference
 from auditkit.types import Bools, Params, Scalar
@@ -206,7 +207,7 @@ class Regression(Check):
     def _lost(self, name: str, before: Bools, now: Bools, level: float) -> Finding:
         n = len(now)
         if name != "all" and n < self.minimum_n:
-            why = f"only {n} inputs (minimum_n {self.minimum_n})"
+            why = f"only {count(n, 'input')} (minimum_n {self.minimum_n})"
             return self.undefined("forgetting", why, n=n, slice_name=name)
         lost, interval = paired_difference(before, now, level=level)
         return self.value(

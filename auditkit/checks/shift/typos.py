@@ -357,7 +357,7 @@ def _reading(records: Records, severities: list[int]) -> str:
     untouched = int(np.count_nonzero(records[f"hit-{severities[-1]}"] == 0))
     if untouched:
         sentences.append(
-            f"{untouched} of {len(records)} texts hold no word that could be mistyped; they are"
-            " counted as they are."
+            f"Texts without a word that could be mistyped, counted as they are: {untouched} of"
+            f" {len(records)}."
         )
     return " ".join(sentences)

@@ -46,7 +46,7 @@ def glass_blur(images: Tensor, severity: int, keys: Keys) -> Tensor:
     sigma = constant(SIGMA, severity, height=height, width=width)
     reach = round(constant(REACH, severity, height=height, width=width))
     rounds = round(constant(ROUNDS, severity, height=height, width=width))
-    scattered = smoothed(clean, sigma).reshape(*clean.shape[:2], -1).copy()  # (n, c, h w)
+    scattered = smoothed(clean, sigma).reshape(*clean.shape[:2], height * width).copy()
     if min(height, width) > 2 * reach:
         for i, key in enumerate(keys):
             source = _sources(key, height, width, reach, rounds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from auditkit.methods.ood.known import Known, Reading, Score, Unfit
+from auditkit.plurals import count
 from auditkit.types import Floats
 
 NEIGHBOURS = 5
@@ -61,7 +62,7 @@ def fit(known: Known, *, neighbours: int = NEIGHBOURS) -> Score:
     """
     bank = known.reading.features
     if len(bank) < neighbours:
-        raise Unfit(f"{len(bank)} inputs have no {neighbours} nearest")
+        raise Unfit(f"{count(len(bank), 'input')}: too few for {neighbours} nearest")
 
     def score(reading: Reading) -> Floats:
         return knn(reading.features, bank, neighbours=neighbours)

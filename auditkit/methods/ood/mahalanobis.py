@@ -6,6 +6,7 @@ import numpy as np
 from scipy.linalg import eigh
 
 from auditkit.methods.ood.known import Known, Reading, Score, Unfit
+from auditkit.plurals import count
 from auditkit.types import Floats, Ints
 
 
@@ -42,7 +43,7 @@ def whitening(features: Floats, labels: Ints) -> Floats:
         raise Unfit("the features of the fitted inputs do not vary within any class")
     if rank >= free:
         raise Unfit(
-            f"{len(features)} inputs are too few to see how {features.shape[1]} features vary"
+            f"{count(len(features), 'input')}: too few to see how {features.shape[1]} features vary"
             " together"
         )
     return directions[:, kept] / np.sqrt(spreads[kept])

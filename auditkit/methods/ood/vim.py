@@ -8,6 +8,7 @@ from scipy.linalg import eigh
 from auditkit.methods.ood.energy import energy
 from auditkit.methods.ood.head import Head
 from auditkit.methods.ood.known import Known, Reading, Score, Unfit
+from auditkit.plurals import count
 from auditkit.types import Floats
 
 
@@ -62,7 +63,7 @@ def fit(known: Known) -> Score:
         raise Unfit("the weights of a last linear layer could not be seen")
     main = main_directions(features.shape[1])
     if len(features) <= main:
-        raise Unfit(f"{len(features)} inputs are too few to find {main} main directions")
+        raise Unfit(f"{count(len(features), 'input')}: too few to find {main} main directions")
     centre = origin(head)
     rest = beside(features - centre, main)
     length = float(np.linalg.norm((features - centre) @ rest, axis=1).mean())

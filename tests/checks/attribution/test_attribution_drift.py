@@ -167,7 +167,7 @@ def test_where_too_few_answers_stay_nothing_is_said():
     found = finding(outcome, "excess_drift", "gaussian-noise")
     assert found.value is None
     assert found.undefined is not None
-    assert "keep their answer" in found.undefined
+    assert "with the answer kept" in found.undefined
     kept = finding(outcome, "kept_answers", "gaussian-noise")
     assert kept.value is not None
     assert kept.value < 0.6

@@ -17,7 +17,7 @@ from auditkit.data.dataset import Dataset
 from auditkit.errors import ConfigError
 from auditkit.findings import Bars, Finding, Note, Table
 from auditkit.models.classifier import ImageClassifier
-from auditkit.statistics import gap_of_means, gap_of_shares
+from auditkit.statistics import clopper_pearson, gap_of_means, gap_of_shares
 from tests.checks.attribution.test_attribution_trust import text_data
 from tests.methods.saliency.nets import word_model
 from tests.subjects import Subject, image_data, measured, table_subject, values
@@ -105,6 +105,16 @@ def test_a_site_whose_slopes_are_drowned_is_told_from_the_other() -> None:
     assert isinstance(table, Table)
     row = next(one for one in table.rows if str(one[1]).endswith(", gradient"))
     assert row[6:9] == ["yes", "b", "a"]
+
+
+def test_maps_that_are_all_alike_leave_room_and_no_interval_of_the_gap() -> None:
+    got = found(summarised(data_of(GROUPS), deletion_gain__occlusion=[0.25] * 10))
+    alike = got["deletion_gain/site=a/method=occlusion"]
+    unseen = clopper_pearson(0, 5).high  # share of inputs that may differ, by 1.25 or 0.75
+    assert (alike.low, alike.high) == pytest.approx((0.25 - 1.25 * unseen, 0.25 + 0.75 * unseen))
+    assert alike.interval == "clopper-pearson-scaled"
+    gap = got["deletion_gain_gap/site/method=occlusion"]
+    assert (gap.value, gap.low, gap.high, gap.interval) == (0.0, None, None, "none")
 
 
 GAINS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.6, 0.7]

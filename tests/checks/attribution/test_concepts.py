@@ -15,6 +15,7 @@ from auditkit.errors import ConfigError
 from auditkit.findings import Bars, Finding, ImageExhibit, Note, Table, TextExhibit
 from auditkit.methods.concepts.texts import TEXT_CONCEPTS
 from auditkit.models.classifier import ImageClassifier
+from auditkit.statistics import clopper_pearson
 from tests.checks.attribution.test_attribution_trust import text_data
 from tests.methods.saliency.nets import (
     assert_untouched,
@@ -88,7 +89,9 @@ def readings(outcome: Measured) -> dict[tuple[str, str], str]:
 def test_a_logit_along_the_concept_scores_one_and_its_opposite_zero() -> None:
     check = Concepts(max_inputs=70, repeats=16, vectors=64)
     outcome = measured(check, linear(torch.full((8, 8), 0.2)))
-    assert finding(outcome, "tcav", "brighter", "yes").value == 1.0
+    score = finding(outcome, "tcav", "brighter", "yes")
+    unseen = clopper_pearson(0, score.n).high  # share of inputs that may score otherwise
+    assert (score.value, score.low, score.high) == (1.0, pytest.approx(1 - unseen), 1.0)
     assert finding(outcome, "tcav", "brighter", "no").value == 0.0
     assert finding(outcome, "concept_accuracy", "brighter").value == 1.0
     effect = finding(outcome, "effect", "brighter", "yes")
@@ -217,7 +220,7 @@ def test_p_values_are_those_of_a_permutation_test() -> None:
 )
 def test_readings(low: float, high: float, score: float | None, reading: str) -> None:
     interval = module.Interval(low, high)
-    nominated = None if score is None else module.Score(score, interval, 9, 0.5, 0.001)
+    nominated = None if score is None else module.Score(score, interval, "bootstrap", 9, 0.5, 0.001)
     assert module._reading(nominated, interval) == reading
 
 

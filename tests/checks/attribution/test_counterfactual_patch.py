@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from auditkit.checks.attribution.counterfactual_patch import CounterfactualPatch
 from auditkit.checks.base import Measured, NotApplicable
 from auditkit.errors import ConfigError
-from auditkit.findings import Curve, Finding, ImageExhibit, Picture, TextExhibit
+from auditkit.findings import Curve, Finding, ImageExhibit, Note, Picture, TextExhibit
 from auditkit.models.classifier import ImageClassifier
 from tests.checks.attribution.test_attribution_trust import text_data
 from tests.methods.saliency.nets import assert_untouched, noise, state_of, word_model
@@ -301,3 +301,33 @@ def test_shards_do_not_matter_and_the_model_is_left_as_it_was(make) -> None:
 def test_parameters_outside_their_range_are_refused(parameters: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match="counterfactual-patch"):
         CounterfactualPatch(**parameters)  # type: ignore[arg-type]
+
+
+def test_a_long_text_is_searched_in_runs_of_neighbouring_tokens() -> None:
+    """Ten thousand tokens, a hundred parts: one run of a hundred tokens holds the answer."""
+    votes = {"a": 0.0, "b": 3.0, "c": -0.1}
+    model = word_model(list(votes), votes=votes, max_length=20_000)
+    tokens = ["a"] * 9_999  # and one that is read before them
+    texts = [" ".join([*tokens[:place], "b", *tokens[place:], "c"]) for place in (150, 7_070)]
+    subject = Subject(model, text_data(texts, [1, 1]))
+    outcome = measured(CounterfactualPatch(orders=2), subject)
+    found = {one.id: one for one in outcome.findings}
+    share = found["counterfactual-patch/smallest_share/all"]
+    assert share.value == pytest.approx(0.01)
+    note = outcome.evidence["joined"]
+    assert isinstance(note, Note)
+    assert note.text.startswith("2 inputs of 2 with more than 100 tokens")
+    shown = outcome.evidence["worst"]
+    assert isinstance(shown, TextExhibit)
+    gone = [one.was.strip() for one in shown.rows[0].tokens if one.was is not None]
+    assert len(gone) in (100, 101)
+    assert gone.count("b") == 1
+
+
+def test_short_texts_are_searched_token_by_token() -> None:
+    """The cap changes nothing where it is not reached."""
+    subject = Subject(
+        word_model(WORDS, votes={"word1": 2.0}), text_data(["word0 word1 word2"], [1])
+    )
+    outcome = measured(CounterfactualPatch(max_inputs=2, max_parts=3), subject)
+    assert "joined" not in outcome.evidence

@@ -175,10 +175,14 @@ def test_confident_and_always_right_is_calibrated() -> None:
     images = torch.zeros(50, 1, 1, 2)
     images[:, 0, 0, 1] = 9.0
     model = ImageClassifier(Scaled(100), classes=("0", "1"), input_shape=(1, 1, 2), bounds=(0, 9))
-    found = values(measured(PLAIN, Subject(model, image_data(images, [1] * 50))))
+    outcome = measured(PLAIN, Subject(model, image_data(images, [1] * 50)))
+    found = values(outcome)
     assert found["ece"] == 0
-    assert found["nll"] == 0
     assert found["ece_p"] == 1
+    of = {one.metric: one for one in outcome.findings if one.slice == "all"}
+    assert (of["nll"].value, of["nll"].low, of["nll"].interval) == (0, None, "none")
+    unseen = clopper_pearson(0, 50).high  # share of inputs that may score as much as 2
+    assert (of["brier"].value, of["brier"].low, of["brier"].high) == (0, 0, 2 * unseen)
 
 
 # --- the other errors ----------------------------------------------------------------------------

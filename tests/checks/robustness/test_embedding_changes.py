@@ -116,7 +116,7 @@ def test_names_the_words_that_moved_most() -> None:
     subject = Subject(padded, text_data(["birch amber cedar", "Cedar dunes amber"], [0, 0]))
     worst = measured(CHECK, subject).evidence["worst"]
     assert isinstance(worst, TextExhibit)
-    named = {row.id: row.caption.split("moved most: ")[1] for row in worst.rows}
+    named = {row.id: row.tokens[-1].text.split("moved most: ")[1] for row in worst.rows}
     assert named == {"00000": "birch, amber, cedar", "00001": "Cedar, dunes, amber"}
 
 

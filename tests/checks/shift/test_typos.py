@@ -239,7 +239,7 @@ def test_texts_without_words_are_counted_as_they_are_and_said() -> None:
     outcome = measured(CHECK, one)
     note = outcome.evidence["reading"]
     assert isinstance(note, Note)
-    assert "2 of 4 texts hold no word" in note.text
+    assert "without a word that could be mistyped, counted as they are: 2 of 4." in note.text
 
 
 def test_nothing_to_mistype_is_not_applicable() -> None:

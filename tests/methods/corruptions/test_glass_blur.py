@@ -63,3 +63,9 @@ def test_the_border_stays_where_nothing_is_scattered() -> None:
     found = glass_blur(images, 1, np.array([7], dtype=np.uint64))
     torch.testing.assert_close(found[..., :2, :], images[..., :2, :])
     assert not torch.equal(found, images)
+
+
+def test_no_images_are_no_images() -> None:
+    none = torch.zeros(0, 3, 32, 32)
+    found = glass_blur(none, 3, np.zeros(0, dtype=np.uint64))
+    assert found.shape == none.shape

@@ -30,5 +30,5 @@ def test_length_does_not_count_and_nothing_is_not_a_direction() -> None:
 
 
 def test_fewer_inputs_than_neighbours_are_refused() -> None:
-    with pytest.raises(Unfit, match="3 inputs have no 5 nearest"):
+    with pytest.raises(Unfit, match="3 inputs: too few for 5 nearest"):
         fit(Known(reading=Reading(np.eye(3), np.eye(3)), labels=np.arange(3)))

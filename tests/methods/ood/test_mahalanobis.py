@@ -42,7 +42,7 @@ def test_dead_features_are_left_out() -> None:
 
 def test_too_few_inputs_for_a_covariance_are_refused() -> None:
     rng = np.random.default_rng(0)
-    with pytest.raises(Unfit, match="20 inputs are too few"):
+    with pytest.raises(Unfit, match="20 inputs: too few"):
         whitening(rng.normal(size=(20, 30)), np.arange(20) % 2)
     with pytest.raises(Unfit, match="do not vary"):
         whitening(np.repeat(np.eye(2), 10, axis=0), np.arange(20) // 10)

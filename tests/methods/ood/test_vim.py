@@ -51,7 +51,7 @@ def test_what_it_needs_and_lacks_is_said() -> None:
     with pytest.raises(Unfit, match="could not be seen"):
         fit(Known(reading=one.reading, labels=one.labels))
     few = Reading(*(x[:3] for x in one.reading))
-    with pytest.raises(Unfit, match="3 inputs are too few"):
+    with pytest.raises(Unfit, match="3 inputs: too few"):
         fit(Known(reading=few, labels=one.labels[:3], head=one.head))
     with pytest.raises(Unfit, match="not positive"):
         fit(known(shift=-500.0))
