@@ -68,10 +68,18 @@ class Decision:
         return words.subject(self.outcome, self.finding)
 
     @property
+    def _unit(self) -> str:
+        return "" if self.finding is None else self.finding.unit
+
+    @property
+    def limit(self) -> str:
+        """The limit, in the unit of what it was held against."""
+        return words.limit(self.judgement.limit, self._unit)
+
+    @property
     def interval(self) -> str:
         """The interval that was judged, with its unit."""
-        unit = "" if self.finding is None else self.finding.unit
-        return words.judged_interval(self.judgement, unit)
+        return words.judged_interval(self.judgement, self._unit)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 import unicodedata
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import pairwise
 from typing import cast
 from urllib.parse import unquote
@@ -408,6 +409,24 @@ def reason_of(judgement: Judgement) -> str:
     needed = f"needs about {judgement.needs_n:,} inputs"
     said = reason if needed in reason else f"{reason}: {needed}"
     return f"{said} (an extrapolation)"
+
+
+def limit(said: str, unit: str) -> str:
+    """Return a limit in words and in the unit of the finding that it is held against.
+
+    Examples
+    --------
+    >>> limit("selection_rate_gap <= 0.1", "share difference")
+    'at most 10 points'
+    >>> limit("accuracy worse by at most 0.01 than the reference", "share")
+    'accuracy worse by at most 0.01 than the reference'
+    """
+    for sign, meaning in ((" <= ", "at most"), (" >= ", "at least")):
+        _, found, bound = said.rpartition(sign)
+        if found:
+            with suppress(ValueError):
+                return f"{meaning} {number(float(bound), unit)}".replace(".0 ", " ")
+    return line(said)
 
 
 def judged_interval(judgement: Judgement, unit: str) -> str:
