@@ -103,8 +103,9 @@ def test_every_picture_is_there(page: Page, reports: Path) -> None:
     pictures = page.run(
         "return [...document.querySelectorAll('image')].map(one => one.href.baseVal)"
     )
+    assert isinstance(pictures, list)
     for one in pictures:
-        content = one.removeprefix("data:image/png;base64,")
+        content = str(one).removeprefix("data:image/png;base64,")
         Image.open(BytesIO(base64.b64decode(content))).load()
 
 

@@ -105,9 +105,13 @@ class TwoInputs(nn.Module):
         return self.inner(images) + beside
 
 
+def _as_it_is(module: nn.Module, given: object, seen: Tensor) -> Tensor:
+    return seen * 1.0
+
+
 def hooked() -> nn.Module:
     network = Plain()
-    network.first.register_forward_hook(lambda module, given, seen: torch.mul(seen, 1.0))
+    network.first.register_forward_hook(_as_it_is)
     network.norm.register_full_backward_hook(lambda module, given, found: None)
     return network
 

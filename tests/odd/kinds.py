@@ -170,7 +170,8 @@ def write_images(
     folder: Path, images: NDArray[Any], labels: Sequence[str], columns: Columns
 ) -> DataSpec:
     file = folder / "images.npz"
-    np.savez(file, x=images, y=np.array(labels), **{k: np.array(v) for k, v in columns.items()})
+    arrays: dict[str, Any] = {name: np.array(column) for name, column in columns.items()}
+    np.savez(file, x=images, y=np.array(labels), **arrays)
     return DataSpec(source=str(file), sensitive=tuple(columns))
 
 

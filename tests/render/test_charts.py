@@ -71,8 +71,8 @@ def test_places_are_tenths_and_what_elements_share_is_said_once() -> None:
 
 def test_a_line_of_many_points_has_no_marks() -> None:
     many = [float(i) for i in range(charts.MAX_POINTS + 1)]
-    dense = Series(name="dense", x=many, y=many)
-    few = Series(name="few", x=many[:3], y=many[:3])
+    dense = Series(name="dense", x=many, y=[*many])
+    few = Series(name="few", x=many[:3], y=[*many[:3]])
     svg = charts.curve_svg(Curve(title="", x_label="", y_label="", series=[dense, few]))
     assert [one.split(" at ")[0] for one in tooltips(svg)] == ["few"] * 3
 
