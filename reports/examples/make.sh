@@ -25,7 +25,8 @@ page() {
 report digits-cnn digits-cnn --suite standard
 report digits-vit digits-vit
 report phrases-transformer phrases-transformer
-report compas-mlp compas-mlp
+report compas-mlp compas-mlp --check clean-accuracy --check group-gap \
+    --check threshold-sweep --check individual --max-inputs 2000
 page cifar-resnet20 cifar-resnet20
 # A planted flaw of `audit selftest`: most dark glyphs had wrong labels in training.
 page biased-labels auditkit/selftest/weights/biased-0-3efd9aaf2d3de439.safetensors --data glyphs
