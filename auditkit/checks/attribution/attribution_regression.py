@@ -236,7 +236,7 @@ class AttributionRegression(Check):
         known = column[np.isfinite(column)]
         if len(known) < 2:
             why = (
-                f"of {count(kept, 'input')} that both answer alike only {len(known)} with a number,"
+                f"only {len(known)} of the {count(kept, 'input')} that both answer alike can be used,"
                 " and a spread needs two"
             )
             return self.undefined(metric, why, n=kept)
