@@ -31,6 +31,7 @@ FAST = ("clean-accuracy", "pgd-linf", "corruptions", "calibration-error", "group
 PARAMETERS = {
     "pgd-linf": {"epsilons": [0.02, 0.1], "steps": 5},
     "corruptions": {"severities": [1, 5]},
+    "attack-controls": {"max_inputs": 10, "steps": 10, "queries": 50, "draws": 10},
 }
 
 

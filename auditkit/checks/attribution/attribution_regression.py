@@ -236,8 +236,8 @@ class AttributionRegression(Check):
         known = column[np.isfinite(column)]
         if len(known) < 2:
             why = (
-                f"only {len(known)} of the {count(kept, 'input')} that both answer alike can be used,"
-                " and a spread needs two"
+                f"only {len(known)} of the {count(kept, 'input')} that both answer alike can be"
+                " used, and a spread needs two"
             )
             return self.undefined(metric, why, n=kept)
         value, interval, method = bounded_mean(
