@@ -31,6 +31,7 @@ from auditkit.memory import bytes_per_input, fitting_batch, is_out_of_memory
 from auditkit.models.classifier import Classifier
 from auditkit.models.load import ModelSpec
 from auditkit.plan import Plan, make_plan, outcome_of
+from auditkit.plurals import count
 from auditkit.policy import Policy
 from auditkit.privacy import suppressed
 from auditkit.processes import over_time
@@ -281,8 +282,10 @@ class _Run:
             for inputs in self.looks:
                 self._look_at(inputs, undecided, execution)
                 execution = self._measure(execution)
+                if inputs == self.looks[-1] or self._budget_is_spent():
+                    break
                 undecided = self._undecided(execution)
-                if not undecided or self._budget_is_spent():
+                if not undecided:
                     break
         except KeyboardInterrupt:
             interrupted = True
@@ -302,7 +305,7 @@ class _Run:
             self.plan = self._planned(self.policy.model_copy(update=chosen), execution)
         if undecided:
             self.earlier, self.done = self._finished(), {}
-            checks = "1 check is" if len(undecided) == 1 else f"{len(undecided)} checks are"
+            checks = count(len(undecided), "check is", "checks are")
             self.progress.noted(f"Look at {inputs:,} inputs: {checks} not decided.", again=False)
         else:
             self.first = self.plan
@@ -322,9 +325,7 @@ class _Run:
                 state = self._state(execution)
 
     def _undecided(self, execution: Execution) -> tuple[str, ...]:
-        """Return the checks that more inputs may decide; none where there is but one look."""
-        if len(self.looks) == 1:
-            return ()
+        """Return the checks that more inputs may decide."""
         result = self._result(execution, partial=False, with_records=True)
         waiting = undecided_checks(result.verdict)
         return tuple(

@@ -13,6 +13,7 @@ from auditkit.diff.report import Change
 from auditkit.errors import near_miss
 from auditkit.findings import Finding, Outcome
 from auditkit.looks import level_of_each
+from auditkit.plurals import count
 from auditkit.policy import Limit, Policy, Waiver
 from auditkit.ratings import rated
 from auditkit.result import Judgement, LimitStatus, Result, Verdict, VerdictStatus, Waived
@@ -295,8 +296,7 @@ def _error_rates(policy: Policy, limits: int, looks: int) -> str:
 def _looks(outcomes: Sequence[Outcome], policy: Policy, looks: int) -> str:
     given = Counter(one.inputs for one in outcomes if one.inputs is not None)
     checks = ", ".join(
-        f"{count} check{'s' * (count != 1)} with {inputs:,} inputs"
-        for inputs, count in sorted(given.items())
+        f"{count(n, 'check')} with {count(inputs, 'input')}" for inputs, n in sorted(given.items())
     )
     return (
         f"Looks: more inputs only where a limit was not decided: {checks}. Every interval has the"

@@ -101,7 +101,7 @@ def _of_every_input(column: NDArray[Any] | None) -> bool:
 def _answers(side: Loaded, check: str, order: NDArray[Any]) -> Strings | None:
     """Return the predicted class of every input by name, (n,)."""
     for name in (f"{check}/predicted", f"{_FIRST}/predicted", "group-gap/predicted"):
-        if name in side.columns:
+        if _of_every_input(side.columns.get(name)):
             classes = np.array(side.result.model.classes)
             codes = side.columns[name][order].astype(np.int64)
             if len(codes) and codes.min() >= 0 and codes.max() < len(classes):

@@ -27,6 +27,7 @@ from auditkit.methods.saliency.probes.graph import GraphProbe
 from auditkit.methods.saliency.probes.image import ImageProbe
 from auditkit.methods.saliency.probes.row import RowProbe
 from auditkit.methods.saliency.probes.text import TextProbe
+from auditkit.plurals import count
 from auditkit.randomness import uniform
 from auditkit.types import Keys
 
@@ -120,7 +121,9 @@ class Attack:
         )
         changed = marked(found)
         after = replace(probe, text=changed.text)
-        return Attacked(after, _counted(found.changes, "word"), former_words(after, changed))
+        return Attacked(
+            after, f"a change of {count(found.changes, 'word')}", former_words(after, changed)
+        )
 
     def _row(self, probe: RowProbe, key: Keys, fixed: tuple[str, ...]) -> Attacked:
         model = probe.model
@@ -137,7 +140,7 @@ class Attack:
         found = search.search(model.logits, reach, target, key, most=self.changes)
         after = replace(probe, row=found.rows[0].to(probe.row.device))
         was = _former(probe, after)
-        return Attacked(after, _counted(len(was), "column"), was)
+        return Attacked(after, f"a change of {count(len(was), 'column')}", was)
 
     def _graph(self, probe: GraphProbe, key: Keys) -> Attacked:
         model = probe.model
@@ -152,14 +155,12 @@ class Attack:
         (found,) = search.search(model.logits, graph, target, key, max_flips=self.changes)
         moved = rewired(probe.graph[None], [found.pairs])[0]
         after = replace(probe, graph=moved)
-        return Attacked(after, _counted(len(found.pairs), "edge"), _former(probe, after))
+        return Attacked(
+            after, f"a change of {count(len(found.pairs), 'edge')}", _former(probe, after)
+        )
 
 
 def _former(before: Probe, after: Probe) -> dict[int, str]:
     """Return the places that say something else now, and what they said."""
     pairs = enumerate(zip(before.pieces(), after.pieces(), strict=True))
     return {place: one for place, (one, now) in pairs if one != now}
-
-
-def _counted(count: int, part: str) -> str:
-    return f"a change of {count} {part}{'s' * (count > 1)}"
