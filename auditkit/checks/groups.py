@@ -6,6 +6,7 @@ import pandas as pd
 
 from auditkit.checks.base import NotApplicable
 from auditkit.data.dataset import Dataset, require_columns
+from auditkit.findings import Metric
 from auditkit.types import Ints
 
 MISSING = "(missing)"
@@ -42,3 +43,23 @@ def groups_of(name: str, data: Dataset) -> tuple[Ints, tuple[str, ...]]:
     groups = groups.where(groups.notna(), MISSING).astype(str)
     codes, names = pd.factorize(groups.to_numpy(dtype=object), sort=True)
     return codes, tuple(map(str, names))
+
+
+def gap_p_metric(label: str, *, permuted: str = "groups", observed: str = "gap") -> Metric:
+    """Return what the p-value of a gap is, in words.
+
+    Parameters
+    ----------
+    label : str
+        What the gap is called.
+    permuted, observed : str
+        What is dealt out at random, and what is as large by chance.
+    """
+    return Metric(
+        label=f"p-value of the {label}",
+        definition=f"(1 + permutations of the {permuted} with at least the observed {observed}) /"
+        " (1 + permutations). A large value is not evidence of equal treatment: few inputs give one"
+        " too.",
+        unit="p",
+        better="neither",
+    )

@@ -11,7 +11,7 @@ import numpy as np
 from auditkit.artifacts.base import Artifacts
 from auditkit.checks.attribution._leading_parts import leading_parts, leading_table
 from auditkit.checks.base import Check, Context, Measured, Meta, NotApplicable, Records
-from auditkit.checks.groups import groups_of, names_of
+from auditkit.checks.groups import gap_p_metric, groups_of, names_of
 from auditkit.checks.parameters import require_least
 from auditkit.data.dataset import Dataset
 from auditkit.findings import (
@@ -48,17 +48,6 @@ def _gap(label: str, unit: str) -> Metric:
         " explained inputs.",
         unit=unit,
         better="lower",
-    )
-
-
-def _p(label: str) -> Metric:
-    return Metric(
-        label=f"p-value of the {label}",
-        definition="(1 + permutations of the groups with at least the observed gap) / (1 +"
-        " permutations). A large value is not evidence of equal treatment: few inputs give one"
-        " too.",
-        unit="p",
-        better="neither",
     )
 
 
@@ -120,7 +109,7 @@ class AttributionGap(Check):
                 better="higher",
             ),
             "deletion_gain_gap": _gap("deletion gain", "probability"),
-            "deletion_gain_gap_p": _p("gap of the deletion gain"),
+            "deletion_gain_gap_p": gap_p_metric("gap of the deletion gain"),
             "background_mass": Metric(
                 label="mass beside the point",
                 definition=(
@@ -131,7 +120,7 @@ class AttributionGap(Check):
                 better="lower",
             ),
             "background_mass_gap": _gap("mass beside the point", "share"),
-            "background_mass_gap_p": _p("gap of the mass beside the point"),
+            "background_mass_gap_p": gap_p_metric("gap of the mass beside the point"),
             "rationale_hit_rate": Metric(
                 label="rationale hit rate",
                 definition=(
@@ -142,7 +131,7 @@ class AttributionGap(Check):
                 better="higher",
             ),
             "rationale_hit_rate_gap": _gap("rationale hit rate", "share"),
-            "rationale_hit_rate_gap_p": _p("gap of the rationale hit rate"),
+            "rationale_hit_rate_gap_p": gap_p_metric("gap of the rationale hit rate"),
         },
         headline="attribution-gap/deletion_gain_gap/*",
         modalities=("image", "text", "tabular", "graph"),

@@ -9,7 +9,7 @@ import numpy as np
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.checks.base import Check, Context, NotApplicable, Records
-from auditkit.checks.groups import groups_of, names_of, nothing_to_compare
+from auditkit.checks.groups import gap_p_metric, groups_of, names_of, nothing_to_compare
 from auditkit.checks.parameters import require_least
 from auditkit.data.dataset import Dataset
 from auditkit.findings import Bar, Bars, Evidence, Finding, Metric, Table
@@ -113,23 +113,12 @@ def stress_metrics(metric: str, share: Metric, drop: Drop = LOST) -> dict[str, M
             unit="share",
             better="lower",
         ),
-        f"{metric}_gap_p": _p(f"{share.label} gap"),
+        f"{metric}_gap_p": gap_p_metric(f"{share.label} gap", observed="value"),
         f"{drop.metric}_gap": Metric(
             label=plural, definition=drop.definition, unit="share", better="lower"
         ),
-        f"{drop.metric}_gap_p": _p(plural),
+        f"{drop.metric}_gap_p": gap_p_metric(plural, observed="value"),
     }
-
-
-def _p(label: str) -> Metric:
-    return Metric(
-        label=f"p-value of the {label}",
-        definition="(1 + permutations of the groups with at least the observed value) / (1 +"
-        " permutations). A large value is not evidence of equal treatment: few inputs give one"
-        " too.",
-        unit="p",
-        better="neither",
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

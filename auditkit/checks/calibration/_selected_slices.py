@@ -11,6 +11,7 @@ import numpy as np
 
 from auditkit.checks.base import Check, Context, Measured
 from auditkit.checks.calibration._slices import Slice, slices_of, too_small
+from auditkit.checks.groups import gap_p_metric
 from auditkit.findings import Finding, Metric, Table
 from auditkit.methods.metrics.selective import kept_at, ranking, threshold_at
 from auditkit.statistics import Interval, clopper_pearson, gap_of_shares, gap_p, holm_adjusted
@@ -40,14 +41,7 @@ def slice_metrics() -> dict[str, Metric]:
             unit="share",
             better="lower",
         )
-        found[f"{metric}_gap_p"] = Metric(
-            label=f"p-value of the gap of the {label}",
-            definition="(1 + permutations of the slices with at least the observed gap) / (1 +"
-            " permutations). A large value is not evidence of equal treatment: few inputs give one"
-            " too.",
-            unit="p",
-            better="neither",
-        )
+        found[f"{metric}_gap_p"] = gap_p_metric(f"gap of the {label}", permuted="slices")
     return found
 
 
