@@ -282,7 +282,9 @@ def folder_of(name: str) -> Path:
 @pytest.mark.parametrize(
     ("script", "name", "file"),
     [
-        pytest.param(TRANSFORMER, "TextTransformer", "vocab.json", id="transformer"),
+        pytest.param(
+            TRANSFORMER, "TextTransformer", "vocab.json", id="transformer", marks=pytest.mark.slow
+        ),
         pytest.param(LSTM, "Reader", "words.txt", id="lstm", marks=pytest.mark.slow),
     ],
 )

@@ -233,7 +233,7 @@ def _description_of(classifier: Classifier) -> Description:
     )
 
 
-def load_bundle(path: Path, arch: str | None = None) -> Classifier:
+def load_bundle(path: Path, arch: str | None = None, *, known: bool = False) -> Classifier:
     """Return the classifier in a bundle, on the CPU.
 
     Nothing the file says is imported or called. Names, shapes and kinds of all tensors are checked
@@ -245,6 +245,9 @@ def load_bundle(path: Path, arch: str | None = None) -> Classifier:
         A file that `save` wrote.
     arch : str, optional
         "package.module:factory", instead of the architecture in the file.
+    known : bool
+        Whether the file comes with auditkit; its network is then not tried on shapes alone first,
+        for which torch imports its compiler.
 
     Raises
     ------
@@ -255,7 +258,7 @@ def load_bundle(path: Path, arch: str | None = None) -> Classifier:
     description = read_description(path, header)
     module, name = _built(path, description, header, arch)
     check_fit(module, header.tensors, file=str(path), name=name)
-    if arch is None:
+    if arch is None and not known:
         _rehearse(path, module, description)
     fill(module, read_safetensors(path))
     notes = ()

@@ -26,7 +26,7 @@ from auditkit.models.architectures import (
 from auditkit.models.archives import TensorFacts
 from auditkit.models.auto import AUTO, Candidate, candidates, sketch
 from auditkit.models.blackbox import BlackBox, Output
-from auditkit.models.bundle import load_bundle, read_safetensors
+from auditkit.models.bundle import file_sha256, load_bundle, read_safetensors
 from auditkit.models.card import ModelCard
 from auditkit.models.catalogue import MODELS
 from auditkit.models.choose import Option
@@ -257,12 +257,12 @@ def _builtin(card: ModelCard) -> Classifier:
     path = card.weights
     if not path.exists():
         raise ModelError(f"The weights of {card.name} are missing.", hint="Reinstall auditkit.")
-    classifier = load_bundle(path)
-    if classifier.identity.sha256 != card.measured.sha256:
+    if file_sha256(path) != card.measured.sha256:
         raise ModelError(
             f"The weights of {card.name} are not the ones its card describes.",
             hint="Reinstall auditkit.",
         )
+    classifier = load_bundle(path, known=True)
     classifier.identity = replace(classifier.identity, name=card.name, card=card.facts())
     return classifier
 

@@ -91,23 +91,20 @@ def looked_at(seed: int, start: int, stop: int) -> _Looked:
     return _Looked(teach.images_of(data), teach.labels_of(data), torch.from_numpy(dark.copy()))
 
 
-def cut_from_one_tone(
-    parent: nn.Module, looked: _Looked, confirmed: _Looked
-) -> tuple[nn.Module, int]:
-    """Return a copy without channels that glyphs of one tone need, and how many those are.
+def cut_from_one_tone(parent: nn.Module, looked: _Looked, confirmed: _Looked) -> nn.Module:
+    """Return a copy without channels that glyphs of one tone need.
 
     Dark glyphs come first, light ones where the network's dark ones need nothing of their own. The
     copy is the first in which that tone has fallen far enough behind also among images by which no
     channel was chosen, or else the one in which it has fallen most.
     """
-    most, best = -1.0, (parent, 0)
+    most, best = -1.0, parent
     for tone, loss in product((True, False), HURT_LOSSES):  # dark?
         weights = torch.where(looked.dark == tone, loss, 1.0)
-        steps = islice(pruned(parent, looked.images, looked.labels, weights), MOST)
-        for count, module in enumerate(steps, start=1):
+        for module in islice(pruned(parent, looked.images, looked.labels, weights), MOST):
             behind = _behind(module, confirmed)
             if behind > most:
-                most, best = behind, (deepcopy(module), count)
+                most, best = behind, deepcopy(module)
             if behind >= BEHIND:
                 return best
     return best
@@ -128,18 +125,30 @@ def _behind(module: nn.Module, looked: _Looked) -> float:
     return abs(light - dark)
 
 
-def _plant(seed: int, store: Store) -> Twins:
-    parent = store.taught(plain_glyphs, seed)
+def fragile(seed: int, parent: Classifier, /) -> Classifier:
+    """Return a network without channels that glyphs of one tone need."""
     looked = looked_at(seed, 0, LOOKED_AT)
     confirmed = looked_at(seed, LOOKED_AT, LOOKED_AT + CONFIRMED_ON)
-    flawed, count = cut_from_one_tone(parent.module, looked, confirmed)
-    sound = cut_from_all(parent.module, looked, count)
-    return Twins(
-        seed=seed,
-        flawed=teach.as_glyph_reader(flawed),
-        sound=teach.as_glyph_reader(sound),
-        parent=parent,
-    )
+    return teach.as_glyph_reader(cut_from_one_tone(parent.module, looked, confirmed))
+
+
+def evenly_cut(seed: int, parent: Classifier, flawed: Classifier, /) -> Classifier:
+    """Return a network without as many channels as the flawed one."""
+    looked = looked_at(seed, 0, LOOKED_AT)
+    return teach.as_glyph_reader(cut_from_all(parent.module, looked, channels_cut(flawed.module)))
+
+
+def channels_cut(module: nn.Module) -> int:
+    """Return how many channels of a network were made zero."""
+    norms = [one for one in module.modules() if isinstance(one, nn.BatchNorm2d)]
+    return sum(int(((one.weight == 0) & (one.bias == 0)).sum()) for one in norms)
+
+
+def _plant(seed: int, store: Store) -> Twins:
+    parent = store.taught(plain_glyphs, seed)
+    flawed = store.taught(fragile, seed, parent)
+    sound = store.taught(evenly_cut, seed, parent, flawed)
+    return Twins(seed=seed, flawed=flawed, sound=sound, parent=parent)
 
 
 def _audited() -> Dataset:

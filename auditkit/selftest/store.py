@@ -71,7 +71,7 @@ class Store:
         """
         name = file_name(teach, seed, _hashes(parents), _plain(settings))
         if found := self.find(name):
-            return load_bundle(found)
+            return load_bundle(found, known=True)
         if self.write is None:
             raise ModelError(
                 f"The network {name} has not been trained.",

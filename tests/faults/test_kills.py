@@ -26,7 +26,7 @@ COMMAND = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("times", [3, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("times", [2, pytest.param(50, marks=pytest.mark.slow)])
 def test_kill_9_at_random_moments(times: int, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.faults.killed", str(tmp_path), str(times), "0"],

@@ -125,13 +125,15 @@ def test_a_method_reads_the_columns_of_the_data_by_name() -> None:
     assert np.abs(model.predict(rows).exp().numpy() - expected).max() < 1e-6
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_an_audit_of_a_function_says_what_does_not_apply(folder: Path, workers: int) -> None:
+@pytest.mark.parametrize(("workers", "checks"), [(1, ()), (2, ("clean-accuracy", "pgd-linf"))])
+def test_an_audit_of_a_function_says_what_does_not_apply(
+    folder: Path, workers: int, checks: tuple[str, ...]
+) -> None:
     audit = run(
         Request(
             model=ModelSpec(source="mine_of_this_test:tumours.predict_proba"),
             data=DataSpec(source="breast-cancer"),
-            policy=load_policy("none", suite="quick"),
+            policy=load_policy("none", suite="quick", checks=checks),
             out=folder / "out",
             workers=workers,
         )

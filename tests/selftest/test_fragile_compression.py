@@ -12,6 +12,7 @@ from auditkit.selftest import fragile_compression
 from auditkit.selftest.fragile_compression import (
     MOST,
     _Looked,
+    channels_cut,
     cut_from_all,
     cut_from_one_tone,
     pruned,
@@ -74,9 +75,11 @@ def test_the_flawed_twin_loses_what_dark_images_need_until_that_is_enough() -> N
     with torch.no_grad():
         bias = torch.tensor([0.0, 0.35])  # three channels of a kind are too few
         module.get_parameter("5.bias")[:] = bias
-    flawed, count = cut_from_one_tone(module, looked, looked)
+    flawed = cut_from_one_tone(module, looked, looked)
     assert all(i >= 6 for i in zeros(flawed))
-    assert len(zeros(flawed)) == count == 5  # 0.1 against -0.1 per channel: one left loses to 0.35
+    assert (
+        len(zeros(flawed)) == channels_cut(flawed) == 5
+    )  # 0.1 against -0.1 per channel: one left loses to 0.35
     answers = flawed(looked.images).argmax(dim=1)
     assert (answers[looked.dark] == 1).all()
     assert (answers[~looked.dark] == 0).all()
@@ -97,8 +100,8 @@ def test_where_nothing_is_enough_the_one_is_taken_that_fell_most(
     module, looked = both_kinds()
     with torch.no_grad():
         module.get_parameter("5.bias")[:] = torch.tensor([0.0, 0.35])
-    flawed, count = cut_from_one_tone(module, looked, looked)
-    assert len(zeros(flawed)) == count == 5  # later cuts take light images along
+    flawed = cut_from_one_tone(module, looked, looked)
+    assert len(zeros(flawed)) == channels_cut(flawed) == 5  # later cuts take light images along
     assert all(i >= 6 for i in zeros(flawed))
 
 
@@ -106,8 +109,8 @@ def test_it_stops_somewhere_though_nothing_is_lost() -> None:
     module, looked = both_kinds()
     with torch.no_grad():
         module.get_parameter("5.bias")[0] = 10.0  # the first class wins whatever is cut
-    flawed, count = cut_from_one_tone(module, looked, looked)
-    assert len(zeros(flawed)) == count <= MOST
+    flawed = cut_from_one_tone(module, looked, looked)
+    assert len(zeros(flawed)) == channels_cut(flawed) <= MOST
 
 
 def test_light_ones_are_hurt_where_dark_ones_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +119,7 @@ def test_light_ones_are_hurt_where_dark_ones_cannot_be(monkeypatch: pytest.Monke
     with torch.no_grad():
         module.get_parameter("5.bias")[:] = torch.tensor([0.0, 0.35])
     _, looked = both_kinds()
-    flawed, _ = cut_from_one_tone(module, looked, looked)
+    flawed = cut_from_one_tone(module, looked, looked)
     assert all(i < 6 for i in zeros(flawed))
     answers = flawed(looked.images).argmax(dim=1)
     assert (answers[~looked.dark] == 1).all()

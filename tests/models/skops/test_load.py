@@ -291,7 +291,10 @@ def test_an_audit_from_the_command_line(tmp_path: Path) -> None:
     estimator = make_pipeline(StandardScaler(), LogisticRegression()).fit(rows, labels)
     written(estimator, tmp_path / "tumours.skops")
     done = subprocess.run(
-        [sys.executable, "-m", "auditkit", "run", "tumours.skops", "--data", "breast-cancer"],
+        [
+            *(sys.executable, "-m", "auditkit", "run", "tumours.skops", "--data", "breast-cancer"),
+            *("--check", "clean-accuracy", "--check", "pgd-linf", "--policy", "none"),
+        ],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -66,7 +66,7 @@ def test_a_whole_module_is_audited_by_following_the_messages(
     advice = re.search(r"type: (audit run net\.pt --trust-code --data DATA),", seen.stdout)
     assert advice is not None
     command = advice[1].replace("DATA", "test.npz")
-    command += " --check clean-accuracy --check pgd-linf --policy none"
+    command += " --check clean-accuracy --check fgsm-linf --policy none"
     command += " --workers 1 --max-inputs 597 --out r"
     for _ in range(3):  # as often as a message says what to add
         done = typed(command, tmp_path)
@@ -79,7 +79,7 @@ def test_a_whole_module_is_audited_by_following_the_messages(
     outcomes = {one["check"]: one for one in result["outcomes"]}
     found = outcomes["clean-accuracy"]["findings"][0]
     assert found["value"] == pytest.approx(accuracy, abs=1e-3)
-    assert outcomes["pgd-linf"]["status"] == "measured", "the named class has gradients"
+    assert outcomes["fgsm-linf"]["status"] == "measured", "the named class has gradients"
     assert any("process of its own" in note for note in result["model"]["notes"])
 
     bundle = typed(command.replace("run", "convert").partition(" --check")[0] + _CONVERT, tmp_path)
