@@ -153,7 +153,7 @@ def test_every_interval_is_explained() -> None:
     source = "".join(file.read_text("utf-8") for file in (ROOT / "auditkit/checks").rglob("*.py"))
     used = set(re.findall(r'method="([a-z-]+)"', source))
     assert used
-    chosen = {"clopper-pearson", "clopper-pearson-scaled", "simultaneous", "none"}
+    chosen = {"clopper-pearson", "clopper-pearson-scaled", "simultaneous", "student-kinds", "none"}
     assert used | chosen == named
 
 

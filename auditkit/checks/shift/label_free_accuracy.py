@@ -55,7 +55,7 @@ from auditkit.methods.metrics.label_free import (
 )
 from auditkit.methods.metrics.steady import steady
 from auditkit.models.classifier import Classifier, Inputs
-from auditkit.statistics import Interval, student
+from auditkit.statistics import Interval, bounded_mean, student
 from auditkit.types import Bools, Floats, Ints, Modality, Params
 
 CHECK = "label-free-accuracy"
@@ -106,7 +106,7 @@ class LabelFreeAccuracy(Check):
     meta: ClassVar[Meta] = Meta(
         id=CHECK,
         family="shift",
-        version=2,
+        version=3,
         question="How accurate is the model on new data that have no labels, and how far off is"
         " that estimate?",
         explanation=(
@@ -342,11 +342,10 @@ class LabelFreeAccuracy(Check):
         shown = ("error", "cells", "estimates", "reading")
 
         def over_kinds(metric: str, each: Floats, swept: Params, lowest: float) -> Finding:
-            low, high = student(each, level=level)
-            interval = Interval(max(lowest, low), min(1.0, high))
+            interval, method = _over_kinds(each, lowest, level)
             return self.value(
-                metric, float(each.mean()), n=n, interval=interval, method="student-kinds",
-                swept=swept, evidence=shown, level=level,
+                metric, float(each.mean()), n=n, interval=interval, method=method, swept=swept,
+                evidence=shown, level=level,
             )  # fmt: skip
 
         yield over_kinds("chosen_error", tested.chosen(), {}, 0.0)
@@ -366,9 +365,9 @@ class LabelFreeAccuracy(Check):
         seed, where = context.key(CHECK, "deployment", name), slice_of(name)
         for method, rule in rules.items():
             swept: Params = {"method": method}
+            interval, kind = rule.interval(answers, seed=seed, level=level)
             yield self.value(
-                "estimated_accuracy", rule.estimate(answers), n=n,
-                interval=rule.interval(answers, seed=seed, level=level), method="bootstrap",
+                "estimated_accuracy", rule.estimate(answers), n=n, interval=interval, method=kind,
                 slice_name=where, swept=swept, evidence=shown, level=level,
             )  # fmt: skip
             if one["labels"][0] < 0:
@@ -378,10 +377,11 @@ class LabelFreeAccuracy(Check):
                 )
                 continue
             correct = one["correct"].astype(np.bool_)
+            interval, kind = rule.interval(answers, seed=seed, level=level, correct=correct)
             yield self.value(
                 "estimate_minus_truth", rule.estimate(answers) - float(correct.mean()), n=n,
-                interval=rule.interval(answers, seed=seed, level=level, correct=correct),
-                method="bootstrap", slice_name=where, swept=swept, evidence=shown, level=level,
+                interval=interval, method=kind, slice_name=where, swept=swept, evidence=shown,
+                level=level,
             )  # fmt: skip
 
 
@@ -460,7 +460,7 @@ class _Tested:
             answers = _answers(records.columns, cell.column(""), judged)
             true.append(float(records[cell.column("correct")][judged].mean()))
             for name, rule in rules.items():
-                low, high = rule.interval(answers, seed=seed, level=context.level)
+                (low, high), _ = rule.interval(answers, seed=seed, level=context.level)
                 said[name].append(rule.estimate(answers))
                 held[name].append(low <= true[-1] <= high)
         return cls(
@@ -538,10 +538,20 @@ def _cell_row(tested: _Tested, i: int) -> list[Scalar]:
 
 def _bar(name: str, tested: _Tested, level: float) -> Bar:
     each = tested.by_kind(np.abs(tested.errors(name)))
+    (low, high), _ = _over_kinds(each, 0.0, level)
+    return Bar(label=name, value=float(each.mean()), low=low, high=high, n=len(each))
+
+
+def _over_kinds(each: Floats, lowest: float, level: float) -> tuple[Interval, str]:
+    """Return the interval of a mean over kinds of damage, from `lowest` to 1, and its name.
+
+    Where every kind gives the same, that is no spread: another kind may still differ.
+    """
+    if np.ptp(each) == 0:
+        _, interval, _ = bounded_mean(each, seed=0, level=level, low=lowest)
+        return interval, "clopper-pearson-scaled"
     low, high = student(each, level=level)
-    return Bar(
-        label=name, value=float(each.mean()), low=max(0.0, low), high=min(1.0, high), n=len(each)
-    )
+    return Interval(max(lowest, low), min(1.0, high)), "student-kinds"
 
 
 def _reading(tested: _Tested, fitted: int) -> str:

@@ -213,8 +213,8 @@ class Estimator:
 
     def interval(
         self, answers: Answers, *, seed: int, level: float = LEVEL, correct: Bools | None = None
-    ) -> Interval:
-        """Return the interval of the estimate, or of its error where labels are given.
+    ) -> tuple[Interval, str]:
+        """Return the interval of the estimate, or of its error where labels are given; its name.
 
         Both samples are drawn anew, independently: percentiles of a bootstrap. Where no draw
         differs, so far out that Clopper-Pearson's bound for none in the smaller sample allows it.
@@ -232,9 +232,10 @@ class Estimator:
         every = np.concatenate(drawn)
         if np.ptp(every) > 0:
             ends = np.quantile(every, [(1 - level) / 2, (1 + level) / 2])
-            return Interval(min(value, float(ends[0])), max(value, float(ends[1])))
+            return Interval(min(value, float(ends[0])), max(value, float(ends[1]))), "bootstrap"
         unseen = clopper_pearson(0, min(self.n, len(values)), level=level).high
-        return Interval(value - unseen * (value - low), value + unseen * (high - value))
+        interval = Interval(value - unseen * (value - low), value + unseen * (high - value))
+        return interval, "clopper-pearson-scaled"
 
 
 def _draws(n: int, seed: int) -> Iterator[Ints]:

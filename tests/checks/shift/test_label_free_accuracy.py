@@ -190,6 +190,29 @@ def test_without_labels_the_estimate_is_the_same_and_its_error_unknown() -> None
     assert abs(error.value) < 0.12 < nothing.value  # type: ignore[operator, arg-type]
 
 
+class Always(nn.Module):
+    """Says 1, a little sure."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.tensor([[0.0, 1.0]]).expand(len(images), 2)
+
+
+def test_what_never_differs_keeps_an_interval() -> None:
+    """One answer to everything: nothing moves under damage, and drawing inputs anew says little."""
+    constant = ImageClassifier(Always(), classes=("0", "1"), input_shape=SHAPE)
+    check = LabelFreeAccuracy(corruptions=KINDS, severities=(5,), shift=(BARE,))
+    found = measured(check, Subject(constant, image_data(images(0, 60)[0], [1] * 60)))
+    error = of(found, "estimation_error/all/method=unchanged")
+    assert (error.value, error.low, error.interval) == (0.0, 0.0, "clopper-pearson-scaled")
+    assert error.high == pytest.approx(1 - 0.025 ** (1 / 3))  # none of three kinds
+    bars = found.evidence["error"]
+    assert isinstance(bars, Bars)
+    assert [one.high for one in bars.bars] == [error.high] * 4
+    there = of(found, "estimated_accuracy/shift=bare/method=unchanged")
+    assert (there.value, there.interval) == (1.0, "clopper-pearson-scaled")
+    assert there.low == pytest.approx(0.025 ** (1 / 30))  # the fitted half is the smaller sample
+
+
 @pytest.mark.usefixtures("_second")
 def test_a_second_model_adds_the_rules_of_agreement() -> None:
     check = LabelFreeAccuracy(corruptions=KINDS, severities=(5,), other="second", shift=(BARE,))

@@ -123,8 +123,9 @@ def test_intervals_hold_what_a_rule_says_of_all_inputs_and_its_error(rule: str) 
     for seed in range(50):
         (here, correct), (new, truth) = sample(150, 3, rng), sample(100, 1, rng)
         rule_here = Estimator.of(whole, here, correct, seed=seed)
-        interval = rule_here.interval(new, seed=seed + 1000)
-        error = rule_here.interval(new, seed=seed + 1000, correct=truth)
+        interval, name = rule_here.interval(new, seed=seed + 1000)
+        error, _ = rule_here.interval(new, seed=seed + 1000, correct=truth)
+        assert name == "bootstrap"
         gap = true - there[1].mean()
         held += [interval.low <= true <= interval.high, error.low <= gap <= error.high]
     assert (held >= 45).all(), held
@@ -133,6 +134,7 @@ def test_intervals_hold_what_a_rule_says_of_all_inputs_and_its_error(rule: str) 
 def test_an_estimate_without_spread_keeps_an_interval() -> None:
     known, there = answers(np.full(40, 0.9)), answers(np.full(60, 0.9))
     one = Estimator.of(RULES["unchanged"], known, np.ones(40, dtype=bool), seed=0)
-    low, high = one.interval(there, seed=1)
+    (low, high), name = one.interval(there, seed=1)
+    assert name == "clopper-pearson-scaled"
     assert (one.estimate(there), high) == (1, 1)
     assert low == pytest.approx(0.025 ** (1 / 40))  # Clopper-Pearson of 40 in 40
