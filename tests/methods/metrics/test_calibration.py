@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -60,6 +61,24 @@ def test_certainty_shares_the_last_bin() -> None:
     assert table.error == pytest.approx(0.475)
     alone = [abs(1 - 0.95) / 2, abs(0 - 1.0) / 2]
     assert sum(alone) == pytest.approx(0.525)
+
+
+def test_equals_torchmetrics_where_it_is_installed_but_for_certainty() -> None:
+    peer = pytest.importorskip("torchmetrics.functional.classification")
+    rng = np.random.default_rng(0)
+    confidence, correct = rng.uniform(0.01, 0.99, 300).astype(np.float32), rng.random(300) < 0.6
+
+    def both(confidence: np.ndarray, correct: np.ndarray) -> tuple[float, float]:
+        """Ours and theirs; theirs is told how often the answer 1 is right."""
+        theirs = peer.binary_calibration_error(
+            torch.from_numpy(confidence), torch.from_numpy(correct).long(), n_bins=15
+        )
+        return reliability(confidence, correct).error, float(theirs)
+
+    ours, theirs = both(confidence, correct)
+    assert ours == pytest.approx(theirs, abs=1e-5)
+    certain = np.array([0.95, 1.0], dtype=np.float32), np.array([True, False])
+    assert both(*certain) == pytest.approx((0.475, 0.525))  # 1.0 has a bin of its own there
 
 
 @pytest.mark.parametrize(("n", "observed"), [(100, 0.112), (1000, 0.034), (4000, 0.018)])
