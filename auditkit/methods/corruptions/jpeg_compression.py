@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from io import BytesIO
-from typing import Literal
 
 import numpy as np
 from PIL import Image, features
@@ -37,18 +36,20 @@ def jpeg_compression(images: Tensor, severity: int, keys: Keys) -> Tensor:  # no
     quality = round(constant(QUALITY, severity, height=height, width=width))
     clean = array_of(images)
     changed = np.empty_like(clean)
-    together = clean.shape[1] == 3
-    pixels = np.zeros((height, width, 4), dtype=np.uint8)  # the fourth value is not written
+    colour = clean.shape[1] == 3
+    mode, stored = ("RGB", "RGBX") if colour else ("L", "L")
+    pixels = np.zeros((height, width, len(stored)), dtype=np.uint8)  # the fourth stays 0
+    # One picture, which looks at these pixels and is filled anew.
+    picture = Image.frombuffer(stored, (width, height), pixels, "raw", stored, 0, 1)
     for image, put in zip(clean, changed, strict=True):
-        planes = _levels(image)
-        if together:
-            for channel, plane in enumerate(planes):
+        levels = _levels(image)
+        for start in range(0, len(levels), len(mode)):
+            together = slice(start, start + len(mode))
+            for channel, plane in enumerate(levels[together]):
                 pixels[..., channel] = plane
-            read = _written_and_read(pixels, "RGB", quality)
-        else:
-            read = [_written_and_read(plane, "L", quality)[0] for plane in planes]
-        for values, plane in zip(put, read, strict=True):
-            values[:] = plane
+            read = _written_and_read(picture, mode, quality)
+            for values, plane in zip(put[together], read, strict=True):
+                values[:] = plane
         np.divide(put, np.float32(255), out=put)
     return tensor_like(images, changed)
 
@@ -67,14 +68,11 @@ def _levels(values: Floats) -> Ints:
     return rounded.astype(np.uint8)  # cuts
 
 
-def _written_and_read(pixels: Ints, mode: Literal["RGB", "L"], quality: int) -> list[Ints]:
-    """Return the channels (h, w) of a picture, (h, w, 4) in colour or (h, w) in grey."""
-    height, width = pixels.shape[:2]
-    size, stored = (width, height), "RGBX" if mode == "RGB" else mode
+def _written_and_read(picture: Image.Image, mode: str, quality: int) -> list[Ints]:
+    """Return the channels (h, w) of a picture, those that `mode` names, after compression."""
     file = BytesIO()
-    picture = Image.frombuffer(stored, size, pixels, "raw", stored, 0, 1)  # not copied
     picture.save(file, format="JPEG", quality=quality)
     # What the header says is known, so that the decoder is called without `Image.open`.
-    read = Image.frombytes(mode, size, file.getvalue(), "jpeg", mode, "")
+    read = Image.frombytes(mode, picture.size, file.getvalue(), "jpeg", mode, "")
     planes = (np.frombuffer(read.tobytes("raw", channel), np.uint8) for channel in mode)
-    return [plane.reshape(height, width) for plane in planes]
+    return [plane.reshape(picture.height, picture.width) for plane in planes]

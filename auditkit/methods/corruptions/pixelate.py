@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 from torch import Tensor
 
-from auditkit.methods.corruptions._arrays import array_of, tensor_like
-from auditkit.methods.corruptions._bands import Band
+from auditkit.methods.corruptions._arrays import array_of, blocks, tensor_like
 from auditkit.methods.corruptions.severity import Constants, constant
 from auditkit.types import Floats, Ints, Keys
 
@@ -27,30 +24,30 @@ def pixelate(images: Tensor, severity: int, keys: Keys) -> Tensor:  # noqa: ARG0
     Hendrycks and Dietterich, 2019, arXiv:1903.12261, section 3.1.
     """
     clean = array_of(images)
-    _, _, height, width = clean.shape
+    n, channels, height, width = clean.shape
     kept = constant(KEPT, severity, height=height, width=width)
-    rows = cell_of(height, max(1, int(height * kept)))  # (h,)
-    counts = np.bincount(rows)  # (cells,) pixels of each
-    height_of_cell = counts.astype(np.float32)[:, None]
-    across = _averaging(width, max(1, int(width * kept)))
+    rows, columns = (cell_of(size, max(1, int(size * kept))) for size in (height, width))
+    tall, wide = np.bincount(rows), np.bincount(columns)  # (cells,) pixels of each
+    pixels = np.outer(tall, wide).astype(np.float32)
     coarse = np.empty_like(clean)
-    for i, image in enumerate(clean):
-        sums = _sums(image, counts)
-        sums /= height_of_cell
-        means = across.across(sums)
-        np.take(np.clip(means, 0, 1, out=means), rows, axis=1, out=coarse[i], mode="clip")
+    for block in blocks(n, channels * height * width):
+        means = _sums(_sums(clean[block], tall, axis=2), wide, axis=3)
+        means /= pixels
+        np.clip(means, 0, 1, out=means)
+        np.take(means.take(columns, axis=3), rows, axis=2, out=coarse[block], mode="clip")
     return tensor_like(images, coarse)
 
 
-def _sums(image: Floats, counts: Ints) -> Floats:
-    """Add the rows of each cell: (c, cells, w), row by row of all cells at once."""
+def _sums(values: Floats, counts: Ints, *, axis: int) -> Floats:
+    """Add the positions of each cell along an axis, position by position of all cells at once."""
     firsts = np.cumsum(counts) - counts
-    sums = image.take(firsts, axis=1)
+    sums = values.take(firsts, axis=axis)
     fewest = int(counts.min())
-    for row in range(1, fewest):
-        sums += image.take(firsts + row, axis=1)
-    longer = np.flatnonzero(counts > fewest)  # by one row
-    sums[:, longer] += image.take(firsts[longer] + fewest, axis=1)
+    for step in range(1, fewest):
+        sums += values.take(firsts + step, axis=axis)
+    longer = np.flatnonzero(counts > fewest)  # by one
+    where = (*[slice(None)] * axis, longer)
+    sums[where] += values.take(firsts[longer] + fewest, axis=axis)
     return sums
 
 
@@ -62,11 +59,3 @@ def cell_of(size: int, cells: int) -> Ints:
     """
     centres = (2 * np.arange(size) + 1) * cells  # in units of 1/(2 size)
     return centres // (2 * size)
-
-
-@lru_cache(maxsize=64)
-def _averaging(size: int, cells: int) -> Band:
-    """Return the map that gives every pixel of a row the mean of its cell."""
-    own = cell_of(size, cells)
-    same = own[:, None] == own[None, :]
-    return Band.of(same / same.sum(axis=1, keepdims=True))
