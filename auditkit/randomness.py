@@ -7,7 +7,7 @@ function of keys, so that shards, batches and workers cannot change it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -51,15 +51,15 @@ def at_step(keys: Keys, step: int | Ints) -> Keys:
         return keys + np.asarray(step).astype(np.uint64) * _STRIDE  # wraps around
 
 
-def uniform(keys: Keys, shape: tuple[int, ...]) -> Floats:
-    """Return uniform draws in (0, 1), shape (n, *shape), float64.
+def uniform(keys: Keys, shape: tuple[int, ...], *, skip: int = 0) -> Floats:
+    """Return uniform draws in (0, 1), shape (n, *shape), float64, behind the first `skip` of each.
 
     Counter-based (SplitMix64; Steele et al., 2014, doi:10.1145/2660193.2660195): draw j of key i
     depends on i and j alone.
     """
     count = int(np.prod(shape, dtype=np.int64))
     with np.errstate(over="ignore"):
-        steps = np.arange(1, count + 1, dtype=np.uint64) * _GOLDEN  # (count,)
+        steps = np.arange(skip + 1, skip + count + 1, dtype=np.uint64) * _GOLDEN  # (count,)
         z = _mixed(_mixed(keys)[:, None] + steps[None, :])  # (n, count)
     draws = (z >> np.uint64(12)).astype(np.float64)
     draws += 0.5
@@ -67,11 +67,33 @@ def uniform(keys: Keys, shape: tuple[int, ...]) -> Floats:
     return draws.reshape(len(keys), *shape)
 
 
-def normal(keys: Keys, shape: tuple[int, ...]) -> Floats:
-    """Return standard normal draws, shape (n, *shape), float64, by inverting the distribution."""
+def normal(keys: Keys, shape: tuple[int, ...], *, skip: int = 0) -> Floats:
+    """Return standard normal draws, shape (n, *shape), float64, by inverting the distribution.
+
+    The first `skip` draws of each key are left out.
+    """
     from scipy.special import ndtri
 
-    return ndtri(uniform(keys, shape))
+    return ndtri(uniform(keys, shape, skip=skip))
+
+
+def normal_in_batches(
+    key: Keys, count: int, shape: tuple[int, ...], *, batch_size: int
+) -> Iterator[Floats]:
+    """Yield the rows of `normal(key, (count, *shape))[0]` in batches (m, *shape), m at most so big.
+
+    For a key (1,); memory does not grow with `count`.
+
+    Examples
+    --------
+    >>> key = keys_of(0, "noise", ["a"])
+    >>> [len(some) for some in normal_in_batches(key, 5, (3,), batch_size=2)]
+    [2, 2, 1]
+    """
+    size = int(np.prod(shape, dtype=np.int64))
+    for first in range(0, count, batch_size):
+        some = min(batch_size, count - first)
+        yield normal(key, (some, *shape), skip=first * size)[0]
 
 
 def _mixed(z: Keys) -> Keys:

@@ -7,7 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from auditkit.randomness import at_step, generator, key_of, keys_of, normal, uniform
+from auditkit.randomness import (
+    at_step,
+    generator,
+    key_of,
+    keys_of,
+    normal,
+    normal_in_batches,
+    uniform,
+)
 
 IDS = [f"{i:05d}" for i in range(400)]
 
@@ -62,6 +70,13 @@ def test_normal_draws_are_normal() -> None:
     assert np.isfinite(draws).all()
     for sample in (draws.ravel(), draws[:, 7], draws[7]):
         assert stats.kstest(sample, "norm").pvalue > 0.001
+
+
+def test_batches_of_draws_are_the_draws() -> None:
+    key = keys_of(6, "noise", IDS[:1])
+    parts = list(normal_in_batches(key, 7, (3, 2), batch_size=3))
+    assert [len(one) for one in parts] == [3, 3, 1]
+    assert (np.concatenate(parts) == normal(key, (7, 3, 2))[0]).all()
 
 
 def test_draws_of_neighbours_are_unrelated() -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
+import numpy as np
 from torch import Tensor
 
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
+from auditkit.memory import bytes_per_input, fitting_batch
 from auditkit.methods.saliency.catalogue import METHODS
+from auditkit.methods.saliency.eager import eager
 from auditkit.methods.saliency.probes.base import Probe
 from auditkit.methods.saliency.probes.graph import GraphProbe
 from auditkit.methods.saliency.probes.image import ImageProbe
@@ -21,6 +24,7 @@ from auditkit.types import Keys
 
 _USUAL = 200  # rows whose medians stand in for removed columns
 _OTHERS = 8  # inputs of the data that expected gradients start from
+_MEMORY = 2 << 30  # bytes that the answers and slopes of one batch may take
 
 
 Parts: TypeAlias = Literal["cells", "superpixels"]
@@ -51,7 +55,7 @@ def probe_of(
         Images: what they are cut into.
     """
     target = int(artifacts[Predictions].predicted[i])
-    batch_size = artifacts.execution.batch_size
+    batch_size = _batch_size(artifacts)
     match artifacts.classifier.modality:
         case "text":
             return TextProbe(
@@ -107,6 +111,21 @@ def others_of(artifacts: Artifacts, check: str) -> Tensor | None:
 def key_for(artifacts: Artifacts, check: str, purpose: str, i: int) -> Keys:
     """Return the key (1,) of what a check draws for one purpose and input i of a shard."""
     return keys_of(artifacts.seed, f"{check} {purpose}", artifacts.ids[i : i + 1])
+
+
+def _batch_size(artifacts: Artifacts) -> int:
+    """Return the run's batch size, or the largest share of it whose slopes fit into 2 GiB."""
+    most, model = artifacts.execution.batch_size, artifacts.classifier
+    if not model.differentiable:  # it runs elsewhere, and is asked no more than needed
+        return most
+
+    def fitting() -> int:
+        some = artifacts.at(np.arange(min(2, len(artifacts.data))))
+        with eager():
+            per_input = bytes_per_input(model, some.inputs)
+        return fitting_batch(_MEMORY, per_input, used=0, most=most)
+
+    return artifacts.once("batch size of maps", fitting)
 
 
 def _tensor(artifacts: Artifacts, i: int) -> Tensor:

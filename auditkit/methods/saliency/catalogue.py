@@ -33,7 +33,7 @@ from auditkit.methods.saliency.shapley_sampling import shapley_sampling
 from auditkit.methods.saliency.smoothgrad import smoothgrad
 from auditkit.methods.saliency.unsuited import Unsuited
 from auditkit.models.classifier import Classifier
-from auditkit.randomness import normal, uniform
+from auditkit.randomness import normal_in_batches, uniform
 from auditkit.types import Floats, Keys
 
 # What a method promises: that its scores add up to a change, their sign, or only their size.
@@ -127,11 +127,9 @@ def _input_x_gradient(probe: Probe, _: Effort) -> Map:
 
 
 def _smoothgrad(probe: Probe, effort: Effort) -> Map:
-    noise = normal(effort.key, (effort.copies, *probe.point.shape[1:]))[0]
-    slopes = smoothgrad(
-        centred(probe.quick_logits), probe.point, probe.classes(),
-        noise=noise, batch_size=probe.batch_size,
-    )  # fmt: skip
+    shape = tuple(probe.point.shape[1:])
+    noise = normal_in_batches(effort.key, effort.copies, shape, batch_size=probe.batch_size)
+    slopes = smoothgrad(centred(probe.quick_logits), probe.point, probe.classes(), noise=noise)
     return Map(floats(probe.steepest(slopes)), signed=False)
 
 

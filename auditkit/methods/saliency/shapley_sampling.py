@@ -45,9 +45,8 @@ def shapley_sampling(
         order = rng.permutation(units)
         place = np.empty(units, dtype=np.int64)
         place[order] = np.arange(units)
-        removed = place[None, :] >= np.arange(units + 1)[:, None]  # (u + 1, u), from all to none
-        scores = np.concatenate(
-            [value(removed[i : i + batch_size]) for i in range(0, len(removed), batch_size)]
-        )
+        sizes = np.arange(units + 1)  # of the set that is there, from none to all
+        parts = np.split(sizes, range(batch_size, units + 1, batch_size))
+        scores = np.concatenate([value(place >= some[:, None]) for some in parts])
         total[order] += np.diff(scores)
     return total / orders

@@ -5,6 +5,8 @@ Smilkov et al., 2017, arXiv:1706.03825, section 3.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
@@ -18,9 +20,8 @@ def smoothgrad(
     inputs: Tensor,
     target: Tensor,
     *,
-    noise: Floats,
+    noise: Iterable[Floats],
     spread: float = 0.15,
-    batch_size: int = 128,
 ) -> Tensor:
     """Return the mean slope (1, ...) of the target logit around one input.
 
@@ -34,25 +35,24 @@ def smoothgrad(
         (1, ...) one input.
     target : Tensor
         (1,) class whose logit is explained.
-    noise : ndarray
-        (s, ...) standard normal draws, one per copy; s at least 1.
+    noise : iterable of ndarray
+        (m, ...) standard normal draws, one per copy, at least one in all. What is yielded at once
+        makes a batch, so that memory need not grow with the copies.
     spread : float
         Standard deviation of the noise, in shares of the input's range.
-    batch_size : int
-        Copies per forward pass.
 
     Examples
     --------
     >>> import numpy as np
     >>> steep = lambda x: x.square()
     >>> one, noise = torch.tensor([[1.0]]), np.array([[-1.0], [1.0]])
-    >>> smoothgrad(steep, one, torch.tensor([0]), noise=noise).tolist()
+    >>> smoothgrad(steep, one, torch.tensor([0]), noise=[noise]).tolist()
     [[2.0]]
     """
     width = spread * (inputs.max() - inputs.min())
-    copies = inputs + width * torch.from_numpy(noise).to(inputs)  # (s, ...)
-    total = torch.zeros_like(inputs)
-    for some in copies.split(batch_size):
-        slopes = gradient(logits, some, target.expand(len(some)))
-        total = total + slopes.sum(dim=0, keepdim=True)
-    return total / len(copies)
+    total, count = torch.zeros_like(inputs), 0
+    for draws in noise:
+        copies = inputs + width * torch.from_numpy(draws).to(inputs)  # (m, ...)
+        slopes = gradient(logits, copies, target.expand(len(copies)))
+        total, count = total + slopes.sum(dim=0, keepdim=True), count + len(copies)
+    return total / count

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from dataclasses import replace
+
 import hypothesis.strategies as st
 import numpy as np
 import pytest
@@ -111,6 +114,16 @@ def test_word_occlusion_is_what_a_loop_over_the_words_finds(kind: type[BagOfWord
     by_token = map_of(probe, "occlusion", effort()).scores  # the same only where votes are added
     added = np.allclose([by_token[:2].sum(), by_token[4:6].sum()], [first, second], atol=1e-6)
     assert added == (kind is BagOfWords)
+
+
+def test_noisy_copies_are_drawn_batch_by_batch():
+    probe = image_probe(linear_images(0, (1, 16, 16))[0], noise(1, 16, 16), batch_size=64)
+    map_of(probe, "smoothgrad", effort())
+    tracemalloc.start()
+    map_of(probe, "smoothgrad", replace(effort(), copies=4000))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4000 * probe.point.numel() * 8 / 5  # all draws at once take five times as much
 
 
 @pytest.mark.parametrize("kind", ["image", "text"])

@@ -9,6 +9,7 @@ from captum.attr import Occlusion
 
 from auditkit.methods.saliency.occlusion import occlusion
 from auditkit.methods.saliency.scores import centred
+from auditkit.types import Bools, Floats
 from tests.methods.saliency.nets import noise, small_cnn
 from tests.methods.saliency.subjects import image_probe
 
@@ -35,3 +36,15 @@ def test_batches_are_bounded():
     occlusion(probe.scores, probe.units)
     handle.remove()
     assert max(seen) == 5
+
+
+def test_many_units_are_asked_about_in_parts():
+    weights, asked = np.arange(2500.0), list[int]()
+
+    def value(removed: Bools) -> Floats:
+        asked.append(len(removed))
+        return (~removed) @ weights
+
+    assert occlusion(value, len(weights)).tolist() == weights.tolist()
+    assert sum(asked) == 2501
+    assert max(asked) < 2500

@@ -125,10 +125,13 @@ class ImageProbe(Probe):
     def near(self, key: Keys, count: int) -> list[Probe]:
         """Return images with up to a fiftieth of the pixels' range added or taken off."""
         low, high = self.model.bounds
-        draws = uniform(key, (count, *self.image.shape))[0]
-        noise = torch.from_numpy(2 * draws - 1).to(self.image)  # (count, c, h, w)
-        moved = (self.image + _NEAR * (high - low) * noise).clamp(low, high)
-        return [replace(self, image=one) for one in moved]
+        shape, found = tuple(self.image.shape), list[Probe]()
+        for i in range(count):
+            draws = uniform(key, shape, skip=i * self.image.numel())[0]
+            noise = torch.from_numpy(2 * draws - 1).to(self.image)  # (c, h, w)
+            moved = (self.image + _NEAR * (high - low) * noise).clamp(low, high)
+            found.append(replace(self, image=moved))
+        return found
 
     def imputed(self, key: Keys) -> Probe:
         """Return the image whose removed pixels are guessed, with noise of 1 % of their range."""

@@ -62,6 +62,7 @@ def test_a_nearby_image_differs_by_a_fiftieth_of_the_range_at_most():
     probe = image_probe(small_cnn(), image)
     first, second = probe.near(keys_of(0, "near", ["a"]), 2)
     assert not torch.equal(first.point, second.point)
+    assert torch.equal(probe.near(keys_of(0, "near", ["a"]), 1)[0].point, first.point)
     for near in (first, second):
         change = (near.point[0] - image).abs()
         assert 0.015 < float(change.max()) <= 0.02 + 1e-6
