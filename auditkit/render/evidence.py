@@ -222,21 +222,28 @@ def _is_number(value: object) -> bool:
 
 
 def tiles_of(row: ImageRow, faded: Mapping[str, str]) -> list[Tile]:
-    """Return the pictures of a row, those of maps called worst with what they are called."""
+    """Return the pictures of a row, those of maps called worst with what they are called.
+
+    Signed maps share one scale, so that they can be compared.
+    """
     pictures = [one for one in row.panels if isinstance(one, Picture)]
+    signed = [one.values for one in row.panels if isinstance(one, Heatmap) and one.signed]
+    reach = images.common_reach(signed)
     return [
         replace(tile, doubt=faded.get(panel.label, ""))
         for panel in row.panels
-        for tile in _panel(panel, pictures)
+        for tile in _panel(panel, pictures, reach)
     ]
 
 
-def _panel(panel: Picture | Heatmap, pictures: Sequence[Picture]) -> list[Tile]:
+def _panel(
+    panel: Picture | Heatmap, pictures: Sequence[Picture], reach: float | None
+) -> list[Tile]:
     match panel:
         case Picture():
             return [Tile(panel.label, images.picture_size(panel.png), panel.png)]
         case Heatmap():
-            drawn = images.drawn(panel.values, signed=panel.signed)
+            drawn = images.drawn(panel.values, signed=panel.signed, reach=reach)
             if drawn is None:
                 return [Tile(panel.label, None)]
             same = [one for one in pictures if images.picture_size(one.png) == drawn.size]

@@ -11,13 +11,16 @@ import base64
 import binascii
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from auditkit.types import Bools, Floats
+
+Scores: TypeAlias = Sequence[Sequence[float | None]]  # (h, w); None is undefined
 
 TOP_SHARE = 0.1  # of the pixels, outlined
 MAX_SIDE = 2048  # of a picture or a map
@@ -76,7 +79,7 @@ def picture_size(png: str) -> Size | None:
     return Size(width, height) if 0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE else None
 
 
-def drawn(values: Sequence[Sequence[float | None]], *, signed: bool) -> Drawing | None:
+def drawn(values: Scores, *, signed: bool, reach: float | None = None) -> Drawing | None:
     """Return a map in colours, or None where its rows do not form a rectangle of scores.
 
     The scale of a signed map reaches from minus to plus the 99th percentile of the absolute scores,
@@ -89,6 +92,8 @@ def drawn(values: Sequence[Sequence[float | None]], *, signed: bool) -> Drawing 
         Scores (h, w); None is undefined and drawn in grey.
     signed : bool
         Whether zero is the middle of the scale.
+    reach : float, optional
+        Where the scale of a signed map ends, above 0: that of the maps that it is shown with.
     """
     widths = {len(row) for row in values}
     if len(widths) != 1 or not 0 < max(widths) <= MAX_SIDE or len(values) > MAX_SIDE:
@@ -97,7 +102,8 @@ def drawn(values: Sequence[Sequence[float | None]], *, signed: bool) -> Drawing 
     known = ~np.isnan(scores)
     if not known.any():
         return None
-    low, high = _range(scores[known], signed=signed)
+    together = signed and reach is not None
+    low, high = (-reach, reach) if together else _range(scores[known], signed=signed)
     shade = np.clip((np.where(known, scores, low) - low) / (high - low), 0, 1)  # (h, w)
     indices = np.where(known, np.rint(254 * shade), _UNDEFINED).astype(np.uint8)
     height, width = scores.shape
@@ -108,6 +114,19 @@ def drawn(values: Sequence[Sequence[float | None]], *, signed: bool) -> Drawing 
         high,
         outline(_highest(np.where(known, np.abs(scores), 0.0))),
     )
+
+
+def common_reach(maps: Iterable[Scores]) -> float | None:
+    """Return where the one scale of several signed maps ends, None where no score says.
+
+    Examples
+    --------
+    >>> common_reach([[[1.0, -1.0]], [[None, 5.0, 5.0]]])
+    5.0
+    """
+    known = [one for scores in maps for row in scores for one in row if one is not None]
+    scores = np.asarray(known, dtype=np.float64)
+    return _range(scores, signed=True)[1] if scores.any() else None
 
 
 def _range(scores: Floats, *, signed: bool) -> tuple[float, float]:

@@ -115,6 +115,22 @@ def test_a_map_has_a_range_an_outline_and_lies_over_its_input() -> None:
     assert "over the input" not in page
 
 
+def test_signed_maps_of_a_row_share_one_scale() -> None:
+    small, large = [[-1.0, 0.5]] * 30, [[4.0, -4.0]] * 30
+    panels = [
+        Heatmap(label="small", values=small, signed=True),
+        Heatmap(label="large", values=large, signed=True),
+        Heatmap(label="other", values=[[0.0, 9.0]], signed=False),
+        Heatmap(label="nothing", values=[[0.0, 0.0]], signed=True),
+    ]
+    row = ImageRow(id="a.png", caption="", panels=panels)
+    tiles = {one.label: one for one in evidence.tiles_of(row, {})}
+    assert tiles["small"].scale == tiles["large"].scale == tiles["nothing"].scale == "-4 to 4"
+    assert tiles["other"].scale == "0 to 8.91"
+    blank = row.model_copy(update={"panels": [panels[3]]})
+    assert evidence.tiles_of(blank, {})[0].scale == "-1 to 1"
+
+
 def test_a_broken_picture_says_so() -> None:
     panels = [Picture(label="input", png="AAAA"), Heatmap(label="map", values=[[]], signed=True)]
     row = ImageRow(id="a.png", caption="", panels=panels)

@@ -284,6 +284,9 @@ class Summary:
             values = self._values(curve, f"{name}/{step}")
             if len(values) < 2:
                 interval, mean = Interval(np.nan, np.nan), np.nan
+            elif curve == "cascade" and (step == 0 or name in self._controls[:-1]):
+                # The map itself, or one that knows no model: 1 whatever the inputs are.
+                interval, mean = Interval(np.nan, np.nan), float(values.mean())
             else:
                 mean, interval, _ = self._estimate(curve, f"{name}/{step}", values)
             for line, number in ((middle, mean), (low, interval.low), (high, interval.high)):

@@ -219,7 +219,7 @@ class AttributionTrust(Check):
             for method in methods:
                 reasons[method][i] = maps[method].unsuited
             shown = {method: maps[method] for method in methods if not maps[method].unsuited}
-            rows_shown += examples(artifacts, i, probe, shown, relevant, found)
+            rows_shown += examples(one, probe, shown, relevant, found)
         return Records(
             artifacts.ids,
             examples=rows_shown,

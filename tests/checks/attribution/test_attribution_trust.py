@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from auditkit.artifacts.base import Artifacts
-from auditkit.checks.attribution import _trust_maps, _trust_removal
+from auditkit.checks.attribution import _probes, _trust_maps, _trust_removal
 from auditkit.checks.attribution._probes import probe_of
 from auditkit.checks.attribution.attribution_trust import AttributionTrust
 from auditkit.checks.base import Measured, NotApplicable
@@ -17,6 +17,7 @@ from auditkit.data.dataset import Dataset, InMemory, Span
 from auditkit.data.load import DataSpec, load_data
 from auditkit.errors import ConfigError
 from auditkit.findings import Curve, Finding, ImageExhibit, Matrix, Outcome, Table, TextExhibit
+from auditkit.memory import bytes_per_input
 from auditkit.methods.saliency.catalogue import DEFAULT, METHODS, Effort, why_not
 from auditkit.methods.saliency.probes.base import Map, Probe
 from auditkit.models.catalogue import MODELS
@@ -339,8 +340,9 @@ def test_galleries_show_the_least_faithful_maps_first():
     shown = measured(CHECK, sound()).evidence["worst"]
     assert isinstance(shown, ImageExhibit)
     assert len(shown.rows) == 6
-    gains = [float(row.caption.split(": ")[-1].rstrip(".")) for row in shown.rows]
+    gains = [float(row.caption.split("gradients: ")[1].split(";")[0]) for row in shown.rows]
     assert gains == sorted(gains)
+    assert "completeness error: 0.0%. Reference: its mean colour." in shown.rows[0].caption
     assert [panel.label for panel in shown.rows[0].panels] == [
         "input", "integrated gradients", "occlusion", "gradient",
     ]  # fmt: skip
@@ -429,6 +431,22 @@ def test_batches_are_bounded():
     execution = Execution(batch_size=5, shard_size=5)
     measured(AttributionTrust(max_inputs=6), subject, execution=execution, shard_size=5)
     assert max(seen) == 5
+
+
+def test_batches_of_maps_fit_into_memory(monkeypatch: pytest.MonkeyPatch):
+    subject = sound()
+    per_input = bytes_per_input(subject.model, torch.as_tensor(subject.data.read(slice(0, 2))))
+
+    def batch_size(room: int) -> int:
+        monkeypatch.setattr(_probes, "_MEMORY", room)
+        artifacts = Artifacts(subject.model, subject.data, np.arange(2), execution=Execution())
+        return probe_of(artifacts, 0, grid=4).batch_size
+
+    assert batch_size(5 * per_input) == 4
+    assert batch_size(1) == 1
+    assert batch_size(2 << 30) == Execution().batch_size
+    subject.model.differentiable = False  # it runs elsewhere
+    assert batch_size(1) == Execution().batch_size
 
 
 @pytest.mark.parametrize(
@@ -646,6 +664,10 @@ def test_layers_are_randomised_from_the_output_down():
     shown = outcome.evidence["cascade"]
     assert isinstance(shown, Curve)
     lines = {line.name: line.y for line in shown.series}
+    for line in shown.series:  # what is 1 whatever the inputs are has no interval
+        assert line.low is not None
+        sure = line.name in ("edges (no model)", "centre (no model)")
+        assert [one is None for one in line.low] == [True, *[sure] * 4]
     assert lines["edges (no model)"] == lines["centre (no model)"] == [1.0] * 5
     for method in DEFAULT:
         name = method.replace("-", " ")
