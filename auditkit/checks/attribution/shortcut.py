@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import ClassVar, TypeAlias, final
 
 import numpy as np
 
 from auditkit.artifacts.base import Artifacts
-from auditkit.checks.attribution import _image_part, _text_words
+from auditkit.checks.attribution import _image_part, _row_column, _text_words
 from auditkit.checks.attribution._image_part import Exchanged, ImagePart
+from auditkit.checks.attribution._row_column import RowColumn
 from auditkit.checks.attribution._text_words import TextWords
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
 from auditkit.checks.galleries import exhibit, galleries
@@ -28,6 +29,8 @@ from auditkit.models.classifier import Classifier
 from auditkit.randomness import keys_of
 from auditkit.statistics import paired_difference
 from auditkit.types import Bools
+
+Part: TypeAlias = ImagePart | TextWords | RowColumn
 
 
 @final
@@ -62,16 +65,17 @@ class Shortcut(Check):
             "On one half of the sample the place in the image, or the word per class, that gets"
             " most attribution beside the point is nominated: outside the region or the rationale"
             " that truly matters where that is known, else at the rim of images, and among all"
-            " words of texts. On the other half it is exchanged with that of an input of another"
-            " class. If answers follow, and more often than when it is exchanged within the class"
-            " (or a common word is added), the model decides by it."
+            " words of texts. Of a table it is the column with most attribution. On the other half"
+            " it is exchanged with that of an input of another class. If answers follow, and more"
+            " often than when it is exchanged within the class (or a common word is added), the"
+            " model decides by it."
         ),
         not_shown=(
             "Whether what is exchanged should matter is known only where the data says what does."
-            " Without that a word that answers follow may be an honest one, and a shortcut in the"
-            " middle of images is not looked for. One part is nominated per audit, or one word per"
-            " class: others may exist. Shortcuts that are no place and no word, such as texture,"
-            " are not found."
+            " Without that a word or a column that answers follow may be an honest one, and a"
+            " shortcut in the middle of images is not looked for. One part is nominated per audit,"
+            " or one word per class: others may exist. Shortcuts that are no place, no word and no"
+            " column, such as texture, are not found."
         ),
         remedy=(
             "Look at the exchanged inputs. Collect or make training data in which the part does not"
@@ -90,9 +94,10 @@ class Shortcut(Check):
             "disturbance_rate": Metric(
                 label="answers that the exchange disturbs",
                 definition=(
-                    "Images: share of the same inputs whose predicted class changes when the part"
-                    " comes from an input of the same predicted class. Texts: share whose answer"
-                    " becomes the same other class when a common word is added at their end."
+                    "Images and tables: share of the same inputs whose predicted class changes"
+                    " when the part comes from an input of the same predicted class. Texts: share"
+                    " whose answer becomes the same other class when a common word is added at"
+                    " their end."
                 ),
                 unit="share",
                 better="lower",
@@ -117,7 +122,7 @@ class Shortcut(Check):
             ),
         },
         headline="shortcut/effect/all",
-        modalities=("image", "text"),
+        modalities=("image", "text", "tabular"),
         references=(
             "Geirhos et al., 2020, arXiv:2004.07780",
             "Lapuschkin et al., 2019, arXiv:1902.10178",
@@ -161,7 +166,7 @@ class Shortcut(Check):
             background_follows=background,
         )
 
-    def _nominated(self, artifacts: Artifacts) -> ImagePart | TextWords | None:
+    def _nominated(self, artifacts: Artifacts) -> Part | None:
         pool = artifacts.at(searched_on(artifacts, "shortcut", self.max_inputs))
         effort = Effort(
             steps=self.steps, copies=1, sets=2, key=keys_of(artifacts.seed, "shortcut", ["maps"])
@@ -169,6 +174,8 @@ class Shortcut(Check):
         method = "integrated-gradients" if artifacts.classifier.differentiable else "occlusion"
         if artifacts.classifier.modality == "text":
             return _text_words.nominate(pool, effort=effort, method=method)
+        if artifacts.classifier.modality == "tabular":
+            return _row_column.nominate(pool, effort=effort, method=method)
         return _image_part.nominate(pool, grid=self.grid, effort=effort, method=method)
 
     def summarise(self, records: Records, context: Context) -> Measured | NotApplicable:
@@ -229,13 +236,15 @@ def _confirmed(effect: Finding) -> str:
     )
 
 
-def _exchanged(part: ImagePart | TextWords, artifacts: Artifacts, held_out: Bools) -> Exchanged:
+def _exchanged(part: Part, artifacts: Artifacts, held_out: Bools) -> Exchanged:
     if isinstance(part, ImagePart):
         return _image_part.exchange(part, artifacts, held_out)
+    if isinstance(part, RowColumn):
+        return _row_column.exchange(part, artifacts, held_out)
     return _text_words.exchange(part, artifacts, held_out)
 
 
-def _nomination(part: ImagePart | TextWords, artifacts: Artifacts) -> list[Example]:
+def _nomination(part: Part, artifacts: Artifacts) -> list[Example]:
     """Return the nomination as a row, in the shard of the sample's first input alone."""
     if 0 not in artifacts.positions:
         return []

@@ -9,12 +9,15 @@ from torch import Tensor, nn
 
 from auditkit.checks.attribution.shortcut import Shortcut
 from auditkit.checks.base import Measured, NotApplicable
+from auditkit.data.dataset import InMemory
+from auditkit.data.schema import Feature, Schema
 from auditkit.errors import ConfigError
 from auditkit.findings import Finding, ImageExhibit, Note, TextExhibit
 from auditkit.models.classifier import ImageClassifier
+from auditkit.models.tabular import TabularClassifier
 from tests.checks.attribution.test_attribution_trust import text_data
 from tests.methods.saliency.nets import assert_untouched, noise, state_of, word_model
-from tests.subjects import Subject, image_data, measured, run_check
+from tests.subjects import Subject, image_data, measured, plain_data, run_check
 
 CHECK = Shortcut(grid=4, max_inputs=40, steps=2)
 REVEALS = "effect"
@@ -76,6 +79,19 @@ def signed(*, reads_signature: bool, rationale: bool = True, n: int = 120) -> Su
     model = word_model([*opinions, *places, *fillers, "from"], votes=votes)
     spans = [[(0, len(opinions[label]))] for label in labels] if rationale else None
     return Subject(model, text_data(texts, labels.tolist(), spans))
+
+
+def table(weights: list[float], *, to_the_point: list[bool] | None = None, n: int = 120) -> Subject:
+    """Columns a, b, c, ... of normal draws, whose weighted sum decides."""
+    schema = Schema(tuple(Feature(name="abcdefgh"[i]) for i in range(len(weights))))
+    layer = nn.Linear(len(weights), 1, bias=False)
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([weights]))
+    rows = np.random.default_rng(0).standard_normal((n, len(weights))).astype(np.float32)
+    truth = None if to_the_point is None else np.tile(to_the_point, (n, 1))
+    labels = (rows @ np.array(weights) > 0).astype(int)
+    model = TabularClassifier(layer, schema=schema, classes=("no", "yes"))
+    return Subject(model, plain_data("tabular", InMemory(rows, truth), labels.tolist(), schema))
 
 
 def finding(outcome: Measured, metric: str) -> Finding:
@@ -152,14 +168,56 @@ def test_words_of_the_rationale_are_to_the_point():
     assert finding(without, "effect").value == 1.0  # whether it should matter nobody said
 
 
-@pytest.mark.parametrize("make", [broken, lambda: signed(reads_signature=True)])
+def test_answers_that_follow_a_column_are_counted():
+    outcome = measured(CHECK, table([0.1, 5.0, 0.1]))
+    assert "Column 'b'" in said(outcome)
+    assert "Confirmed" in said(outcome)
+    assert (finding(outcome, "effect").value or 0) > 0.9
+    shown = outcome.evidence["random"]
+    assert isinstance(shown, TextExhibit)
+    for row in shown.rows:
+        assert [token.was is not None for token in row.tokens] == [False, True, False]
+    shared = measured(CHECK, table([1.0] * 8))
+    assert (finding(shared, "effect").value or 0) < 0.3, "no column decides alone"
+
+
+def test_columns_that_truly_matter_are_to_the_point():
+    outcome = measured(CHECK, table([0.0, 5.0, 1.0], to_the_point=[False, True, False]))
+    assert "Column 'c'" in said(outcome)
+    alone = run_check(CHECK, table([0.0, 5.0], to_the_point=[False, True]))
+    assert isinstance(alone, NotApplicable)
+
+
+def test_what_follows_a_column_is_what_a_loop_finds():
+    subject = table([1.0, 2.0, 1.0])
+    outcome = measured(CHECK, subject)
+    n = finding(outcome, "effect").n
+    assert n == 60
+    disturbed = finding(outcome, "disturbance_rate").value
+    follow, effect = finding(outcome, "follow_rate").value, finding(outcome, "effect").value
+    assert effect == pytest.approx((follow or 0) - (disturbed or 0))
+    scores = np.asarray(subject.data.read(slice(None))) @ np.array([1.0, 2.0, 1.0])
+    rows = np.asarray(subject.data.read(slice(None)))
+    rest = scores - 2 * rows[:, 1]
+    yes = scores > 0
+    flips = [  # over all pairs of a row and a donor of another class
+        (rest[i] + 2 * rows[k, 1] > 0) == yes[k]
+        for i in range(len(rows)) for k in range(len(rows)) if yes[i] != yes[k]
+    ]  # fmt: skip
+    assert follow == pytest.approx(np.mean(flips), abs=0.15)
+
+
+MADE = [broken, lambda: signed(reads_signature=True), lambda: table([1.0, 2.0])]
+
+
+@pytest.mark.parametrize("make", MADE)
 def test_shards_do_not_matter(make):
     whole, parts = measured(CHECK, make()), measured(CHECK, make(), shard_size=7)
     assert whole.findings == parts.findings
     assert whole.evidence == parts.evidence
 
 
-@pytest.mark.parametrize("make", [broken, lambda: signed(reads_signature=True)])
+@pytest.mark.parametrize("make", MADE)
 def test_the_model_is_left_as_it_was(make):
     subject = make()
     before = state_of(subject.model.module)
