@@ -6,7 +6,8 @@ are integrated gradients from black, one channel of 8x8 pixels; both sides get t
 sets of pixels and networks with random weights. Printed are means over inputs, the largest
 difference on one, how many images each side asks the network about, and seconds of one thread (of
 processor time): all of them, and those that are spent neither in the network nor in making maps,
-which both sides make with the same function.
+which both sides make with the same function. Two rows at the end are of five methods: what no map
+changes is asked once here, and once per method there, where a metric knows one map alone.
 """
 
 from __future__ import annotations
@@ -36,8 +37,10 @@ from auditkit.methods.metrics.road import noisy_linear_imputation
 from auditkit.methods.metrics.set_correlation import set_correlation
 from auditkit.methods.saliency.gradient import gradient
 from auditkit.methods.saliency.integrated_gradients import integrated_gradients
+from auditkit.methods.saliency.smoothgrad import smoothgrad
 from auditkit.models.classifier import ImageClassifier
 from auditkit.models.load import ModelSpec, load_model
+from auditkit.randomness import keys_of, uniform
 
 try:
     import quantus
@@ -45,7 +48,7 @@ except ModuleNotFoundError:
     sys.exit("Quantus is not installed here; in an environment of its own: pip install quantus")
 
 Array = NDArray[np.float64]
-NEIGHBOURS, SUBSETS, SUBSET_SIZE, BLOCK = 3, 50, 16, 2
+NEIGHBOURS, SUBSETS, SUBSET_SIZE, BLOCK, COPIES = 3, 50, 16, 2, 16
 PERCENTAGES = (10, 30, 50, 70, 90)
 
 
@@ -100,6 +103,41 @@ def slopes_of(model: nn.Module, inputs: object, targets: object, **_: object) ->
     target = torch.as_tensor(np.asarray(targets), dtype=torch.int64)
     with METER:
         return gradient(model, images, target).numpy().astype(np.float64)
+
+
+def products_of(model: nn.Module, inputs: object, targets: object, **_: object) -> Array:
+    """Return input x gradient (n, 1, h, w)."""
+    return np.asarray(inputs, dtype=np.float64) * slopes_of(model, inputs, targets)
+
+
+def smooth_slopes_of(model: nn.Module, inputs: object, targets: object, **_: object) -> Array:
+    """Return SmoothGrad (n, 1, h, w)."""
+    images = torch.as_tensor(np.asarray(inputs), dtype=torch.float32)
+    target = torch.as_tensor(np.asarray(targets), dtype=torch.int64)
+    noise = np.random.default_rng(3).standard_normal((COPIES, *images.shape[1:]))
+    with METER:
+        found = [
+            smoothgrad(model, images[i : i + 1], target[i : i + 1], noise=[noise])
+            for i in range(len(images))
+        ]
+    return torch.cat(found).numpy().astype(np.float64)
+
+
+def falls_of(model: nn.Module, inputs: object, targets: object, **_: object) -> Array:
+    """Return occlusion of single pixels (n, 1, h, w)."""
+    images = torch.as_tensor(np.asarray(inputs), dtype=torch.float32)
+    pixels = images[0].numel()
+    found = []
+    with METER, torch.no_grad():
+        for image, target in zip(images, np.asarray(targets).tolist(), strict=True):
+            hidden = image.flatten().repeat(pixels + 1, 1)
+            hidden[:pixels].fill_diagonal_(0)
+            scores = model(hidden.view(-1, *image.shape))[:, target]
+            found.append((scores[-1] - scores[:-1]).view(image.shape))
+    return torch.stack(found).numpy().astype(np.float64)
+
+
+METHODS = (explained, slopes_of, products_of, smooth_slopes_of, falls_of)
 
 
 def line(name: str, ours: Callable[[], object], theirs: Callable[[], object]) -> None:
@@ -159,6 +197,15 @@ class Setting:
             found = self.model(torch.as_tensor(images, dtype=torch.float32))
         return found.numpy().astype(np.float64)
 
+    def falls(self, removed: NDArray[np.bool_]) -> Array:
+        """Return by how much logits (n, m) fall without sets of pixels (n, m, h * w)."""
+        whole = self.logits(self.images)[np.arange(len(self.images)), self.targets]
+        rows = []
+        for image, target, some in zip(self.images, self.targets, removed, strict=True):
+            hidden = np.where(some, 0, image.ravel()).reshape(-1, *image.shape)
+            rows.append(self.logits(hidden.astype(np.float32))[:, target])
+        return whole[:, None] - np.stack(rows)
+
     def theirs(
         self,
         metric: object,
@@ -199,35 +246,16 @@ def localisation(one: Setting) -> None:
 def neighbourhood(one: Setting) -> None:
     """Both get the same neighbours, drawn anew in the same order for each metric."""
 
-    def draws() -> Callable[..., Array]:
-        rng = np.random.default_rng(1)
-        return lambda arr, **_: arr + rng.uniform(-0.02, 0.02, arr.shape)
-
-    shape = one.images.shape
-    flat = one.images.reshape(len(one.images), -1)
-
-    def neighbours() -> list[Array]:
-        move = draws()
-        return [move(arr=flat).reshape(shape) for _ in range(NEIGHBOURS)]
-
     def sensitivity() -> list[float]:
-        near = [explained(one.model, some, one.targets) for some in neighbours()]
-        both = zip(one.maps, np.stack(near, axis=1), strict=True)
-        return [max_sensitivity(*two) for two in both]
+        return sensitivities(one.maps, explained_all(one, explained, neighbours(one)))
 
     def stability(explain: Callable[..., Array], maps: Array) -> list[float]:
-        moved = neighbours()
-        near = np.stack([explain(one.model, some, one.targets) for some in moved], axis=1)
-        before = one.logits(one.images)
-        after = np.stack([one.logits(some) for some in moved], axis=1)
-        return [
-            relative_output_stability(scores.ravel(), some.reshape(NEIGHBOURS, -1), *logits)
-            for scores, some, *logits in zip(maps, near, before, after, strict=True)
-        ]
+        moved = neighbours(one)
+        near = explained_all(one, explain, moved)
+        return stabilities(maps, near, *answers(one, moved))
 
     def peer(kind: Callable[..., object], *more: object) -> object:
-        settings = {"nr_samples": NEIGHBOURS, "disable_warnings": True}
-        return one.theirs(kind(perturb_func=draws(), **settings), *more)
+        return one.theirs(nearby(kind), *more)
 
     line("max-sensitivity", sensitivity, lambda: peer(quantus.MaxSensitivity))
     for name, explain in (("integrated gradients", explained), ("gradient", slopes_of)):
@@ -239,19 +267,47 @@ def neighbourhood(one: Setting) -> None:
         )
 
 
-def sets(one: Setting) -> None:
-    """Compare where sets of pixels are black; the score is the logit of the class."""
+def moving() -> Callable[..., Array]:
+    """Return what moves images a little, always by the same draws."""
+    rng = np.random.default_rng(1)
+    return lambda arr, **_: arr + rng.uniform(-0.02, 0.02, arr.shape)
+
+
+def neighbours(one: Setting) -> list[Array]:
+    """Return images (n, 1, h, w) near those of the setting, as Quantus draws them."""
+    move, flat = moving(), one.images.reshape(len(one.images), -1)
+    return [move(arr=flat).reshape(one.images.shape) for _ in range(NEIGHBOURS)]
+
+
+def nearby(kind: Callable[..., object]) -> object:
+    """Return a metric of Quantus that looks at the same neighbours."""
+    return kind(perturb_func=moving(), nr_samples=NEIGHBOURS, disable_warnings=True)
+
+
+def explained_all(one: Setting, explain: Callable[..., Array], moved: list[Array]) -> Array:
+    """Return the maps (n, neighbours, 1, h, w) of neighbours."""
+    return np.stack([explain(one.model, some, one.targets) for some in moved], axis=1)
+
+
+def answers(one: Setting, moved: list[Array]) -> tuple[Array, Array]:
+    """Return logits (n, k) of the images and (n, neighbours, k) of neighbours."""
+    return one.logits(one.images), np.stack([one.logits(some) for some in moved], axis=1)
+
+
+def sensitivities(maps: Array, near: Array) -> list[float]:
+    return [max_sensitivity(*two) for two in zip(maps, near, strict=True)]
+
+
+def stabilities(maps: Array, near: Array, before: Array, after: Array) -> list[float]:
+    return [
+        relative_output_stability(scores.ravel(), some.reshape(NEIGHBOURS, -1), *logits)
+        for scores, some, *logits in zip(maps, near, before, after, strict=True)
+    ]
+
+
+def drawn_sets(one: Setting) -> NDArray[np.bool_]:
+    """Return the sets (n, m, h * w) that faithfulness correlation of Quantus draws."""
     count, pixels = len(one.images), one.images[0].size
-    whole = one.logits(one.images)[np.arange(count), one.targets]
-
-    def falls(removed: NDArray[np.bool_]) -> Array:
-        """Return the fall (n, m) without sets (n, m, pixels)."""
-        rows = []
-        for image, target, some in zip(one.images, one.targets, removed, strict=True):
-            hidden = np.where(some, 0, image.ravel()).reshape(-1, *image.shape)
-            rows.append(one.logits(hidden.astype(np.float32))[:, target])
-        return whole[:, None] - np.stack(rows)
-
     np.random.seed(0)  # noqa: NPY002 - what Quantus draws from
     removed = np.zeros((count, SUBSETS, pixels), dtype=bool)
     for k in range(SUBSETS):
@@ -259,22 +315,44 @@ def sets(one: Setting) -> None:
             chosen = np.random.choice(pixels, SUBSET_SIZE, replace=False)  # noqa: NPY002
             removed[i, k, chosen] = True
         np.random.uniform(size=count)  # noqa: NPY002 - Quantus draws these and does not use them
-    flat = one.maps.reshape(count, -1)
+    return removed
 
-    def correlations() -> list[float]:
-        fell = falls(removed)
-        return [set_correlation(flat[i], removed[i], fell[i]) for i in range(count)]
 
-    correlation = quantus.FaithfulnessCorrelation(
+def as_many_sets(one: Setting) -> NDArray[np.bool_]:
+    """Return sets as auditkit draws them, for the time that takes; those of Quantus are used."""
+    keys = keys_of(0, "sets", [str(i) for i in range(len(one.images))])
+    draws = uniform(keys, (SUBSETS, one.images[0].size))
+    return draws.argsort(axis=2).argsort(axis=2) < SUBSET_SIZE
+
+
+def correlations(maps: Array, removed: NDArray[np.bool_], fell: Array) -> list[float]:
+    rows = zip(maps.reshape(len(maps), -1), removed, fell, strict=True)
+    return [set_correlation(*row) for row in rows]
+
+
+def peer_correlations(one: Setting, maps: Array) -> object:
+    metric = quantus.FaithfulnessCorrelation(
         nr_runs=SUBSETS, subset_size=SUBSET_SIZE, perturb_baseline="black", normalise=False,
         abs=False, return_aggregate=False, disable_warnings=True,
     )  # fmt: skip
+    np.random.seed(0)  # noqa: NPY002
+    return one.theirs(metric, maps)
 
-    def peer() -> object:
-        np.random.seed(0)  # noqa: NPY002
-        return one.theirs(correlation)
 
-    line("faithfulness correlation", correlations, peer)
+def sets(one: Setting) -> None:
+    """Compare where sets of pixels are black; the score is the logit of the class."""
+    count, removed = len(one.images), drawn_sets(one)
+
+    def our_correlations() -> list[float]:
+        as_many_sets(one)
+        return correlations(one.maps, removed, one.falls(removed))
+
+    line(
+        "faithfulness correlation",
+        our_correlations,
+        lambda: peer_correlations(one, one.maps),
+    )
+    flat = one.maps.reshape(count, -1)
 
     side = one.images.shape[2]
     blocks = np.arange(side) // BLOCK
@@ -287,7 +365,7 @@ def sets(one: Setting) -> None:
     slopes = np.divide(one.maps, one.images, out=np.zeros_like(one.maps), where=one.images != 0)
 
     def infidelities(some: NDArray[np.bool_]) -> list[float]:
-        fell = falls(np.broadcast_to(some, (count, *some.shape)))
+        fell = one.falls(np.broadcast_to(some, (count, *some.shape)))
         return [infidelity(flat[i], some, fell[i]) for i in range(count)]
 
     for name, some in (("alone", alone), ("added up", np.cumsum(alone, axis=0) > 0)):
@@ -365,6 +443,41 @@ def randomisation(one: Setting) -> None:
     line("parameter randomisation, all layers", similarities, peer)
 
 
+def several(one: Setting) -> None:
+    """Compare what maps of five methods cost together."""
+    maps = {explain: explain(one.model, one.images, one.targets) for explain in METHODS}
+    removed = drawn_sets(one)
+
+    def our_correlations() -> list[float]:
+        as_many_sets(one)
+        fell = one.falls(removed)
+        return [value for some in maps.values() for value in correlations(some, removed, fell)]
+
+    line(
+        "five methods: faithfulness correlation",
+        our_correlations,
+        lambda: [peer_correlations(one, some) for some in maps.values()],
+    )
+
+    def ours() -> list[float]:
+        moved, found = neighbours(one), list[float]()
+        logits = answers(one, moved)
+        for explain, some in maps.items():
+            near = explained_all(one, explain, moved)
+            stabilities(some, near, *logits)
+            found += sensitivities(some, near)
+        return found
+
+    def theirs() -> list[object]:
+        found: list[object] = []
+        for explain, some in maps.items():
+            one.theirs(nearby(quantus.RelativeOutputStability), some, explain)
+            found.append(one.theirs(nearby(quantus.MaxSensitivity), some, explain))
+        return found
+
+    line("five methods: max-sensitivity beside relative output stability", ours, theirs)
+
+
 def unsound(one: Setting) -> None:
     """Print what the definitions of Quantus give where they are not sound."""
     signed = quantus.RelevanceMassAccuracy(abs=False, normalise=False, disable_warnings=True)
@@ -418,6 +531,7 @@ def main() -> None:
         Spent(*(sum(some) for some in zip(*side, strict=True))) for side in zip(*TOTAL, strict=True)
     )
     print(f"| all of them | | | | {beside(*sums)}")
+    several(one)
     unsound(one)
 
 
