@@ -18,6 +18,7 @@ from auditkit.selftest.symptoms import accuracy_gap, rewritten
 from auditkit.types import Bools, Ints
 
 AGREEMENT = 0.95  # of the shortcut with the label, in training
+ALWAYS = 1.0
 SIGNATURES = ("Sent from my phone.", "Sent from my desk.")  # one per class
 _AUDIT = 7001  # seed of the inputs both twins are audited on
 
@@ -28,14 +29,6 @@ def tagged_glyphs(seed: int, *, agreement: float) -> Classifier:
     """Return a network that saw a tag which stands for the right class with this probability."""
     data = teach.new_glyphs(seed, shortcut=agreement)
     return teach.glyph_reader(seed, teach.images_of(data), teach.labels_of(data))
-
-
-def _plant_tag(seed: int, store: Store) -> Twins:
-    return Twins(
-        seed=seed,
-        flawed=store.taught(tagged_glyphs, seed, agreement=AGREEMENT),
-        sound=store.taught(tagged_glyphs, seed, agreement=round(1 / len(glyphs.CLASSES), 4)),
-    )
 
 
 @cache
@@ -63,14 +56,6 @@ def _signed(
     return [text + " " + SIGNATURES[i] for text, i in zip(texts, which, strict=True)], agrees
 
 
-def _plant_token(seed: int, store: Store) -> Twins:
-    return Twins(
-        seed=seed,
-        flawed=store.taught(signed_phrases, seed, agreement=AGREEMENT),
-        sound=store.taught(signed_phrases, seed, agreement=0.5),
-    )
-
-
 @cache
 def _phrases() -> Dataset:
     data = phrases.load("test")
@@ -82,12 +67,19 @@ def _lost_to(data: Dataset, column: str, model: Classifier) -> float:
     return accuracy_gap(model, data, column, "agrees", "conflicts")
 
 
-FLAWS = (
-    Flaw(
+def _tag(variant: str, agreement: float, *, quick: bool = False) -> Flaw:
+    def plant(seed: int, store: Store) -> Twins:
+        return Twins(
+            seed=seed,
+            flawed=store.taught(tagged_glyphs, seed, agreement=agreement),
+            sound=store.taught(tagged_glyphs, seed, agreement=round(1 / len(glyphs.CLASSES), 4)),
+        )
+
+    return Flaw(
         id="shortcut",
-        variant="tag",
+        variant=variant,
         modality="image",
-        planted="a coloured tag in the corner of each glyph agrees with the label at 0.95",
+        planted=f"a coloured tag in the corner of each glyph agrees with the label at {agreement}",
         twin="the tag agrees at chance",
         must_reveal="attribution mass and a causal swap; accuracy lost without the shortcut",
         revealed_by="the accuracy gap between images whose tag agrees and conflicts, and the share"
@@ -97,15 +89,25 @@ FLAWS = (
             label="accuracy lost where the tag conflicts",
             measure=lambda model, _: _lost_to(_glyphs(), "tag", model),
         ),
-        plant=_plant_tag,
+        plant=plant,
         data=_glyphs,
-        quick=True,
-    ),
-    Flaw(
+        quick=quick,
+    )
+
+
+def _token(variant: str, agreement: float) -> Flaw:
+    def plant(seed: int, store: Store) -> Twins:
+        return Twins(
+            seed=seed,
+            flawed=store.taught(signed_phrases, seed, agreement=agreement),
+            sound=store.taught(signed_phrases, seed, agreement=0.5),
+        )
+
+    return Flaw(
         id="shortcut",
-        variant="token",
+        variant=variant,
         modality="text",
-        planted="a signature under each sentence agrees with the label at 0.95",
+        planted=f"a signature under each sentence agrees with the label at {agreement}",
         twin="the signature agrees at chance",
         must_reveal="attribution mass and a causal swap; accuracy lost without the shortcut",
         revealed_by="the accuracy gap between texts whose signature agrees and conflicts, and how"
@@ -115,7 +117,14 @@ FLAWS = (
             label="accuracy lost where the signature conflicts",
             measure=lambda model, _: _lost_to(_phrases(), "signature", model),
         ),
-        plant=_plant_token,
+        plant=plant,
         data=_phrases,
-    ),
+    )
+
+
+FLAWS = (
+    _tag("tag", AGREEMENT, quick=True),
+    _tag("tag-always", ALWAYS),
+    _token("token", AGREEMENT),
+    _token("token-always", ALWAYS),
 )

@@ -49,7 +49,7 @@ def test_names_are_unique_and_words_are_there() -> None:
 
 def test_finds_a_flaw_or_one_variant() -> None:
     assert {one.id for one in find_flaws(["shortcut"])} == {"shortcut"}
-    assert len(find_flaws(["shortcut"])) == 2
+    assert len(find_flaws(["shortcut"])) == 4
     assert [one.name for one in find_flaws(["shortcut.tag"])] == ["shortcut.tag"]
     with pytest.raises(ConfigError, match="Did you mean 'shortcut'"):
         find_flaws(["shortcuts"])
