@@ -1,8 +1,12 @@
-"""The same network with fewer operations: BatchNorm folded into the convolutions before it."""
+"""The same network with fewer operations: BatchNorm folded into the convolutions before it.
+
+A ReLU behind such a convolution, or behind a sum, works in place.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import operator
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from itertools import chain
 from typing import Any, final
@@ -68,6 +72,13 @@ def _folded(module: nn.Module) -> nn.Module:
         after.replace_all_uses_with(merged)
         traced.graph.erase_node(after)
         traced.graph.erase_node(before)
+    parts: dict[str, Any] = dict(traced.named_modules())
+    for node in list(traced.graph.nodes):
+        if _is_relu(node, parts) and _is_fresh(node.args[0], parts):
+            with traced.graph.inserting_before(node):
+                in_place = traced.graph.call_method("relu_", node.args[:1])
+            node.replace_all_uses_with(in_place)
+            traced.graph.erase_node(node)
     traced.recompile()
     return traced
 
@@ -83,6 +94,25 @@ def _pairs(traced: fx.GraphModule) -> Iterator[tuple[fx.Node, fx.Node, _Folded]]
         known = (type(conv), type(norm)) in _PAIRS
         if known and len(before.users) == 1 and norm.running_mean is not None:
             yield before, after, _Folded(conv, norm)
+
+
+def _is_relu(node: fx.Node, parts: Mapping[str, Any]) -> bool:
+    match node.op:
+        case "call_module":
+            return type(parts[str(node.target)]) is nn.ReLU
+        case "call_method":
+            return node.target == "relu"
+        case _:
+            return node.target in (torch.relu, nn.functional.relu)
+
+
+def _is_fresh(node: object, parts: Mapping[str, Any]) -> bool:
+    """Return whether a value was just made, is read once, and no slope needs it as it was."""
+    if not isinstance(node, fx.Node) or len(node.users) > 1 or node.kwargs:
+        return False
+    if node.op == "call_module":
+        return isinstance(parts[str(node.target)], _Folded)
+    return node.op == "call_function" and node.target in (operator.add, torch.add)
 
 
 @final

@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from auditkit.models.classifier import ImageClassifier, frozen, randomised
 from auditkit.models.folding import folded
@@ -71,6 +71,40 @@ def test_the_twin_follows_when_weights_change_and_when_they_are_put_back() -> No
         assert not torch.allclose(module(probe()), exact, atol=0.01)
         assert torch.allclose(twin(probe()), module(probe()), atol=1e-5)
     assert torch.allclose(twin(probe()), exact, atol=1e-5)
+
+
+class Activated(nn.Module):
+    """ReLUs in every spelling, behind what is read once and what is read again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.norm, self.relu = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3), nn.ReLU()
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.relu(self.norm(self.conv(images)))
+        x = torch.relu(x + images)  # both are read again
+        y = self.norm(self.conv(x))
+        y = nn.functional.relu(y) + y.relu() * x + images.relu()
+        return self.norm(self.conv(y.tanh())).relu().flatten(1)
+
+
+def test_activations_work_in_place_where_nothing_else_reads_what_they_change() -> None:
+    module = frozen(Activated())
+    twin = folded(module, probe)
+    assert isinstance(twin, fx.GraphModule)
+    targets = [node.target for node in twin.graph.nodes]
+    assert targets.count("relu_") == 3
+    assert targets.count("relu") + targets.count(nn.functional.relu) == 3
+    slopes: list[Tensor] = []
+    for network in (module, twin):
+        images = probe().requires_grad_(True)
+        (slope,) = torch.autograd.grad(network(images * 1).square().sum(), images)
+        slopes.append(slope)
+        plain = probe()
+        network(plain)
+        assert torch.equal(plain, probe()), "what it was given stays"
+    assert torch.allclose(*slopes, atol=1e-4)
 
 
 @pytest.mark.parametrize("affine", [True, False])
