@@ -254,8 +254,12 @@ def neighbourhood(one: Setting) -> None:
         near = explained_all(one, explain, moved)
         return stabilities(maps, near, *answers(one, moved))
 
-    def peer(kind: Callable[..., object], *more: object) -> object:
-        return one.theirs(nearby(kind), *more)
+    def peer(
+        kind: Callable[..., object],
+        maps: Array | None = None,
+        explain: Callable[..., Array] = explained,
+    ) -> object:
+        return one.theirs(nearby(kind), maps, explain)
 
     line("max-sensitivity", sensitivity, lambda: peer(quantus.MaxSensitivity))
     for name, explain in (("integrated gradients", explained), ("gradient", slopes_of)):

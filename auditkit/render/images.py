@@ -102,8 +102,9 @@ def drawn(values: Scores, *, signed: bool, reach: float | None = None) -> Drawin
     known = ~np.isnan(scores)
     if not known.any():
         return None
-    together = signed and reach is not None
-    low, high = (-reach, reach) if together else _range(scores[known], signed=signed)
+    low, high = _range(scores[known], signed=signed)
+    if signed and reach is not None:
+        low, high = -reach, reach
     shade = np.clip((np.where(known, scores, low) - low) / (high - low), 0, 1)  # (h, w)
     indices = np.where(known, np.rint(254 * shade), _UNDEFINED).astype(np.uint8)
     height, width = scores.shape

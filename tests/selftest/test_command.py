@@ -48,7 +48,8 @@ def test_quick_is_what_comes_with_auditkit(asked: list[tuple[list[str], list[int
     assert asked[0][1] == [0, 1]
     assert "shortcut.token" not in asked[0][0]
     assert asked[1][0] == ["shortcut.tag"]
-    assert asked[2][0] == ["shortcut.tag", "shortcut.token"]
+    assert asked[2][0] == [one.name for one in command.FLAWS if one.id == "shortcut"]
+    assert "shortcut.token" in asked[2][0]
     assert asked[2][1] == [0, 1, 2]
     assert asked[2][2].write is not None
 
