@@ -1,4 +1,4 @@
-"""Hold every metric of `group-gap` against fairlearn and AIF360, and show where they part.
+"""Hold metrics of `group-gap` and `individual` against fairlearn and AIF360: show where they part.
 
 ``python benchmarks/bias_peers.py [--python VENV/bin/python]``: the peers live in an environment of
 their own (``python -m venv VENV; VENV/bin/pip install fairlearn aif360``), whose Python reads the
@@ -26,6 +26,7 @@ Answer = dict[str, Any]
 
 RATES = ("accuracy", "selection_rate", "tpr", "fpr", "fnr", "ppv")
 NULL_SETS = 36
+ALTERNATING = 40  # inputs on a line
 
 
 # --- the other environment -----------------------------------------------------------------------
@@ -120,7 +121,24 @@ def aif360_of(case: Case) -> Answer:
     impact = answer["disparate impact"]
     answer["selection_rate_ratio"] = min(impact, 1 / impact) if impact else 0.0
     answer["equalized_odds_difference"] = float(metric.equalized_odds_difference())
+    answer["theil_index"] = float(metric.theil_index())
+    answer["generalised_entropy"] = float(metric.generalized_entropy_index(alpha=2))
     return answer
+
+
+def own_neighbour() -> Answer:
+    """Return what AIF360 says of answers that alternate along a line, with one neighbour each."""
+    import pandas as pd
+    from aif360.datasets import BinaryLabelDataset
+    from aif360.metrics import BinaryLabelDatasetMetric
+
+    points = np.arange(ALTERNATING)
+    data = BinaryLabelDataset(
+        df=pd.DataFrame({"y": points % 2, "a": points // 2 % 2, "x": points}),
+        label_names=["y"],
+        protected_attribute_names=["a"],
+    )
+    return {"consistency": float(BinaryLabelDatasetMetric(data).consistency(n_neighbors=1)[0])}
 
 
 def null_bootstrap(case: Case) -> Answer:
@@ -153,6 +171,9 @@ def answers(file: Path) -> None:
         if name == "null":
             said[name] = null_bootstrap(case)
             continue
+        if name == "neighbours":
+            said[name] = own_neighbour()
+            continue
         said[name] = {}
         for peer, ask in (("fairlearn", fairlearn_of), ("AIF360", aif360_of)):
             try:
@@ -172,6 +193,7 @@ def ours(case: Case) -> Answer:
     from auditkit.checks.base import Context, Measured, Records
     from auditkit.checks.bias.group_gap import GroupGap
     from auditkit.data.dataset import Dataset, InMemory
+    from auditkit.methods.metrics.individual import benefits, generalised_entropy, theil_index
 
     labels, predicted = np.array(case["labels"]), np.array(case["predicted"])
     n = len(labels)
@@ -198,6 +220,9 @@ def ours(case: Case) -> Answer:
         where = one.slice.removeprefix("group").removeprefix("=")
         answer[f"{one.metric}/{where}" if where else one.metric] = one.value
     answer["equal opportunity"] = answer["tpr_gap"]
+    shares = np.bincount(benefits(predicted == 1, labels == 1), minlength=3) / n
+    answer["theil_index"] = float(theil_index(shares))
+    answer["generalised_entropy"] = float(generalised_entropy(shares))
     for one in outcome.findings:
         if one.low is not None and one.metric.endswith("_gap"):
             answer[f"{one.metric} interval"] = [one.low, one.high]
@@ -270,6 +295,8 @@ def main() -> None:
     if options.answer:
         answers(options.answer)
         return
+    from auditkit.methods.metrics.individual import agreement, neighbour_weights
+
     agree: dict[str, Case] = {
         "Adult by sex (adult-mlp)": real("adult-mlp", "sex"),
         "Adult by race (adult-mlp)": real("adult-mlp", "race"),
@@ -278,7 +305,8 @@ def main() -> None:
     part = made_up()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "cases.json"
-        file.write_text(json.dumps({**agree, **part, "null": {"n": 400}}))
+        others = {"neighbours": {}, "null": {"n": 400}}
+        file.write_text(json.dumps({**agree, **part, **others}))
         subprocess.run([options.python, __file__, "--answer", str(file)], check=True)
         said = json.loads(file.with_suffix(".answers.json").read_text())
     for name, case in agree.items():
@@ -302,6 +330,12 @@ def main() -> None:
             if any(value not in ("-", mine.get(metric)) for value in values):
                 theirs = f"fairlearn {values[0]}, AIF360 {values[1]}"
                 print(f"  {metric:28} {theirs}, ours {mine.get(metric)}")
+    points = np.arange(float(ALTERNATING))[:, None]
+    mine = agreement(neighbour_weights(points, 1), np.arange(ALTERNATING) % 2).value
+    print(
+        "\nanswers that alternate along a line, one neighbour each: consistency"
+        f" AIF360 {said['neighbours']['consistency']}, ours {mine}"
+    )
     null = said["null"]
     calls = 0
     for seed in range(NULL_SETS):

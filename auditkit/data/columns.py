@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,6 +16,7 @@ from auditkit.types import Floats
 
 MISSING = "(missing)"
 MOST_GROUPS = 50  # a column with more values is no slice unless it is asked for
+MOST_NUMBERS = 20  # a sensitive column with more of them is taken for an amount, not for names
 
 
 @final
@@ -30,8 +32,8 @@ def groups_of(frame: pd.DataFrame, *, sensitive: Sequence[str], where: str) -> G
     """Turn columns (n rows) into group names.
 
     A missing value is the group "(missing)". A column with one value, or with more than 50 that
-    nobody asked for, is left out and noted. A sensitive column of more than 50 numbers is cut into
-    quarters whose names state the edges.
+    nobody asked for, is left out and noted. A sensitive column of more than 20 different numbers is
+    cut into quarters whose names state the edges, and this is noted too.
 
     Parameters
     ----------
@@ -50,22 +52,32 @@ def groups_of(frame: pd.DataFrame, *, sensitive: Sequence[str], where: str) -> G
     require_sensitive(sensitive, list(map(str, frame.columns)), where=where)
     kept: dict[str, list[str]] = {}
     left_out: list[str] = []
+    cut: list[str] = []
     for name, column in frame.items():
         groups = _texts(column)
         asked, count = name in sensitive, len(set(groups))
         if asked:
-            kept[str(name)] = _quarters(column) if count > MOST_GROUPS else groups
+            kept[str(name)] = _quarters(column) if count > MOST_NUMBERS else groups
+            if kept[str(name)] != groups:
+                cut.append(str(name))
         elif count > MOST_GROUPS:
             left_out.append(f"{name} ({count} values)")
         elif count < 2:
             left_out.append(f"{name} (one value)")
         else:
             kept[str(name)] = groups
-    note = (
-        f"Columns that make no slices were left out: {', '.join(left_out)}. Name one with"
-        " --sensitive to use it all the same."
-    )
-    return Groups(pd.DataFrame(kept, index=range(len(frame))), (note,) if left_out else ())
+    notes: list[str] = []
+    if cut:
+        notes.append(
+            f"Numbers were cut into quarters, whose names state the edges: {', '.join(cut)}. To"
+            " compare each number by itself, write names instead, such as 'area 7'."
+        )
+    if left_out:
+        notes.append(
+            f"Columns that make no slices were left out: {', '.join(left_out)}. Name one with"
+            " --sensitive to use it all the same."
+        )
+    return Groups(pd.DataFrame(kept, index=range(len(frame))), tuple(notes))
 
 
 def require_sensitive(sensitive: Sequence[str], known: Sequence[str], *, where: str) -> None:
@@ -73,9 +85,12 @@ def require_sensitive(sensitive: Sequence[str], known: Sequence[str], *, where: 
     for name in sensitive:
         if name not in known:
             has = f"it has {', '.join(map(repr, known))}" if known else "it has none"
+            each = " ".join(f"--sensitive {shlex.quote(one.strip())}" for one in name.split(","))
             raise DataError(
                 f"{where} has no column {name!r} to slice by; {has}.{near_miss(name, known)}",
-                hint="Name one of its columns with --sensitive, or leave the option out.",
+                hint=f"Name every column by itself: {each}"
+                if "," in name
+                else "Name one of its columns with --sensitive, or leave the option out.",
             )
 
 

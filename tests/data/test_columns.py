@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditkit.data.columns import MISSING, MOST_GROUPS, groups_of, require_sensitive
+from auditkit.data.columns import (
+    MISSING,
+    MOST_GROUPS,
+    MOST_NUMBERS,
+    groups_of,
+    require_sensitive,
+)
 from auditkit.errors import DataError
 
 
@@ -60,7 +66,7 @@ def holds(name: str, value: float) -> bool:
 @settings(max_examples=30, deadline=None, derandomize=True)
 @given(
     values=st.lists(
-        st.floats(-1e4, 1e4, width=32), min_size=MOST_GROUPS + 1, max_size=90, unique=True
+        st.floats(-1e4, 1e4, width=32), min_size=MOST_NUMBERS + 1, max_size=90, unique=True
     ),
     as_text=st.booleans(),
 )
@@ -82,9 +88,27 @@ def test_quarters_are_equal() -> None:
     }  # fmt: skip
 
 
+def test_few_numbers_stay_apart_and_many_are_cut_and_noted() -> None:
+    codes = [str(i % MOST_NUMBERS) for i in range(100)]
+    assert groups(list(codes), sensitive=True) == codes
+    ages = pd.DataFrame({"age": [18 + i % 48 for i in range(96)]})
+    found = groups_of(ages, sensitive=["age"], where="x")
+    assert set(found.attributes["age"]) == {
+        "< 29.75", "29.75 to < 41.5", "41.5 to < 53.25", ">= 53.25"
+    }  # fmt: skip
+    assert "cut into quarters, whose names state the edges: age." in found.notes[0]
+    names = pd.DataFrame({"age": [f"area {i}" for i in range(48)]})
+    assert groups_of(names, sensitive=["age"], where="x").notes == ()
+
+
 def test_a_missing_sensitive_column_is_named() -> None:
     frame = pd.DataFrame({"gender": ["a", "b"]})
     with pytest.raises(DataError, match=r"x.csv has no column 'gendre'.*Did you mean 'gender'\?"):
         groups_of(frame, sensitive=["gendre"], where="x.csv")
     with pytest.raises(DataError, match="it has none"):
         require_sensitive(["age"], [], where="pictures")
+    with pytest.raises(DataError) as several:
+        require_sensitive(["sex, age group"], ["sex", "age group"], where="x.csv")
+    assert several.value.hint == (
+        "Name every column by itself: --sensitive sex --sensitive 'age group'"
+    )

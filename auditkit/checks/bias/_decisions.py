@@ -33,6 +33,16 @@ PICTURE = (
 )
 
 
+def require_class(data: Dataset, positive: str) -> None:
+    """Raise ConfigError if the positive class is none of the data's; "" stands for the default."""
+    if positive and positive not in data.classes:
+        raise ConfigError(
+            f"positive is {positive!r}, and the classes are {', '.join(map(repr, data.classes))}."
+            f"{near_miss(positive, data.classes)}",
+            hint="Name the class that is decided for or against.",
+        )
+
+
 def cannot_decide(data: Dataset, positive: str) -> NotApplicable | None:
     """Return why there is no decision to look at.
 
@@ -41,12 +51,7 @@ def cannot_decide(data: Dataset, positive: str) -> NotApplicable | None:
     ConfigError
         If the positive class is none of the data's.
     """
-    if positive and positive not in data.classes:
-        raise ConfigError(
-            f"positive is {positive!r}, and the classes are {', '.join(map(repr, data.classes))}."
-            f"{near_miss(positive, data.classes)}",
-            hint="Name the class that is decided for or against.",
-        )
+    require_class(data, positive)
     if not positive and len(data.classes) != 2:
         return NotApplicable(
             "with more than two classes it needs one that is decided for or against: the parameter"

@@ -9,8 +9,8 @@ import numpy as np
 from auditkit.checks.bias._groups import WORDS, Column, Gap, Rate
 from auditkit.data.dataset import Dataset
 from auditkit.findings import Note, Table
+from auditkit.types import Scalar
 
-NAMED = 6  # sentences
 SURE, UNSURE, NOT_SURE = "yes", "perhaps", "chance could explain it"
 
 
@@ -55,9 +55,6 @@ class GapInWords(NamedTuple):
     least: str
     gap: str
     sure: str  # whether it is more than chance explains: test and interval, one of them, neither
-
-    def __str__(self) -> str:
-        return f"By {self.column}: {self.what}: {self.most}; {self.least}."
 
 
 def gaps_in_words(
@@ -109,18 +106,20 @@ def _votes(one: AdjustedGap, alpha: float) -> int:
     return (one.adjusted_p <= alpha) + (one.gap.interval.low > 0)
 
 
-def in_short(found: list[GapInWords]) -> Note:
-    """Return the gaps that are more than chance explains as sentences."""
-    sure = [str(one) for one in found if one.sure == SURE]
-    more = f" And {len(sure) - NAMED} more: see the tables." if len(sure) > NAMED else ""
+def in_short(found: list[GapInWords]) -> Table | Note:
+    """Return the gaps that are more than chance explains, or that there is none."""
+    title = "In short: where groups surely differ"
+    rows: list[list[Scalar]] = [
+        [one.column, one.what, one.most, one.least] for one in found if one.sure == SURE
+    ]
+    if rows:
+        columns = ["by", "what happened", "most often", "least often"]
+        return Table(title=title, columns=columns, rows=rows)
     none = (
         "No gap between two groups of a column is surely more than chance explains. That is no"
         " evidence of equal treatment: where inputs are few, chance explains much."
     )
-    return Note(
-        title="In short: where groups surely differ",
-        text=" ".join(sure[:NAMED]) + more if sure else none,
-    )
+    return Note(title=title, text=none)
 
 
 def words_table(found: list[GapInWords]) -> Table:

@@ -48,7 +48,7 @@ from auditkit.checks.bias._groups import (
     positives,
     scores_of,
 )
-from auditkit.checks.bias._widest import widest
+from auditkit.checks.bias._widest import surest, widest
 from auditkit.checks.groups import groups_of, names_of, nothing_to_compare
 from auditkit.checks.parameters import require_least
 from auditkit.data.dataset import Dataset
@@ -115,9 +115,9 @@ def _of_columns() -> dict[str, Metric]:
         several = "" if rate == "accuracy" else " Of more than two classes, the widest of any."
         metrics[f"{rate}_gap"] = _gap(
             f"{w.label} gap",
-            f"How far the groups lie apart: the largest {w.label} minus the smallest, in percentage"
-            f" points, of the groups with at least minimum_n {w.denominator}. {w.definition}"
-            f"{several}{_ALSO.get(rate, '')}",
+            f"How far the groups lie apart, in percentage points: the largest {w.label} minus the"
+            f" smallest. {w.definition} Groups with fewer than minimum_n {w.denominator} are left"
+            f" out.{several}{_ALSO.get(rate, '')}",
         )
         metrics[f"{rate}_gap_p"] = _p_metric(f"{w.label} gap", w.denominator)
     metrics["equalized_odds_difference"] = _gap(
@@ -303,8 +303,11 @@ class GroupGap(Check):
         if small := small_groups_table(columns, shown, self.minimum_n):
             evidence["small-groups"] = small
         findings = [one for part in parts for one in part.findings]
+        first = surest(findings, [f"{rate}_gap" for rate in COMPARED]) if data.sensitive else None
         return Measured(
-            findings=findings, evidence=evidence, headline=widest(findings, "accuracy_gap")
+            findings=findings,
+            evidence=evidence,
+            headline=first or widest(findings, "accuracy_gap"),
         )
 
     def _columns(self, records: Records, data: Dataset) -> tuple[list[Column], list[str]]:

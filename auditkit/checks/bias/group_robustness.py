@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import ClassVar, NamedTuple, final
 
 import numpy as np
 
@@ -15,12 +15,24 @@ from auditkit.checks.parameters import require_least
 from auditkit.checks.robustness._controls import CHECK, OF_PLAIN_DESCENT, OF_THE_ENSEMBLE
 from auditkit.errors import ConfigError
 from auditkit.findings import Metric
-from auditkit.types import Bools, Floats
+from auditkit.plurals import count
+from auditkit.types import Bools, Floats, Modality
 
 # Where a check keeps the smallest budget at which each answer became wrong.
-_FLIPS = {"pgd-linf": "flip_epsilon", "worst-case": "flip_linf", "token-swap": "changed_words"}
+_FLIPS = {
+    "pgd-linf": "flip_epsilon",
+    "worst-case": "flip_linf",
+    "token-swap": "changed_words",
+    "feature-changes": "columns",
+    "edge-flips": "flips",
+}
 # What the strongest of them must stand before its numbers may pass.
-_CONTROLS = {"pgd-linf": OF_PLAIN_DESCENT, "worst-case": OF_THE_ENSEMBLE}
+_CONTROLS = {
+    "pgd-linf": OF_PLAIN_DESCENT,
+    "worst-case": OF_THE_ENSEMBLE,
+    "feature-changes": ("feature-changes/random_only_share/all",),
+    "edge-flips": ("edge-flips/random_only_share/all",),
+}
 
 
 @final
@@ -28,8 +40,9 @@ _CONTROLS = {"pgd-linf": OF_PLAIN_DESCENT, "worst-case": OF_THE_ENSEMBLE}
 class GroupRobustness(GroupComparison):
     """Robust accuracy per group, and whether groups lose different shares under attack.
 
-    Nothing is attacked anew: what `pgd-linf`, `worst-case` and `token-swap` found is read, an input
-    counting as fallen where any of them changed it within the budget.
+    Nothing is attacked anew: what the attacks' checks found is read, of images `pgd-linf` and
+    `worst-case`, of texts `token-swap`, of tables `feature-changes`, of graphs `edge-flips`. An
+    input counts as fallen where any of them changed it within the budget.
 
     Parameters
     ----------
@@ -38,6 +51,10 @@ class GroupRobustness(GroupComparison):
         check was run with says most; in between the next smaller one counts.
     words : int
         Budget for texts: changed words.
+    columns : int
+        Budget for tables: changed columns.
+    edges : int
+        Budget for graphs: edges put in or taken out.
     minimum_n : int
         A group with fewer inputs is shown, but left out of the gaps.
     permutations : int
@@ -73,13 +90,14 @@ class GroupRobustness(GroupComparison):
             ),
         ),
         headline="group-robustness/drop_gap/*",
-        modalities=("image", "text"),
-        controlled_by=(CHECK,),
-        reads=("pgd-linf", "token-swap"),
+        controlled_by=(CHECK, "feature-changes", "edge-flips"),
+        reads=("pgd-linf", "token-swap", "feature-changes", "edge-flips"),
         references=("Nanda et al., 2021, arXiv:2006.12621",),
     )
     radius: float = 0.02
     words: int = 1
+    columns: int = 1
+    edges: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -88,7 +106,7 @@ class GroupRobustness(GroupComparison):
                 f"group-robustness: radius is {self.radius}, expected a value in (0, 1].",
                 hint="It is a share of the input range: 8/255 is 0.0314.",
             )
-        require_least(self, words=1)
+        require_least(self, words=1, columns=1, edges=1)
 
     def summarise(self, records: Records, context: Context) -> Measured | NotApplicable:
         """Compare groups by what the attacks' checks recorded."""
@@ -96,20 +114,36 @@ class GroupRobustness(GroupComparison):
         flips = _smallest_flips(context.others)
         if not flips:
             return NotApplicable("no attack was measured whose results it could read")
-        is_text = context.data.modality == "text"
-        budget = self.words if is_text else self.radius
         smallest = np.minimum.reduce(list(flips.values()))
-        unit = f"{budget} changed word{'s' * (budget != 1)}" if is_text else f"Linf {budget:g}"
+        budget = self._budget(context.data.modality)
         before: Bools = smallest > 0
         stress = Stress(
-            words=f"under {' and '.join(flips)} within {unit}",
+            words=f"under {' and '.join(flips)} within {budget.words}",
             metric="robust_accuracy",
             before=before,
-            after=smallest > budget,
+            after=smallest > budget.size,
             controls=_CONTROLS.get(next(reversed(flips)), ()),
         )
         findings, evidence = compare_groups(self, stress, context)
         return Measured(findings=findings, evidence=evidence, headline=widest(findings, "drop_gap"))
+
+    def _budget(self, modality: Modality) -> _Budget:
+        match modality:
+            case "image":
+                return _Budget(self.radius, f"Linf {self.radius:g}")
+            case "text":
+                return _Budget(self.words, count(self.words, "changed word"))
+            case "tabular":
+                return _Budget(self.columns, count(self.columns, "changed column"))
+            case "graph":
+                return _Budget(self.edges, count(self.edges, "changed edge"))
+
+
+class _Budget(NamedTuple):
+    """What an attacker may change, and the same in words."""
+
+    size: float
+    words: str
 
 
 def _smallest_flips(others: Mapping[str, Records]) -> dict[str, Floats]:

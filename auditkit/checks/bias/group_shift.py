@@ -20,6 +20,12 @@ from auditkit.checks.bias._widest import widest
 from auditkit.findings import Metric
 from auditkit.types import Floats
 
+_STRESSES = {  # of the checks that it reads: what a kind is called, and the stress in words
+    "corruptions": ("corruption", "under corruption"),
+    "typos": ("kind", "when mistyped"),
+    "table-shift": ("kind", "with damaged cells"),
+    "graph-shift": ("kind", "with random edges"),
+}
 _MIXED = "mixed"  # what `typos` calls all kinds in one text
 
 
@@ -28,8 +34,9 @@ _MIXED = "mixed"  # what `typos` calls all kinds in one text
 class GroupShift(GroupComparison):
     """Accuracy under corruption per group, and whether groups lose different shares.
 
-    Nothing is corrupted anew: what `corruptions` and `typos` recorded is read. An input's copies
-    are one unit: what counts is the share of them that the model reads rightly.
+    Nothing is changed anew: what `corruptions`, `typos`, `table-shift` and `graph-shift` recorded
+    is read. An input's copies are one unit: what counts is the share of them that the model reads
+    rightly.
 
     Parameters
     ----------
@@ -48,12 +55,12 @@ class GroupShift(GroupComparison):
         id="group-shift",
         family="bias",
         question="Does a shift of the data widen the gap between groups?",
-        explanation="For every group, the share of its inputs' corrupted or mistyped copies that"
-        " are read rightly. A group's drop is what it loses to them, on the same inputs; the gap of"
-        " the drops says by how much corruption moves groups apart, or together, whatever gap there"
-        " was before. A permutation test asks whether chance alone would give such a gap. The same"
-        " for every kind of corruption alone, with p-values that allow for how many kinds there"
-        " are.",
+        explanation="For every group, the share of its inputs' damaged copies that are read"
+        " rightly: corrupted images, mistyped texts, rows with damaged cells, graphs with random"
+        " edges. A group's drop is what it loses to them, on the same inputs; the gap of the drops"
+        " says by how much damage moves groups apart, or together, whatever gap there was before. A"
+        " permutation test asks whether chance alone would give such a gap. The same for every kind"
+        " of damage alone, with p-values that allow for how many kinds there are.",
         not_shown="Shifts of other kinds than were simulated. Why groups differ: one group's inputs"
         " may be darker, finer or shorter, so that the same noise takes more from them. Groups that"
         " no column names.",
@@ -63,15 +70,14 @@ class GroupShift(GroupComparison):
             "shifted_accuracy",
             Metric(
                 label="accuracy under shift",
-                definition="Mean over the group's inputs of the share of the input's corrupted"
+                definition="Mean over the group's inputs of the share of the input's damaged"
                 " copies, all kinds and severities alike, that are classified correctly.",
                 unit="share",
                 better="higher",
             ),
         ),
         headline="group-shift/drop_gap/*",
-        modalities=("image", "text"),
-        reads=("corruptions", "typos"),
+        reads=tuple(_STRESSES),
         references=(
             "Hendrycks and Dietterich, 2019, arXiv:1903.12261",
             "Holm, 1979, Scandinavian Journal of Statistics 6",
@@ -83,7 +89,7 @@ class GroupShift(GroupComparison):
         del records
         read = _read(context.others)
         if read is None:
-            return NotApplicable("no corruption was measured whose results it could read")
+            return NotApplicable("no damage was measured whose results it could read")
         correct = read.records["correct"].astype(np.bool_)
         stress = Stress(
             words=read.words,
@@ -125,10 +131,7 @@ class _Read(NamedTuple):
 
 
 def _read(others: Mapping[str, Records]) -> _Read | None:
-    for check, what, words in (
-        ("corruptions", "corruption", "under corruption"),
-        ("typos", "kind", "when mistyped"),
-    ):
+    for check, (what, words) in _STRESSES.items():
         kinds = _kinds(others[check]) if check in others else {}
         if kinds:
             mixed = kinds.pop(_MIXED, None)  # the copies of all kinds in one

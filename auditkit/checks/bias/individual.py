@@ -12,6 +12,7 @@ import torch
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
+from auditkit.checks.bias._decisions import class_of, require_class
 from auditkit.checks.galleries import exhibit
 from auditkit.checks.parameters import require_least
 from auditkit.data.dataset import Dataset
@@ -52,17 +53,20 @@ class Individual(Check):
         Rows that are compared with each other, drawn at random, at least 20.
     columns : tuple of str
         Columns that are changed alone, besides those called sensitive.
+    positive : str
+        The class that is good to get, for the indices of inequality; of two the second by default.
 
     Raises
     ------
     ConfigError
-        If a parameter lies outside its range, or a column is not one that the model reads.
+        If a parameter lies outside its range, a column is not one that the model reads, or the
+        positive class none of the data's.
     """
 
     meta: ClassVar[Meta] = Meta(
         id=PURPOSE,
         family="bias",
-        version=2,
+        version=3,
         question="Are like rows answered alike, and does the sensitive column change an answer?",
         explanation=(
             "Each row is compared with its nearest other rows, sensitive columns left out: how many"
@@ -120,8 +124,10 @@ class Individual(Check):
             "theil_index": Metric(
                 label="Theil index",
                 definition=(
-                    "Mean of (b / mu) ln(b / mu) over all rows, where the benefit b is 1 + answer -"
-                    " label and mu its mean: 0 where mistakes favour and harm nobody."
+                    "Mean of (b / mu) ln(b / mu) over all rows, where mu is the mean of the benefit"
+                    " b: 2 for who gets the positive class without being labelled so, 0 for who is"
+                    " labelled so and does not get it, 1 for all others. 0 where mistakes favour"
+                    " and harm nobody."
                 ),
                 unit="nats",
                 better="lower",
@@ -147,6 +153,7 @@ class Individual(Check):
     neighbours: int = 5
     max_inputs: int = 2000
     columns: tuple[str, ...] = ()
+    positive: str = ""
 
     def __post_init__(self) -> None:
         require_least(self, neighbours=1, max_inputs=20)
@@ -158,6 +165,7 @@ class Individual(Check):
 
     def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
         """Only where a row has enough others."""
+        require_class(data, self.positive)
         nothing = super().applies(model, data)
         if nothing is None and len(data) <= self.neighbours:
             others = count(self.neighbours, "neighbour")
@@ -218,8 +226,11 @@ class Individual(Check):
             if rows := records.gallery(f"flips/{name}"):
                 title = f"Answers that turn with {name} alone"
                 evidence[f"flips-{i}"] = exhibit(title, "random", rows)
+        inequality = self._inequality(records, context)
+        if any(one.value is not None for one in inequality):
+            evidence["benefit"] = self._benefit(context.data)
         return Measured(
-            findings=[*near, *flips, *self._inequality(records, context)],
+            findings=[*near, *flips, *inequality],
             evidence=evidence,
             headline=flips[0].id if names else near[0].id,
         )
@@ -273,24 +284,34 @@ class Individual(Check):
         ]  # fmt: skip
 
     def _inequality(self, records: Records, context: Context) -> list[Finding]:
-        n, indices = (
-            len(records),
-            {"theil_index": theil_index, "generalised_entropy": generalised_entropy},
-        )
-        if len(context.data.classes) != 2:
-            why = "benefits are defined for two classes, of which the second is the good one"
+        data, n = context.data, len(records)
+        indices = {"theil_index": theil_index, "generalised_entropy": generalised_entropy}
+        if len(data.classes) != 2 and not self.positive:
+            why = "with more than two classes it needs one that is good to get: positive"
             return [self.undefined(metric, why, n=n) for metric in indices]
-        counts = np.bincount(benefits(records["predicted"], context.data.labels), minlength=3)
+        good = class_of(data, self.positive)
+        counts = np.bincount(
+            benefits(records["predicted"] == good, data.labels == good), minlength=3
+        )
         drawn = drawn_shares(counts, key=context.key(PURPOSE, "inequality"))
         return [
             self.value(
-                metric, value, n=n, method="posterior", level=context.level,
+                metric, value, n=n, method="posterior", evidence=["benefit"], level=context.level,
                 interval=quantiles(index(drawn), value, level=context.level),
             )
             if np.isfinite(value := float(index(counts / n)))
             else self.undefined(metric, "nobody has any benefit: mu is 0", n=n)
             for metric, index in indices.items()
         ]  # fmt: skip
+
+    def _benefit(self, data: Dataset) -> Note:
+        good = repr(data.classes[class_of(data, self.positive)])
+        text = (
+            f"Taken to be good to get: {good} (the parameter positive). Who gets it without being"
+            " labelled so has 2, who is labelled so and does not get it 0, all others 1. Where"
+            " another class is the good one, the indices are others."
+        )
+        return Note(title="What counts as a benefit", text=text)
 
 
 def standardised(schema: Schema, rows: Floats) -> Floats:

@@ -225,10 +225,10 @@ class FeatureChanges(Check):
             artifacts.ids,
             examples=[*self._shown(rows, few, every)],
             correct=correct,
-            columns=_spread_out(rows, few.budget, n),
-            radius=_spread_out(rows, every.budget, n),
             by_chance=by_chance,
             numbers=numbers,
+            **({"columns": _spread_out(rows, few.budget, n)} if self.columns else {}),
+            **({"radius": _spread_out(rows, every.budget, n)} if self.radii else {}),
             **about_columns(rows, few, n, spread=self.spread),
         ).with_inputs(self._stored(rows, few, every))
 

@@ -272,7 +272,7 @@ def _moves(correct: Bools, rows: Floats, features: Sequence[Feature], level: flo
 
 
 def _column(kind: str, severity: int) -> str:
-    return f"damaged/{kind}/{severity}"
+    return f"{kind}-{severity}"
 
 
 _READING = (

@@ -15,7 +15,7 @@ import numpy as np
 
 from auditkit.randomness import generator
 from auditkit.statistics import LEVEL, Interval, wilson
-from auditkit.types import Floats, Ints
+from auditkit.types import Bools, Floats, Ints
 
 
 class Agreement(NamedTuple):
@@ -91,9 +91,15 @@ def agreement(weights: Floats, answers: Ints, *, level: float = LEVEL) -> Agreem
     return Agreement(value, Interval(min(low, value), max(high, value)), each)
 
 
-def benefits(predicted: Ints, labels: Ints) -> Ints:
-    """Return what each input gets of two classes: 1 + p - y, so 0 is less than due and 2 more."""
-    return 1 + predicted - labels
+def benefits(predicted: Bools, labels: Bools) -> Ints:
+    """Return what each input gets (n,): 0 is less than due, 1 what is due and 2 more.
+
+    Parameters
+    ----------
+    predicted, labels : ndarray
+        (n,) whether the class that is good to get is predicted, and is the true one.
+    """
+    return 1 + predicted.astype(np.int64) - labels
 
 
 def theil_index(shares: Floats) -> Floats:

@@ -581,12 +581,29 @@ def test_test_and_interval_must_both_call_a_gap_before_it_is_called_sure() -> No
 
 
 def test_only_what_chance_does_not_explain_is_told_in_short() -> None:
-    note = measured(GroupGap(minimum_n=40), courts()).evidence["short"]
-    assert isinstance(note, Note)
-    assert f"By group: {FALSE_ALARMS}: a: 30.0 % (30 of 100); b: 10.0 % (10 of 100)." in note.text
+    outcome = measured(GroupGap(minimum_n=40), courts())
+    sure = [row for row in table_of(outcome, "words-1") if row["more than chance"] == "yes"]
+    told = table_of(outcome, "short")
+    assert told == [
+        {"by": "group"}
+        | {name: row[name] for name in ("what happened", "most often", "least often")}
+        for row in sure
+    ]
+    assert FALSE_ALARMS in [row["what happened"] for row in told]
     nothing = measured(CHECK, sound()).evidence["short"]
     assert isinstance(nothing, Note)
     assert nothing.text.startswith("No gap between two groups of a column is surely more")
+
+
+def test_the_gap_that_is_surely_widest_stands_for_the_check() -> None:
+    outcome = measured(GroupGap(minimum_n=40), courts())
+    gaps = {f"{rate}_gap" for rate in ("accuracy", "selection_rate", "tpr", "fpr", "ppv")}
+    lows = {one.id: one.low or 0.0 for one in outcome.findings if one.metric in gaps}
+    assert outcome.headline == max(lows, key=lambda id_: lows[id_])
+    assert lows[outcome.headline] > 0
+    none = measured(CHECK, sound()).headline
+    assert none is not None
+    assert none.startswith("group-gap/accuracy_gap/")
 
 
 def test_who_is_missed_is_told_the_right_way_round() -> None:

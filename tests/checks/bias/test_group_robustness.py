@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from auditkit.checks.base import Context, Measured, NotApplicable, Records
 from auditkit.checks.bias.group_robustness import GroupRobustness
 from auditkit.checks.robustness._controls import OF_PLAIN_DESCENT, OF_THE_ENSEMBLE
+from auditkit.checks.robustness.feature_changes import FeatureChanges
 from auditkit.errors import ConfigError
 from auditkit.findings import Table
 from auditkit.statistics import gap_of_differences, permutation_p
 from tests.methods.attacks.subjects import bag_of_words, feature_subject
-from tests.subjects import Subject, image_data, measured, values
+from tests.methods.attacks.tables import black_box, numbers
+from tests.subjects import Subject, graph_subject, image_data, measured, values
 
 CHECK = GroupRobustness(minimum_n=5, permutations=200)
 REVEALS = "drop_gap"
@@ -137,9 +140,55 @@ def test_texts_are_compared_by_changed_words() -> None:
     assert found["drop_gap/side"] is not None
 
 
+def table(*, columns: tuple[int, ...] = (1,)) -> Measured | NotApplicable:
+    """Wages near the border in group a, and further than a wage may move from it in group b."""
+    wages = np.where(np.arange(40) % 2 == 0, 1.0, -1.0) * np.repeat([0.1, 5.0], 20)
+    one = black_box(lambda rows: (rows[:, 0] > 0).astype(float), numbers(1), wages[:, None])
+    data = replace(
+        one.data, attributes=pd.DataFrame({"site": ["a"] * 20 + ["b"] * 20}), sensitive=("site",)
+    )
+    attack = FeatureChanges(columns=columns, radii=(0.5,))
+    found = attack.measure(Subject(one.model, data).artifacts)
+    return CHECK.summarise(
+        Records(data.ids), Context(data=data, seed=0, others={"feature-changes": found})
+    )
+
+
+def test_rows_are_compared_by_changed_columns() -> None:
+    outcome = table()
+    assert isinstance(outcome, Measured)
+    found = values(outcome)
+    assert (found["robust_accuracy/site=a"], found["robust_accuracy/site=b"]) == (0, 1)
+    assert found["drop_gap/site"] == 1
+    assert outcome.findings[0].controls == ["feature-changes/random_only_share/all"]
+
+
+def test_an_attacker_who_was_left_out_has_not_failed() -> None:
+    assert isinstance(table(columns=()), NotApplicable)
+
+
+def test_graphs_are_compared_by_changed_edges() -> None:
+    one = graph_subject()
+    data = replace(one.data, attributes=pd.DataFrame({"lab": ["a", "a", "b", "b"]}))
+    attacked = Records(data.ids, flips=np.array([1.0, 2.0, 0.0, np.inf]))
+    for edges, expected in ((1, [0.5, 0.5]), (2, [0, 0.5])):
+        outcome = GroupRobustness(edges=edges, minimum_n=1).summarise(
+            Records(data.ids), Context(data=data, seed=0, others={"edge-flips": attacked})
+        )
+        assert isinstance(outcome, Measured)
+        found = values(outcome)
+        assert [found["robust_accuracy/lab=a"], found["robust_accuracy/lab=b"]] == expected
+
+
 @pytest.mark.parametrize(
     ("parameters", "said"),
-    [({"radius": 0.0}, "radius"), ({"words": 0}, "words"), ({"permutations": 9}, "permutations")],
+    [
+        ({"radius": 0.0}, "radius"),
+        ({"words": 0}, "words"),
+        ({"columns": 0}, "columns"),
+        ({"edges": 0}, "edges"),
+        ({"permutations": 9}, "permutations"),
+    ],
 )
 def test_impossible_parameters_are_refused(parameters: dict[str, object], said: str) -> None:
     with pytest.raises(ConfigError, match=said):

@@ -5,16 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
 
 from auditkit.checks.base import Context, Measured, NotApplicable, Records
 from auditkit.checks.bias.group_shift import GroupShift
+from auditkit.checks.shift.graph_shift import GraphShift
+from auditkit.checks.shift.table_shift import TableShift
 from auditkit.errors import ConfigError
 from auditkit.findings import Table
 from auditkit.models.classifier import ImageClassifier
 from auditkit.statistics import gap_of_bounded_means, permutation_p, standard_errors
+from tests.checks.shift.test_graph_shift import broken as rings
+from tests.checks.shift.test_table_shift import people
 from tests.methods.attacks.subjects import bag_of_words
 from tests.subjects import Subject, image_data, measured, run_check, values
 
@@ -127,6 +132,22 @@ def test_texts_are_compared_by_mixed_typos() -> None:
     kinds = {name.partition("kind=")[2] for name in found if "kind=" in name}
     assert "mixed" not in kinds
     assert len(kinds) > 3
+
+
+@pytest.mark.parametrize("graphs", [False, True])
+def test_rows_and_graphs_are_compared_by_their_damaged_copies(graphs: bool) -> None:
+    one, check = (rings(), GraphShift()) if graphs else (people(1), TableShift())
+    halves = ["a"] * (len(one.data) // 2) + ["b"] * (len(one.data) // 2)
+    subject = Subject(one.model, replace(one.data, attributes=pd.DataFrame({"half": halves})))
+    outcome = measured(CHECK, subject)
+    found, records = values(outcome), check.measure(subject.artifacts)
+    kinds = check.kinds if graphs else ("missing", "scale", "unit", "slip")
+    copies = np.stack([records[f"{kind}-{s}"] for kind in kinds for s in check.severities])
+    in_a = np.array(halves) == "a"
+    assert found["shifted_accuracy/half=a"] == pytest.approx(copies[:, in_a].mean())
+    lost = records["correct"] - copies.mean(axis=0)
+    assert found["drop_gap/half"] == pytest.approx(abs(lost[in_a].mean() - lost[~in_a].mean()))
+    assert {name.partition("kind=")[2] for name in found} == {"", *kinds}
 
 
 def test_one_group_or_no_records_have_nothing_to_compare() -> None:

@@ -145,6 +145,27 @@ def test_inequality_of_two_classes() -> None:
     assert even.high > 0  # type: ignore[operator]
 
 
+def test_whoever_gets_the_other_class_may_be_the_one_who_benefits() -> None:
+    """Men with no wage get yes: where no is the good class, they get less than is due."""
+    usual, other = measured(CHECK, broken()), measured(Individual(positive="0"), broken())
+    gained, lost = usual.evidence["benefit"], other.evidence["benefit"]
+    assert isinstance(gained, Note)
+    assert isinstance(lost, Note)
+    assert "'1'" in gained.text
+    assert "'0'" in lost.text
+    records = CHECK.measure(broken().artifacts)
+    b = 1.0 - (records["predicted"] - broken().data.labels)
+    relative = b[b > 0] / b.mean()
+    theil = float((relative * np.log(relative)).sum() / len(b))
+    assert finding(other, "theil_index").value == pytest.approx(theil)
+    assert finding(other, "theil_index").value != finding(usual, "theil_index").value
+
+
+def test_a_class_that_is_none_is_refused() -> None:
+    with pytest.raises(ConfigError, match="positive is 'good'"):
+        Individual(positive="good").applies(sound().model, sound().data)
+
+
 def test_only_as_many_rows_as_asked_for_are_compared() -> None:
     found = finding(measured(Individual(max_inputs=50), sound()), "consistency")
     assert found.n == 50

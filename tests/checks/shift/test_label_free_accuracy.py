@@ -282,7 +282,7 @@ def test_tables_and_graphs_are_tested_on_the_damage_of_their_own_checks(
     tabular = one.data.modality == "tabular"
     records = (TableShift() if tabular else GraphShift()).measure(one.artifacts)
     for kind, _, true, *_ in table.rows:
-        column = f"damaged/{kind}/5" if tabular else f"{str(kind).removeprefix('edges ')}-5"
+        column = f"{str(kind).removeprefix('edges ')}-5"
         assert true == pytest.approx(records[column][judged].mean())
 
 

@@ -74,7 +74,7 @@ def test_perfect_agreement_keeps_an_interval() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_indices_are_those_of_the_definition(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    predicted, labels = rng.integers(0, 2, size=(2, 60))
+    predicted, labels = rng.random((2, 60)) < 0.5
     b = benefits(predicted, labels)
     assert set(b) <= {0, 1, 2}
     shares, relative = np.bincount(b, minlength=3) / 60, b / b.mean()
