@@ -595,7 +595,7 @@ def test_only_what_chance_does_not_explain_is_told_in_short() -> None:
     assert nothing.text.startswith("No gap between two groups of a column is surely more")
 
 
-def test_the_gap_that_is_surely_widest_stands_for_the_check() -> None:
+def test_the_gap_whose_interval_begins_highest_stands_for_the_check() -> None:
     outcome = measured(GroupGap(minimum_n=40), courts())
     gaps = {f"{rate}_gap" for rate in ("accuracy", "selection_rate", "tpr", "fpr", "ppv")}
     lows = {one.id: one.low or 0.0 for one in outcome.findings if one.metric in gaps}
