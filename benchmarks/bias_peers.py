@@ -287,6 +287,13 @@ def apart(mine: Answer, theirs: Answer) -> dict[str, float]:
     return worst
 
 
+def alike(one: object, other: object) -> bool:
+    """Return whether two answers are the same but for rounding."""
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, abs_tol=1e-12)
+    return one == other
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--python", default=sys.executable, help="of the peers' environment")
@@ -327,7 +334,7 @@ def main() -> None:
         print(f"\n{name}")
         for metric in sorted(peers[0] | peers[1]):
             values = [peer.get(metric, "-") for peer in peers]
-            if any(value not in ("-", mine.get(metric)) for value in values):
+            if any(value != "-" and not alike(value, mine.get(metric)) for value in values):
                 theirs = f"fairlearn {values[0]}, AIF360 {values[1]}"
                 print(f"  {metric:28} {theirs}, ours {mine.get(metric)}")
     points = np.arange(float(ALTERNATING))[:, None]

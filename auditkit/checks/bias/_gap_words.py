@@ -109,12 +109,10 @@ def _votes(one: AdjustedGap, alpha: float) -> int:
 def in_short(found: list[GapInWords]) -> Table | Note:
     """Return the gaps that are more than chance explains, or that there is none."""
     title = "In short: where groups surely differ"
-    rows: list[list[Scalar]] = [
-        [one.column, one.what, one.most, one.least] for one in found if one.sure == SURE
-    ]
-    if rows:
-        columns = ["by", "what happened", "most often", "least often"]
-        return Table(title=title, columns=columns, rows=rows)
+    sure = [one for one in found if one.sure == SURE]
+    if sure:
+        rows: list[list[Scalar]] = [[one.column, *_told(one)] for one in sure]
+        return Table(title=title, columns=["by", *_TOLD], rows=rows)
     none = (
         "No gap between two groups of a column is surely more than chance explains. That is no"
         " evidence of equal treatment: where inputs are few, chance explains much."
@@ -126,9 +124,16 @@ def words_table(found: list[GapInWords]) -> Table:
     """Return the gaps of one column, at least one, with their intervals."""
     return Table(
         title=f"By {found[0].column}: which group most often, which least often",
-        columns=["what happened", "most often", "least often", "gap in points", "more than chance"],
-        rows=[[one.what, one.most, one.least, one.gap, one.sure] for one in found],
+        columns=[*_TOLD, "more than chance"],
+        rows=[[*_told(one), one.sure] for one in found],
     )
+
+
+_TOLD = ("what happened", "most often", "least often", "gap in points")
+
+
+def _told(one: GapInWords) -> list[Scalar]:
+    return [one.what, one.most, one.least, one.gap]
 
 
 def in_full(rate: Rate, positive: int, data: Dataset) -> str:
