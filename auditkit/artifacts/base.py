@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
 from typing import Any, Self, TypeVar, final
 
@@ -17,7 +17,7 @@ from auditkit.models.graphs import GraphClassifier
 from auditkit.models.tabular import TabularClassifier
 from auditkit.randomness import key_of, keys_of
 from auditkit.result import Execution
-from auditkit.types import Bools, Ints, Keys
+from auditkit.types import Bools, Floats, Ints, Keys
 
 
 class Artifact(ABC):
@@ -150,6 +150,12 @@ class Artifacts:
     def key(self, *purpose: object) -> int:
         """Return one 64-bit key for the whole run, the same in every shard."""
         return key_of(self.seed, *purpose)
+
+    def column(self, rows: Ints | Bools, values: Sequence[float] | Floats) -> Floats:
+        """Return a column of records (n,): these values in some rows, NaN in all others."""
+        column = np.full(len(self), np.nan)
+        column[rows] = values
+        return column
 
     def once(self, what: Hashable, compute: Callable[[], T]) -> T:
         """Return a fact about the whole sample, computed by the first shard of a process that asks.

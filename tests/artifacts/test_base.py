@@ -54,6 +54,14 @@ def test_a_shard_holds_the_inputs_at_its_positions(subject: LinearSubject) -> No
     assert shard.labels.dtype == torch.int64
 
 
+def test_a_column_is_undefined_where_nothing_was_measured(subject: LinearSubject) -> None:
+    shard = Artifacts(subject.model, subject.data, np.array([7, 2, 4]))
+    rows = np.array([2, 0])
+    assert np.array_equal(shard.column(rows, [0.5, 1.0]), [1.0, np.nan, 0.5], equal_nan=True)
+    chosen = np.array([False, True, False])
+    assert np.array_equal(shard.column(chosen, [3.0]), [np.nan, 3.0, np.nan], equal_nan=True)
+
+
 def test_forgotten_inputs_are_read_again(subject: LinearSubject) -> None:
     artifacts = subject.artifacts
     first = artifacts.images

@@ -87,8 +87,8 @@ def exchange(artifacts: Artifacts, rows: Ints) -> Exchanged:
         for which, pick, draw in (("other", donors.other, 0), ("same", donors.same, 1)):
             chosen = np.array([usable[pick(int(own[i]), draws[i, draw])] for i in tried], np.int64)
             changed, shift, shown = _answers(artifacts, lenders, tried, chosen, kind)
-            columns[_column(kind, which, "changed")] = _spread(changed, tried, len(artifacts))
-            columns[_column(kind, which, "shift")] = _spread(shift, tried, len(artifacts))
+            columns[_column(kind, which, "changed")] = artifacts.column(tried, changed)
+            columns[_column(kind, which, "shift")] = artifacts.column(tried, shift)
             examples += shown if which == "other" else []
     return Exchanged(columns, examples)
 
@@ -97,12 +97,6 @@ def _regions(artifacts: Artifacts) -> Bools:
     masks = artifacts.relevance
     assert isinstance(masks, np.ndarray)
     return masks.astype(np.bool_)
-
-
-def _spread(values: Floats, rows: Ints, n: int) -> Floats:
-    column = np.full(n, np.nan)
-    column[rows] = values
-    return column
 
 
 def _column(kind: str, which: str, what: str) -> str:

@@ -53,6 +53,7 @@ class AttackControls(Check):
 
     meta: ClassVar[Meta] = Meta(
         id="attack-controls",
+        version=2,
         family="robustness",
         question="Would the attacks have found a change if there were one?",
         explanation="An attack that fails looks like a robust model. On a sample the plain attack"

@@ -33,7 +33,7 @@ from auditkit.methods.certification.balls import Norm
 from auditkit.methods.certification.certificate import BOUNDS, Certificate, Certifier
 from auditkit.methods.certification.tracing import UnsupportedError
 from auditkit.models.classifier import Classifier, ImageClassifier
-from auditkit.types import Bools, Floats, Scalar, Strings
+from auditkit.types import Floats, Scalar, Strings
 
 
 @final
@@ -67,6 +67,7 @@ class Certified(Check):
 
     meta: ClassVar[Meta] = Meta(
         id="certified",
+        version=2,
         family="robustness",
         question="How much robustness can be proved?",
         explanation="For each image and radius the margin, the right logit minus every other one,"
@@ -150,11 +151,11 @@ class Certified(Check):
         columns: dict[str, Floats | Strings] = {}
         for norm, radii in self.radii().items():
             proofs = _proofs(artifacts, certifier, rows, images, norm, radii)
-            columns[f"certified_{norm}"] = _spread(chosen, [one.radius for one in proofs])
+            columns[f"certified_{norm}"] = artifacts.column(chosen, [one.radius for one in proofs])
             columns[f"bound_{norm}"] = np.full(len(artifacts), "", dtype=_NAME)
             columns[f"bound_{norm}"][chosen] = [one.bound for one in proofs]
             fallen = _attacked(artifacts, rows, images, correct, norm, radii)
-            columns[f"flip_{norm}"] = _spread(chosen, fallen)
+            columns[f"flip_{norm}"] = artifacts.column(chosen, fallen)
         return Records(
             artifacts.ids,
             examples=(),
@@ -214,12 +215,6 @@ def _certifier(model: ImageClassifier, effort: float) -> Certifier:
         device=model.device,
         effort=effort,
     )
-
-
-def _spread(chosen: Bools, values: Sequence[float] | Floats) -> Floats:
-    column = np.full(len(chosen), np.nan)
-    column[chosen] = values
-    return column
 
 
 def _proofs(

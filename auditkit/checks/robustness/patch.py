@@ -66,6 +66,7 @@ class Patch(Check):
 
     meta: ClassVar[Meta] = Meta(
         id="patch",
+        version=2,
         family="robustness",
         question="Does one printed patch, put anywhere on the image, fool it?",
         explanation="One patch, 8 by 8 colours that blend into each other, is searched on one"

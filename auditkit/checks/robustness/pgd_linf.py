@@ -62,7 +62,7 @@ class PgdLinf(Check):
 
     meta: ClassVar[Meta] = Meta(
         id="pgd-linf",
-        version=2,
+        version=3,
         family="robustness",
         question="Do predictions survive small worst-case pixel changes?",
         explanation="Every pixel of an image may change by at most epsilon, a share of the pixel"

@@ -75,6 +75,7 @@ class RobustnessCurve(Check):
 
     meta: ClassVar[Meta] = Meta(
         id="robustness-curve",
+        version=2,
         family="robustness",
         question="How small a change is enough to make it wrong?",
         explanation="For each correctly classified image several attacks look for the smallest"

@@ -59,6 +59,7 @@ class Transfer(Check):
 
     meta: ClassVar[Meta] = Meta(
         id="transfer",
+        version=2,
         family="robustness",
         question="Does what fools another model fool this one?",
         explanation="Images that both models classify correctly are changed within the ball until"

@@ -60,6 +60,7 @@ class Universal(Check):
 
     meta: ClassVar[Meta] = Meta(
         id="universal",
+        version=2,
         family="robustness",
         question="Does one and the same small change fool it on most images?",
         explanation="One change of at most epsilon per pixel is searched on one random half of the"

@@ -18,6 +18,7 @@ Advance: TypeAlias = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 CLEARLY = 1e-5
 """Margin of a success: float32 sums of another batch shape must not take it back."""
 _NEARER = 0.01  # share of its lead that the label must lose for a point to count as nearer
+_PROMISING = 1.0  # log odds; with less, a gradient that turns out not to be needed costs less
 
 
 class Slopes(NamedTuple):
@@ -143,10 +144,11 @@ def first_successes(
     """Return each input's first misclassified point, or the last of its path.
 
     Only inputs that still hold cost anything: batches are packed anew at every step, and a path
-    that comes back to a point it has visited is over, because it would only go round again. What a
-    cheaper search takes for a success waits until a batch of them is full, and goes on from where
-    it stood if the model does not agree. Where a path ends does not depend on `steps`, so that more
-    steps never lose a success.
+    that comes back to a point it has visited is over, because it would only go round again. Where
+    the slope promises that one of the `settled` steps succeeds, the model is asked first, so that
+    what fell costs no gradient. What a cheaper search takes for a success waits until a batch of
+    them is full, and goes on from where it stood if the model does not agree. Where a path ends
+    does not depend on `steps`, so that more steps never lose a success.
 
     Parameters
     ----------
@@ -162,7 +164,7 @@ def first_successes(
         Gives the next points of some rows, within what the attacker may do; after the first
         `settled` steps a function of the point and its gradient alone, without memory.
     settled : int
-        Number of first steps that differ from the later ones.
+        Number of first steps that differ from the later ones, and are long.
     patience : int, optional
         A path is over, too, after so many points in a row that brought the label's lead no lower
         than 99 % of the lowest so far.
@@ -181,6 +183,9 @@ def first_successes(
     waiting = active[:0]
     while len(active) > 0 or len(waiting) > 0:
         active = paths.going_on(active, points)
+        promising = paths.promising(active)
+        fell = judged(logits, points[promising], labels[promising], batch_size=batch_size)
+        active = active[~torch.isin(active, promising[fell])]
         held, proposed = [active[:0]], [waiting]
         for batch in active.split(batch_size) if len(active) > 0 else ():
             slopes = scores_and_gradients(search or logits, points[batch], labels[batch])
@@ -190,6 +195,8 @@ def first_successes(
             rows = batch[moves]
             taken = paths.taken[rows]
             onward[rows] = advance(points[rows], slopes.gradients[moves], rows, taken)
+            rises = (slopes.gradients[moves] * (onward[rows] - points[rows])).flatten(1).sum(dim=1)
+            paths.promised[rows] = (slopes.losses[moves] + rises).float()
             held.append(batch[holds])
             proposed.append(batch[~holds])
         active, waiting = torch.cat(held), torch.cat(proposed)
@@ -214,6 +221,7 @@ class _Paths:
         self.idle = torch.zeros_like(labels)  # points since the last that got nearer
         self.visited = torch.zeros(n, max(0, steps - settled)).to(labels)  # 0: nowhere yet
         self.nearest = torch.full((n,), torch.finfo().min, device=labels.device)
+        self.promised = torch.zeros(n, device=labels.device)  # loss at the point, were it a plane
 
     def going_on(self, rows: Tensor, points: Tensor) -> Tensor:
         """Return which rows go on from where they are."""
@@ -225,6 +233,11 @@ class _Paths:
         new[settled] = (self.visited[seen] != marks[:, None]).all(dim=1)
         self.visited[seen, self.taken[seen] - self.settled] = marks
         return rows[new]
+
+    def promising(self, rows: Tensor) -> Tensor:
+        """Return which rows probably fell to the long step that they have just made."""
+        long = (self.taken[rows] > 0) & (self.taken[rows] <= self.settled)
+        return rows[long & (self.promised[rows] > _PROMISING)]
 
     def saw(self, rows: Tensor, scores: Tensor) -> None:
         """Note how near (m, k) scores of some rows are to another label."""

@@ -101,3 +101,34 @@ def test_a_point_passed_while_steps_still_change_ends_no_path() -> None:
     )
     assert found.item() == 5.0
     assert sum(visits) == 4
+
+
+def test_where_the_slope_promises_a_success_the_model_is_asked_before_any_gradient() -> None:
+    asked: list[int] = []
+    searched: list[int] = []
+    found = first_successes(
+        walker(asked),
+        torch.tensor([[1.0], [-9.0]]),
+        torch.tensor([0, 0]),
+        steps=3,
+        settled=1,
+        advance=lambda x, g, rows, taken: x + 3 * g.sign(),
+        search=walker(searched),
+    )
+    assert found[:, 0].tolist() == [4.0, 0.0]
+    assert searched == [2, 1, 1]  # no gradient at 4, where the first path ends
+    assert asked == [1]
+
+
+def test_a_promise_that_is_not_kept_ends_no_path() -> None:
+    """Planted: the search expects to cross at 3, the model is crossed at 9."""
+    found = first_successes(
+        walker([], threshold=9.0),
+        torch.tensor([[1.0]]),
+        torch.tensor([0]),
+        steps=3,
+        settled=2,
+        advance=lambda x, g, rows, taken: x + 3 * g.sign(),
+        search=walker([]),
+    )
+    assert found.item() == 10.0
