@@ -17,7 +17,7 @@ Advance: TypeAlias = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 CLEARLY = 1e-5
 """Margin of a success: float32 sums of another batch shape must not take it back."""
-_NEARER = 0.01  # share of its lead that the label must lose for a point to count as nearer
+_HOPE = 8.0  # times its pace so far that a path may still make
 _PROMISING = 1.0  # log odds; with less, a gradient that turns out not to be needed costs less
 
 
@@ -147,8 +147,8 @@ def first_successes(
     that comes back to a point it has visited is over, because it would only go round again. Where
     the slope promises that one of the `settled` steps succeeds, the model is asked first, so that
     what fell costs no gradient. What a cheaper search takes for a success waits until a batch of
-    them is full, and goes on from where it stood if the model does not agree. Where a path ends
-    does not depend on `steps`, so that more steps never lose a success.
+    them is full, and goes on from where it stood if the model does not agree. More steps go the
+    same ways and end none earlier, so that they never lose a success.
 
     Parameters
     ----------
@@ -166,8 +166,8 @@ def first_successes(
     settled : int
         Number of first steps that differ from the later ones, and are long.
     patience : int, optional
-        A path is over, too, after so many points in a row that brought the label's lead no lower
-        than 99 % of the lowest so far.
+        A path is over, too, where at eight times the pace of so many steps before the steps that
+        are left would not take the label's lead away.
     search : callable, optional
         The model in a cheaper precision, used for gradients and to propose candidates.
     batch_size : int
@@ -218,14 +218,14 @@ class _Paths:
         self.labels, self.steps, self.settled = labels, steps, settled
         self.patience = steps if patience is None else patience
         self.taken = torch.zeros_like(labels)  # steps
-        self.idle = torch.zeros_like(labels)  # points since the last that got nearer
         self.visited = torch.zeros(n, max(0, steps - settled)).to(labels)  # 0: nowhere yet
-        self.nearest = torch.full((n,), torch.finfo().min, device=labels.device)
+        self.leads = torch.zeros(n, steps, device=labels.device)  # the label's smallest up to here
         self.promised = torch.zeros(n, device=labels.device)  # loss at the point, were it a plane
 
     def going_on(self, rows: Tensor, points: Tensor) -> Tensor:
         """Return which rows go on from where they are."""
-        rows = rows[(self.taken[rows] < self.steps) & (self.idle[rows] < self.patience)]
+        rows = rows[self.taken[rows] < self.steps]
+        rows = rows[~self._hopeless(rows)]
         new = torch.ones_like(rows, dtype=torch.bool)
         settled = self.taken[rows] >= self.settled
         seen = rows[settled]
@@ -239,12 +239,19 @@ class _Paths:
         long = (self.taken[rows] > 0) & (self.taken[rows] <= self.settled)
         return rows[long & (self.promised[rows] > _PROMISING)]
 
+    def _hopeless(self, rows: Tensor) -> Tensor:
+        """Return which rows (m,) are too slow to take the lead away in the steps that are left."""
+        last = (self.taken[rows] - 1).clamp_min(0)
+        before = (last - self.patience).clamp_min(0)
+        lead = self.leads[rows, last]
+        pace = (self.leads[rows, before] - lead) / self.patience
+        return (last >= self.patience) & (_HOPE * pace * (self.steps - last) < lead)
+
     def saw(self, rows: Tensor, scores: Tensor) -> None:
-        """Note how near (m, k) scores of some rows are to another label."""
-        found, nearest = margin_against(scores, self.labels[rows]), self.nearest[rows]
-        nearer = found > nearest + _NEARER * nearest.abs()
-        self.nearest[rows] = torch.where(nearer, found, nearest)
-        self.idle[rows] = torch.where(nearer, 0, self.idle[rows] + 1)
+        """Note what (m, k) scores of some rows leave of the label's lead."""
+        lead, taken = -margin_against(scores, self.labels[rows]), self.taken[rows]
+        before = self.leads[rows, (taken - 1).clamp_min(0)]
+        self.leads[rows, taken] = torch.where(taken > 0, torch.minimum(lead, before), lead).float()
 
 
 def _fingerprints(points: Tensor) -> Tensor:

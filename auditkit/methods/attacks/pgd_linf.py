@@ -48,8 +48,9 @@ def pgd_linf(
     bounds : (low, high)
         Range of an input value.
     patience : int, optional
-        Steps without gain after which an input's path ends; None for all steps. Of 2,000 inputs of
-        seven networks that 40 steps were tried on, none fell after 12 steps without gain.
+        Steps over which an input's pace is taken; its path ends where even eight times that pace
+        would not do. None for all steps. Of 3,300 paths of 40 steps on ten networks, one fell after
+        that.
     search : callable, optional
         The model in a cheaper precision; what it takes for a success is judged again.
     batch_size : int
