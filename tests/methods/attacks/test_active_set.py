@@ -136,11 +136,18 @@ def test_a_promise_that_is_not_kept_ends_no_path() -> None:
 
 def test_a_path_that_is_far_too_slow_ends_and_with_more_steps_it_goes_on() -> None:
     """A lead of 6 that falls by 0.02 a step: 35 steps more would not do at eight times the pace."""
+
+    def end(visits: list[int], *, steps: int) -> float:
+        return first_successes(
+            walker(visits),
+            torch.tensor([[0.0]]),
+            torch.tensor([0]),
+            steps=steps,
+            patience=5,
+            advance=lambda x, g, rows, taken: x + 0.01 * g.sign(),
+        ).item()
+
     visits: list[int] = []
-    options = {"patience": 5, "advance": lambda x, g, rows, taken: x + 0.01 * g.sign()}
-    start, labels = torch.tensor([[0.0]]), torch.tensor([0])
-    few = first_successes(walker(visits), start, labels, steps=40, **options)
-    assert few.item() < 3
+    assert end(visits, steps=40) < 3
     assert sum(visits) == 6
-    many = first_successes(walker([]), start, labels, steps=400, **options)
-    assert many.item() > 3
+    assert end([], steps=400) > 3
