@@ -1002,7 +1002,7 @@ def assert_(
         else:
             from auditkit.render.terminal import render_verdict
 
-            render_verdict(verdict, _console())
+            render_verdict(judged, _console())
             for file in files:
                 click.echo(str(file))
         if out is not None and "github" in chosen:

@@ -13,6 +13,8 @@ from typing import final
 
 import numpy as np
 
+from auditkit.percent import percent
+
 TORCH_FLOOR = (2, 10)  # older versions run code from files that look safe
 
 
@@ -91,7 +93,10 @@ def _prediction() -> tuple[bool, str]:
     data = load_data(DataSpec(source="digits"), model)
     shard = Artifacts(model, data, np.arange(min(50, len(data))))
     share = float(shard[Predictions].correct.float().mean())
-    return share > 0.8, f"digits-cnn classifies {share:.0%} of {len(shard)} digits correctly"
+    return (
+        share > 0.8,
+        f"digits-cnn classifies {percent(share, 0)} of {len(shard)} digits correctly",
+    )
 
 
 def _charts() -> tuple[bool, str]:

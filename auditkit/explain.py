@@ -9,6 +9,7 @@ from importlib import resources
 from typing import Any
 
 from auditkit.errors import ConfigError, near_miss
+from auditkit.percent import percent
 from auditkit.policy import SUITES
 
 
@@ -169,7 +170,8 @@ def _models() -> list[dict[str, object]]:
         {
             "id": name,
             "summary": (
-                f"{card.summary} Held-out accuracy {card.accuracy:.1%} (n = {card.measured.n:,})."
+                f"{card.summary} Held-out accuracy {percent(card.accuracy)} (n ="
+                f" {card.measured.n:,})."
             ),
             "kind": "classifier",
             "modality": card.modality,

@@ -23,6 +23,7 @@ _OPTIONS = {
     "audit_model": "What to audit: a built-in name, a file, or package.module:predict.",
     "audit_data": "Data set to audit it on; what the model names by default.",
     "audit_out": "Folder of the report; reports/<model> by default.",
+    "audit_against": "Earlier result that limits with max_drop_against are held against.",
     "audit_result": "Folder of a finished audit to read instead of running one.",
 }
 
@@ -92,6 +93,7 @@ class _Session:
         self.policy_file: str | None = config.getoption("audit")
         self.result_folder = asked("audit_result")
         self.model, self.data, out = (asked(f"audit_{one}") for one in ("model", "data", "out"))
+        self.against = asked("audit_against")
         self.folder = Path(self.result_folder or out or f"reports/{_name(self.model)}")
         self.known: Result | None = None
         self._error: Exception | None = None
@@ -119,13 +121,19 @@ class _Session:
 
     def _read(self) -> Result:
         from auditkit.diff.against import judge_result
+        from auditkit.diff.sides import load
         from auditkit.result import read_result
 
         found = read_result(self.folder)
         if self.policy_file is None:
             return found
-        today = datetime.now(UTC).date()
-        return judge_result(found, self.folder, self.policy, today=today)
+        return judge_result(
+            found,
+            self.folder,
+            self.policy,
+            today=datetime.now(UTC).date(),
+            reference=None if self.against is None else load(self.against),
+        )
 
     def _audited(self) -> Result:
         """Run the audit; of several processes of one session, only the first one does."""
@@ -153,6 +161,7 @@ class _Session:
             data=None if self.data is None else DataSpec(source=self.data),
             policy=self.policy,
             out=self.folder,
+            against=None if self.against is None else Path(self.against),
             command=self._command(self.model),
         )
         with warnings.catch_warnings():
@@ -164,6 +173,7 @@ class _Session:
         words = ["audit", "run", model, "--out", str(self.folder)]
         words += ["--data", self.data] if self.data else []
         words += ["--policy", self.policy_file] if self.policy_file else []
+        words += ["--against", self.against] if self.against else []
         return shlex.join(words)
 
 
@@ -203,6 +213,11 @@ def _collected(session: pytest.Session, audit: _Session) -> list[pytest.Item]:
     from auditkit.weighing import in_words
 
     if audit.policy_file is None:
+        if audit.against is not None:
+            raise ConfigError(
+                "A finished audit that is not judged again has nothing to hold against another.",
+                hint="Add --audit POLICY, or leave out --audit-against.",
+            )
         verdict = read_result(audit.folder).verdict
         found = [*verdict.decided_by, *(one.judgement for one in verdict.waived), *verdict.passed]
         tests = dict.fromkeys((one.limit, one.finding) for one in found)

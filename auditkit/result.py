@@ -91,6 +91,7 @@ class AdversarialFile(Frozen):
 
 VerdictStatus: TypeAlias = Literal["pass", "fail", "incomplete", "not_judged"]
 LimitStatus: TypeAlias = Literal["pass", "fail", "incomplete"]
+BoundKind: TypeAlias = Literal["min", "max", "max_drop_against"]
 
 
 class Judgement(Frozen):
@@ -104,6 +105,8 @@ class Judgement(Frozen):
     high: float | None = None
     needs_n: int | None = None  # an extrapolation; None when unknown or above one million
     place: str | None = None  # the policy's file and line, "audit.toml:12"; None for a suite's own
+    bound: float | None = None  # in the finding's unit; None where the limit is no number
+    bound_is: BoundKind | None = None  # the key of the policy that set the bound
 
 
 class Waived(Frozen):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from auditkit.diff.report import Change
 from auditkit.findings import Finding
 from auditkit.policy import Limit, Policy
-from auditkit.result import Judgement, LimitStatus
+from auditkit.result import BoundKind, Judgement, LimitStatus
 from auditkit.statistics import (
     binomial_p_above,
     binomial_p_below,
@@ -98,6 +98,12 @@ def bound_of(limit: Limit) -> tuple[float, bool]:
     return most, False
 
 
+def _bound_kind(limit: Limit) -> BoundKind:
+    if limit.max_drop_against is not None:
+        return "max_drop_against"
+    return "max" if limit.min is None else "min"
+
+
 def _p_value(
     finding: Finding, value: float, low: float, high: float, bound: float, *, wants_more: bool
 ) -> float:
@@ -138,6 +144,8 @@ def judged(
         high=finding.high if finding else None,
         needs_n=needs,
         place=limit.place,
+        bound=bound_of(limit)[0],
+        bound_is=_bound_kind(limit),
     )
 
 

@@ -27,7 +27,18 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("result",),
     ("findings",),
     ("statistics", "randomness", "lock", "supervisor"),
-    ("types", "errors", "limits", "looks", "paths", "plurals", "processes", "timelimit", "places"),
+    (
+        "types",
+        "errors",
+        "limits",
+        "looks",
+        "paths",
+        "percent",
+        "plurals",
+        "processes",
+        "timelimit",
+        "places",
+    ),
 )
 LIGHT = (
     "diff",

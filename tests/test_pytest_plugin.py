@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from auditkit.result import to_json
+from tests.diff.sample import accurate
 from tests.render.sample import image_result, text_result
 
 ROOT = Path(__file__).parents[1]
@@ -135,11 +136,28 @@ def test_without_the_option_nothing_is_added_and_nothing_heavy_imported(folder: 
     assert "1 passed, 2 deselected" in text
 
 
+def test_a_drop_is_held_against_the_reference(tmp_path: Path, folder: Path) -> None:
+    good = accurate(tmp_path / "good", 200, [0, 1])
+    bad = accurate(tmp_path / "bad", 200, range(40))
+    policy = tmp_path / "drops.toml"
+    policy.write_text(
+        '[[limits]]\nfinding = "clean-accuracy/accuracy/all"\nmax_drop_against = 0.05\n'
+    )
+    options = ["--audit", str(policy), "--audit-result", str(bad), "-m", "audit", "-k", "worse"]
+    code, text = ran(folder, *options, "--audit-against", str(good))
+    assert code == 1
+    assert "Fail: accuracy worse by at most 0.05 than the reference" in text
+    code, text = ran(folder, *options)
+    assert code == 1
+    assert "Incomplete: accuracy worse by at most 0.05 than the reference" in text
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["--audit", "absent.toml", "--audit-model", "digits-cnn"], "audit init"),
         (["--audit", "audit.toml"], "Add --audit-model MODEL"),
+        (["--audit-result", "passed", "--audit-against", "failed"], "Add --audit POLICY"),
     ],
 )
 def test_what_is_missing_is_a_usage_error(folder: Path, arguments: list[str], said: str) -> None:

@@ -84,6 +84,8 @@ def test_just_outside_the_interval(shift: float, status: str, code: int) -> None
     bound = (high if shift > 0 else low) + shift
     answer = verdict([outcome(share(60, 100))], limits=[at_least(bound)])
     assert (answer.status, answer.exit_code) == (status, code)
+    [judgement] = [*answer.decided_by, *answer.passed]
+    assert (judgement.bound, judgement.bound_is) == (bound, "min")
 
 
 def test_inside_the_interval_is_incomplete_and_names_the_n_that_would_decide() -> None:
@@ -297,6 +299,7 @@ def test_the_interval_of_the_drop_meets_the_limit(most: float, status: str) -> N
     assert verdict.status == status
     (judged,) = [*verdict.decided_by, *verdict.passed]
     assert (judged.low, judged.high) == (0.05, 0.15)
+    assert (judged.bound, judged.bound_is) == (most, "max_drop_against")
 
 
 def test_what_is_better_lower_drops_upwards() -> None:

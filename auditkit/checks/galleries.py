@@ -10,6 +10,7 @@ from torch import Tensor
 
 from auditkit.checks.base import GALLERY_SIZE, Records
 from auditkit.findings import Evidence, ImageExhibit, ImageRow, Selection, TextExhibit, TextRow
+from auditkit.percent import percent
 from auditkit.types import Bools, Floats
 
 
@@ -46,4 +47,4 @@ def exhibit(
 def answer(classes: Sequence[str], logits: Tensor) -> str:
     """Return the winning class and its probability in words."""
     probability, winner = torch.softmax(logits, dim=0).max(dim=0)
-    return f"{classes[int(winner)]} ({100 * float(probability):.1f} %)"
+    return f"{classes[int(winner)]} ({percent(float(probability))})"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from auditkit.description.describe import Column, Description, Group
+from auditkit.percent import percent, percent_range, plain_percent
 from auditkit.render import words
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def render_description(one: Description, console: Console) -> None:
     """Print group counts, label rates, gaps, small cells and possible proxies."""
     _say(f"{one.name}, {one.split}: {words.count(one.n, 'input')}", console, style="bold")
     labels = ", ".join(
-        f"{name} {count} ({count / one.n:.1%})" for name, count in one.labels.items()
+        f"{name} {count} ({percent(count / one.n)})" for name, count in one.labels.items()
     )
     _say(f"Labels: {labels}", console)
     for column in one.columns:
@@ -62,16 +63,17 @@ def _column(column: Column, one: Description, console: Console) -> None:
         "group", "n", "share", *([] if wide else [f"labelled {name}" for name in labels])
     )
     for group in shown[:_MOST_GROUPS]:
-        cells = [group.name, str(group.n), f"{group.share:.1%}", *([] if wide else _rates(group))]
+        cells = [group.name, str(group.n), percent(group.share), *([] if wide else _rates(group))]
         table.add_row(*(Text(words.line(cell)) for cell in cells))
     console.print(table)
     if len(shown) > _MOST_GROUPS:
         _say(f"and {len(shown) - _MOST_GROUPS} smaller groups (--json has all)", console)
     for gap in sorted(column.gaps, key=lambda gap: -gap.value)[:3]:
         _say(
-            f"Gap in {gap.label}: {gap.value:.1%} ({one.level:.0%} interval {gap.low:.1%} to"
-            f" {gap.high:.1%}), {gap.highest} most, {gap.lowest} least; p = {gap.p:.2g}, adjusted"
-            f" {gap.adjusted_p:.2g}",
+            f"Gap in {gap.label}: {words.number(gap.value, words.DIFFERENCE)}"
+            f" ({plain_percent(one.level)} interval"
+            f" {words.span(gap.low, gap.high, words.DIFFERENCE)}), {gap.highest} most,"
+            f" {gap.lowest} least; p = {gap.p:.2g}, adjusted {gap.adjusted_p:.2g}",
             console,
         )
     if not column.gaps:
@@ -84,7 +86,7 @@ def _rates(group: Group) -> list[str]:
     return [
         "withheld"
         if rate.share is None or rate.low is None or rate.high is None
-        else f"{rate.share:.1%} ({rate.low:.1%} to {rate.high:.1%})"
+        else f"{percent(rate.share)} ({percent_range(rate.low, rate.high)})"
         for rate in group.rates
     ]
 

@@ -380,6 +380,7 @@ def _moves(
     )
     old, new = (_judgements(one.result, absolute, today) for one in (before, after))
     about = {one.finding: one.about for one in changes}
+    units = {one.finding: one.unit for one in changes}
     moves: list[Moved] = []
     for key in dict.fromkeys([*new, *old]):
         was, now = old.get(key), new.get(key)
@@ -390,7 +391,7 @@ def _moves(
             assert said is not None
             moves.append(
                 Moved(
-                    limit=said.limit,
+                    limit=words.limit(said, units.get(said.finding, "")),
                     finding=said.finding,
                     about=about.get(said.finding, words.line(said.finding)),
                     before=statuses[0],

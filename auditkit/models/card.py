@@ -14,6 +14,7 @@ from torch import nn
 
 from auditkit.errors import ModelError
 from auditkit.findings import Frozen
+from auditkit.percent import percent, percent_range
 from auditkit.statistics import Interval, clopper_pearson
 from auditkit.types import Modality
 
@@ -233,9 +234,9 @@ class Robust(Frozen):
     def __str__(self) -> str:
         low, high = clopper_pearson(self.correct, self.n)
         return (
-            f"{self.correct / self.n:.1%} of n = {self.n} hold {self.steps} steps of projected"
-            f" gradient descent with epsilon {self.epsilon:g} (Linf), 95 % interval {low:.1%} to"
-            f" {high:.1%}; a stronger attack may leave fewer"
+            f"{percent(self.correct / self.n)} of n = {self.n} hold {self.steps} steps of projected"
+            f" gradient descent with epsilon {self.epsilon:g} (Linf), 95 % interval"
+            f" {percent_range(low, high)}; a stronger attack may leave fewer"
         )
 
 
@@ -382,8 +383,8 @@ class ModelCard:
             "architecture after": self.source,
             "trained on": f"{self.data}, split train, seed {self.recipe.seed}",
             "held-out accuracy": (
-                f"{self.accuracy:.1%} of n = {measured.n} (split {measured.split}),"
-                f" 95 % interval {low:.1%} to {high:.1%}"
+                f"{percent(self.accuracy)} of n = {measured.n} (split {measured.split}),"
+                f" 95 % interval {percent_range(low, high)}"
             ),
             **({"robust accuracy": str(measured.robust)} if measured.robust else {}),
             "size": f"{measured.parameters:,} parameters, "

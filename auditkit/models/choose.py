@@ -25,6 +25,7 @@ from auditkit.models.preprocessing import (
     knows,
     most_frequent,
 )
+from auditkit.percent import percent
 
 FIRST, INPUTS = 64, 400  # inputs that every candidate sees, and that the better ones see
 FEWEST_KEPT, MOST_KEPT = 8, 24  # how many those are
@@ -120,8 +121,9 @@ def choose(
         raise _hopeless(file, _why(best, labels, len(tried)))
     if best.prepared is not None and not knows(given.answers, labels, tries=len(tried)):
         raise ModelError(
-            f"{best.option.words} fits {file} and is right on {best.accuracy:.1%} of"
-            f" {len(labels)} inputs {best.prepared.words}, but on {given.accuracy:.1%} as given.",
+            f"{best.option.words} fits {file} and is right on {percent(best.accuracy)} of"
+            f" {len(labels)} inputs {best.prepared.words}, but on {percent(given.accuracy)} as"
+            " given.",
             hint=f"Add: {best.prepared.option}",
         )
     rival = next((one for one in again if one.option is not best.option), None)
@@ -172,8 +174,9 @@ def _alike(tried: list[_Tried]) -> int:
 
 def _why(best: _Tried, labels: Tensor, count: int) -> str:
     return (
-        f"the best of {count} that were tried ({best.words}) is right on {best.accuracy:.1%} of"
-        f" {len(labels)} inputs, and the most frequent class makes up {most_frequent(labels):.1%}"
+        f"the best of {count} that were tried ({best.words}) is right on {percent(best.accuracy)}"
+        f" of {len(labels)} inputs, and the most frequent class makes up"
+        f" {percent(most_frequent(labels))}"
     )
 
 
@@ -187,11 +190,11 @@ def _hopeless(file: str, why: str) -> ModelError:
 
 def _note(best: _Tried, given: _Tried, rival: _Tried | None, *, count: int, n: int) -> str:
     said = (
-        f"--arch auto chose {best.option.words}: {given.accuracy:.1%} of {n}"
+        f"--arch auto chose {best.option.words}: {percent(given.accuracy)} of {n}"
         " labelled inputs are classified correctly"
     )
     if best.prepared is not None:
-        said += f" as given, and {best.accuracy:.1%} {best.prepared.words}"
+        said += f" as given, and {percent(best.accuracy)} {best.prepared.words}"
     said += f"; the best of {count} that were tried."
     if rival is None:
         return said
@@ -200,7 +203,7 @@ def _note(best: _Tried, given: _Tried, rival: _Tried | None, *, count: int, n: i
         if rival.answers.worse_than(best.answers)
         else ", which these inputs do not tell apart from it"
     )
-    return f"{said} The runner-up, {rival.words}, has {rival.accuracy:.1%}{told_apart}."
+    return f"{said} The runner-up, {rival.words}, has {percent(rival.accuracy)}{told_apart}."
 
 
 def shuffled(n: int, labels: np.ndarray, seed: int) -> np.ndarray:

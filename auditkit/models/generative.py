@@ -19,6 +19,7 @@ from auditkit.errors import ConfigError, ModelError, near_miss
 from auditkit.findings import Frozen
 from auditkit.models.bundle import file_sha256, read_safetensors
 from auditkit.models.card import WEIGHTS, Config, Network, Recipe
+from auditkit.percent import percent, percent_range
 from auditkit.randomness import key_of, normal
 from auditkit.statistics import Interval
 
@@ -159,8 +160,8 @@ class Quality(Frozen):
                 f" 95 % interval {self.low:.2f} to {self.high:.2f}"
             )
         return (
-            f"{self.value:.1%} of n = {self.n} made images are of the class asked for, as"
-            f" {self.judge} sees them, 95 % interval {self.low:.1%} to {self.high:.1%}"
+            f"{percent(self.value)} of n = {self.n} made images are of the class asked for, as"
+            f" {self.judge} sees them, 95 % interval {percent_range(self.low, self.high)}"
         )
 
 

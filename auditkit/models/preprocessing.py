@@ -26,6 +26,7 @@ from auditkit.methods.metrics.classification import (
 from auditkit.models.blackbox import BlackBox
 from auditkit.models.classifier import Classifier, ImageClassifier, Inputs, Layout
 from auditkit.models.normalisations import Normalisation, usual
+from auditkit.percent import percent
 from auditkit.statistics import (
     LEVEL,
     Interval,
@@ -136,8 +137,8 @@ def doubt(model: ImageClassifier, images: Tensor, labels: Tensor) -> str | None:
     if not far or not knows(better, labels, tries=len(others)):
         return None
     return (
-        f"Accuracy is {own.accuracy:.0%} as given and {better.accuracy:.0%} {best.words}, on the"
-        f" same {n} inputs: did you mean {best.option}?"
+        f"Accuracy is {percent(own.accuracy, 0)} as given and {percent(better.accuracy, 0)}"
+        f" {best.words}, on the same {n} inputs: did you mean {best.option}?"
     )
 
 

@@ -70,7 +70,7 @@ def _change(before: Finding, after: Finding) -> str:
     gain = after.value - before.value
     if gain == 0:
         return "unchanged"
-    size = f"{words.bare(gain, after.unit)}{' points' if words.is_share(after.unit) else ''}"
+    size = words.number(gain, words.unit_of_difference(after.unit))
     signed = f"+{size}" if gain > 0 else size
     return ", ".join(
         one for one in (signed, _direction(gain, after), _overlap(before, after)) if one

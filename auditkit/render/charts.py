@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 from markupsafe import Markup
 
 from auditkit.findings import Bar, Bars, Curve, Series
-from auditkit.render.words import bare, line, number, short, span
+from auditkit.render.words import DIFFERENCE, bare, is_share, line, number, short, span
 
 if TYPE_CHECKING:
     import altair as alt
@@ -84,7 +84,7 @@ def curve_svg(curve: Curve, unit: str = "") -> Markup:
     """
     import altair as alt
 
-    scale = 100 if unit == "share" else 1
+    scale = 100 if is_share(unit) else 1
     series = curve.series[:MAX_SERIES]
     rows = [row for i, one in enumerate(series) for row in _points(i, one, unit, scale)]
     if not any(row["y"] is not None for row in rows):
@@ -182,7 +182,7 @@ def bars_svg(bars: Bars, unit: str = "") -> Markup:
     """
     import altair as alt
 
-    scale = 100 if unit == "share" else 1
+    scale = 100 if is_share(unit) else 1
     drawn = bars.bars[:MAX_BARS]
     above = any(len(_bar_label(bar)) > _BESIDE for bar in drawn)
     rows = [_row(i, bar, unit, scale, _ABOVE if above else _BESIDE) for i, bar in enumerate(drawn)]
@@ -252,7 +252,7 @@ def _row(index: int, bar: Bar, unit: str, scale: float, most: int) -> _Row:
 
 
 def _brief(value: float, unit: str) -> str:
-    return number(value, unit) if unit == "share" else bare(value)
+    return number(value, unit) if unit == "share" else bare(value, unit)
 
 
 def _dots(chart: alt.Chart, x: alt.X) -> list[alt.Chart]:
@@ -322,6 +322,8 @@ def _ticks(rows: Sequence[_Row]) -> list[float] | None:
 
 
 def _titled(label: str, unit: str) -> str:
+    if unit == DIFFERENCE:
+        return f"{line(label)} (points)"
     return f"{line(label)} (%)" if unit == "share" and "%" not in label else label
 
 

@@ -72,7 +72,7 @@ def _moves(diff: Diff) -> Iterator[str]:
     for one in diff.moves[:MAX_ROWS]:
         icon = ICONS[said.MOVE_CLASSES[one.move]]
         yield (
-            f"- {icon} {said.MOVES[one.move]}: {escape(one.about)}, limit {code(one.limit)}:"
+            f"- {icon} {said.MOVES[one.move]}: {escape(one.about)}, limit {escape(one.limit)}:"
             f" {escape(one.reason)}"
         )
     if len(diff.moves) > MAX_ROWS:

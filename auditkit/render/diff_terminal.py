@@ -46,7 +46,7 @@ def render_diff_terminal(diff: Diff, console: Console) -> None:
     if diff.moves:
         console.print()
     for move in diff.moves[:MAX_ROWS]:
-        text = f"{move.about}: {move.limit}, {move.reason}"
+        text = f"{move.about}: {move.limit}; {move.reason}"
         console.print(_line(said.MOVE_CLASSES[move.move], said.MOVES[move.move], text))
     _left(len(diff.moves) - MAX_ROWS, "more limit", console)
     _flips(diff, console)

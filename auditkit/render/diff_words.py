@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from auditkit.diff.report import Change, Diff, DiffStatus, Direction, FlipGroup, Move
+from auditkit.percent import plain_percent
 from auditkit.render import words
 from auditkit.types import FAMILIES, Family
 
@@ -73,7 +74,7 @@ def because(change: Change) -> str:
     if change.standing == "open":
         return words.line(change.why)
     if change.standing == "held" and change.direction == "worse":
-        allowed = words.number(change.tolerance, change.unit)
+        allowed = words.number(change.tolerance, words.unit_of_difference(change.unit))
         if within(change):
             return f"by no more than the {allowed} that is tolerated"
         beyond = f" by more than {allowed}" if change.tolerance else ""
@@ -95,10 +96,9 @@ def signed(value: float, unit: str) -> str:
     Examples
     --------
     >>> signed(0.025, "share"), signed(-1.5, "nats"), signed(0.0, "share")
-    ('+2.5 pp', '-1.50 nats', '0 pp')
+    ('+2.5 points', '-1.50 nats', '0 points')
     """
-    text = words.bare(value, unit) if words.is_share(unit) else words.number(value, unit)
-    text = f"{text} pp" if words.is_share(unit) else text
+    text = words.number(value, words.unit_of_difference(unit))
     return f"+{text}" if value > 0 else text
 
 
@@ -106,14 +106,18 @@ def span(change: Change) -> str:
     """Return the interval of a difference with its unit; empty where there is none."""
     if change.low is None or change.high is None:
         return ""
-    unit = change.unit
-    low, high = (
-        ("+" if one > 0 else "") + words.bare(one, unit) for one in (change.low, change.high)
-    )
-    if words.is_share(unit):
-        return f"{low} to {high} pp"
-    known = unit in words.UNITLESS or len(unit) > words.LONG_UNIT
-    return f"{low} to {high}" + ("" if known else f" {words.line(unit)}")
+    return signed_range(change.low, change.high, change.unit)
+
+
+def signed_range(low: float, high: float, unit: str) -> str:
+    """Return a range of differences with their signs, and its unit said once.
+
+    Examples
+    --------
+    >>> signed_range(-0.01, 0.025, "share")
+    '-1.0 to +2.5 points'
+    """
+    return f"{'+' if low > 0 else ''}{words.bare(low, unit)} to {signed(high, unit)}"
 
 
 def value(number: float | None, unit: str) -> str:
@@ -140,7 +144,7 @@ def statement(change: Change) -> str:
         return f"{text}; {words.line(change.why)}"
     text += f", {signed(change.difference, change.unit)}"
     if interval := span(change):
-        text += f" ({change.level * 100:.3g} % interval {interval}; {how(change)})"
+        text += f" ({plain_percent(change.level)} interval {interval}; {how(change)})"
     return text
 
 
@@ -188,7 +192,7 @@ def pressing_groups(diff: Diff, at_most: int) -> list[FlipGroup]:
 def rules(diff: Diff) -> list[str]:
     """Return how it was judged, as sentences."""
     tail = (1 - diff.level) / 2
-    allowed = f"{100 * diff.tolerance:g} percentage points" if diff.tolerance else "nothing"
+    allowed = words.number(diff.tolerance, words.DIFFERENCE) if diff.tolerance else "nothing"
     return [
         "Judged are the findings that a limit of the policy names and the one that stands for each"
         " check. A finding has become worse where the whole interval of its difference lies beyond"

@@ -200,9 +200,14 @@ def faded_maps(result: Result) -> dict[str, dict[str, str]]:
 
 
 def unit_of(outcome: Outcome, key: str) -> str:
-    """Return `share` where every finding that names the evidence is one."""
+    """Return `share` where every finding that names the evidence is one, or a difference of two.
+
+    Where all are differences, it is their unit.
+    """
     units = {finding.unit for finding in outcome.findings if key in finding.evidence}
-    return "share" if units == {"share"} else ""
+    if units == {words.DIFFERENCE}:
+        return words.DIFFERENCE
+    return "share" if units and units <= {"share", words.DIFFERENCE} else ""
 
 
 def _fits_share(values: Sequence[float | None]) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from auditkit.findings import Finding
+from auditkit.percent import plain_percent
 from auditkit.render import words
 from auditkit.render.outline import Mark, Reading
 
@@ -172,7 +173,7 @@ def _weight(finding: Finding, marks: Sequence[Mark]) -> int:
 def _interval_title(findings: Sequence[Finding]) -> str:
     kinds = {(one.level, one.interval == "null-band") for one in findings if one.low is not None}
     if len(kinds) == 1 and not (kind := kinds.pop())[1]:
-        return f"{kind[0] * 100:.3g} % interval"
+        return f"{plain_percent(kind[0])} interval"
     return "Interval"
 
 

@@ -106,7 +106,7 @@ def _decision(one: Decision) -> str:
     beside = f" (judged interval {escape(one.interval)})" if one.interval else ""
     return (
         f"- {_standing(judgement.status)}: {escape(one.about)}, "
-        f"limit {code(judgement.limit)}{beside}: {escape(words.reason_of(judgement))}"
+        f"limit {escape(one.limit)}{beside}: {escape(words.reason_of(judgement))}"
     )
 
 

@@ -49,7 +49,8 @@ class Mark(NamedTuple):
     """What a limit said about a finding."""
 
     standing: Standing
-    limit: str
+    limit: str  # as the result has it: "ece <= 0.03"
+    in_words: str  # "at most 3 %"
 
 
 @dataclass(frozen=True)
@@ -74,12 +75,27 @@ class Decision:
     @property
     def limit(self) -> str:
         """The limit, in the unit of what it was held against."""
-        return words.limit(self.judgement.limit, self._unit)
+        return words.limit(self.judgement, self._unit)
 
     @property
     def interval(self) -> str:
         """The interval that was judged, with its unit."""
         return words.judged_interval(self.judgement, self._unit)
+
+    @property
+    def demand(self) -> str:
+        """The limit with its metric, without settings and slice."""
+        if self.outcome is None or self.finding is None or self.judgement.bound is None:
+            return self.limit  # a sentence that names the metric
+        return f"{words.line(words.metric_of(self.outcome, self.finding).label)} {self.limit}"
+
+    @property
+    def shortfall(self) -> str:
+        """How the limit is not surely met, with the interval where there is one."""
+        if not self.interval:
+            return words.line(self.judgement.reason)
+        standing = "surely missed" if self.judgement.status == "fail" else "open"
+        return f"{standing} ({self.interval})"
 
 
 @dataclass(frozen=True)
@@ -110,8 +126,11 @@ class Reading:
     @property
     def decisions(self) -> list[Decision]:
         """Every limit on the check, with the finding that it met."""
-        findings = {one.id: one for one in self.outcome.findings}
-        return [Decision(one, self.outcome, findings.get(one.finding)) for one in self.judgements]
+        return [self.decision(one) for one in self.judgements]
+
+    def decision(self, judgement: Judgement) -> Decision:
+        """Return a limit on the check with the finding that it met."""
+        return Decision(judgement, self.outcome, self._findings.get(judgement.finding))
 
     def on(self, finding: Finding) -> list[Judgement]:
         """Return the limits that met one finding and were not waived."""
@@ -122,6 +141,10 @@ class Reading:
         return self._marks.get(finding.id, [])
 
     @cached_property
+    def _findings(self) -> dict[str, Finding]:
+        return {one.id: one for one in self.outcome.findings}
+
+    @cached_property
     def _judged(self) -> dict[str, list[Judgement]]:
         found: dict[str, list[Judgement]] = {}
         for one in self.judgements:
@@ -130,12 +153,12 @@ class Reading:
 
     @cached_property
     def _marks(self) -> dict[str, list[Mark]]:
+        said: list[tuple[Standing, Judgement]] = [(one.status, one) for one in self.judgements]
+        said += [("waived", one.judgement) for one in self.waived]
         found: dict[str, list[Mark]] = {}
-        for one in self.judgements:
-            found.setdefault(one.finding, []).append(Mark(one.status, one.limit))
-        for one in self.waived:
-            mark = Mark("waived", one.judgement.limit)
-            found.setdefault(one.judgement.finding, []).append(mark)
+        for standing, one in said:
+            mark = Mark(standing, one.limit, self.decision(one).limit)
+            found.setdefault(one.finding, []).append(mark)
         return found
 
 

@@ -100,7 +100,7 @@ def prose(text: str) -> Markup:
     >>> prose("below `minimum_n` < 5")
     Markup('below <code>minimum_n</code> &lt; 5')
     """
-    safe = str(escape(words.clean(text)))
+    safe = str(escape(words.clean(words.unbroken(text))))
     return Markup(re.sub(r"`([^`\s](?:[^`\n]*[^`\s])?)`", r"<code>\1</code>", safe))  # noqa: S704  # escaped above
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from auditkit.render import outline, words
-from auditkit.render.outline import Reading
-from auditkit.result import Judgement, Result, Verdict, VerdictStatus
+from auditkit.render.outline import Decision, Reading
+from auditkit.result import Result, Verdict, VerdictStatus
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,7 +43,9 @@ def render_terminal(result: Result, console: Console) -> None:
         f"{model.name} ({words.short(model.sha256, 12) or 'no hash'}) on {data.name}, {data.split}"
     )
     console.print(Text(words.line(f"{about}: {words.count(data.n, 'input')}"), style="dim"))
-    _decided(result, console)
+    if result.verdict.decided_by:
+        console.print()
+        _decided(result, console)
     console.print()
     if console.width >= WIDE:
         _checks_wide(result, console)
@@ -73,15 +75,13 @@ def _ratings(reading: Reading, console: Console) -> None:
         console.print(Text(words.line(said)))
 
 
-def render_verdict(verdict: Verdict, console: Console) -> None:
-    """Print a verdict without the result that it judges."""
+def render_verdict(result: Result, console: Console) -> None:
+    """Print the verdict and what decided it, and nothing else that the result holds."""
     from rich.text import Text
 
-    _verdict(verdict, console)
-    for one in verdict.decided_by[:MAX_DECISIONS]:
-        console.print(_decision(one, one.finding))
-    _left(len(verdict.decided_by) - MAX_DECISIONS, console)
-    for note in verdict.notes:
+    _verdict(result.verdict, console)
+    _decided(result, console)
+    for note in result.verdict.notes:
         console.print(Text(words.line(note), style="dim"))
 
 
@@ -94,22 +94,24 @@ def _verdict(verdict: Verdict, console: Console) -> None:
 
 
 def _decided(result: Result, console: Console) -> None:
-    if not result.verdict.decided_by:
+    if not result.verdict.decided_by:  # a pass was decided by every limit
         return
-    console.print()
     decisions = outline.decisions(result)
     for one in decisions[:MAX_DECISIONS]:
-        console.print(_decision(one.judgement, one.about))
+        console.print(_decision(one))
     _left(len(decisions) - MAX_DECISIONS, console)
 
 
-def _decision(judgement: Judgement, about: str) -> Padding:
+def _decision(one: Decision) -> Padding:
     from rich.padding import Padding
 
-    text = _badge(judgement.status)
+    text = _badge(one.judgement.status)
     text.pad_right(10 - len(text))
-    text.append(f"  {words.line(about)}: {words.line(judgement.limit)}, ")
-    return Padding(text.append(words.reason_of(judgement)), (0, 0, 0, 2), expand=False)
+    said = f"{one.interval}, limit {one.limit}" if one.interval else one.limit
+    text.append(f"  {words.line(one.about)}: {said}; {words.reason_of(one.judgement)}")
+    if one.finding is not None:
+        text.append(f" [{words.line(one.finding.id)}]", style="dim")
+    return Padding(text, (0, 0, 0, 2), expand=False)
 
 
 def _left(n: int, console: Console) -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import shlex
 import unicodedata
 from collections.abc import Sequence
-from contextlib import suppress
 from itertools import pairwise
 from typing import cast
 from urllib.parse import unquote
 
 from auditkit.findings import Finding, Metric, Outcome
+from auditkit.percent import bare_percent, plain_percent
 from auditkit.plurals import count
 from auditkit.result import (
     Judgement,
@@ -94,14 +94,6 @@ def ratings(rated: Sequence[Rated]) -> str:
     return "; ".join(f"{', '.join(things)} {word}" for word, things in by_word.items())
 
 
-def against(judgement: Judgement) -> str:
-    """Return how a limit is not surely met, with the interval where there is one."""
-    interval = judged_interval(judgement, "")
-    if not interval:
-        return line(judgement.reason)
-    return f"{'surely missed' if judgement.status == 'fail' else 'open'} ({interval})"
-
-
 def rated_thing(one: Rated) -> str:
     """Return what was rated, as panels and tables call it."""
     return one.value.replace("-", " ")
@@ -131,6 +123,11 @@ def is_share(unit: str) -> bool:
     return unit.split(" ", maxsplit=1)[0] == "share"
 
 
+def unit_of_difference(unit: str) -> str:
+    """Return the unit of a difference of two such values: of two percentages, points."""
+    return DIFFERENCE if is_share(unit) else unit
+
+
 def number(value: float, unit: str = "") -> str:
     """Return a value with its unit: shares in percent, others with three significant digits.
 
@@ -143,26 +140,20 @@ def number(value: float, unit: str = "") -> str:
     >>> number(0.615, "share"), number(0.9999, "share"), number(1.23456, "nats"), number(77546)
     ('61.5 %', '99.99 %', '1.23 nats', '77,546')
     """
-    digits = bare(value, unit)
+    return _with_unit(bare(value, unit), unit)
+
+
+def _with_unit(digits: str, unit: str) -> str:
+    if unit == DIFFERENCE:
+        return f"{digits} {'point' if digits == '1' else 'points'}"
     if is_share(unit):
-        return f"{digits} {'points' if unit == DIFFERENCE else '%'}"
+        return f"{digits} %"
     return digits if unit in UNITLESS or len(unit) > LONG_UNIT else f"{digits} {line(unit)}"
 
 
 def bare(value: float, unit: str = "") -> str:
     """Return a value without its unit; the percent sign of a share is left out as well."""
-    return _percent(value) if is_share(unit) else _significant(value)
-
-
-def _percent(share: float) -> str:
-    percent = 100 * share
-    if percent in (-100, 0, 100):
-        return f"{percent:.0f}"
-    for digits in range(1, 7):  # what is not quite everything never reads as 100 %
-        text = f"{percent:.{digits}f}"
-        if float(text) not in (-100, 0, 100):
-            return text
-    return f"{percent:.3g}"
+    return bare_percent(value) if is_share(unit) else _significant(value)
 
 
 def _significant(value: float) -> str:
@@ -220,8 +211,9 @@ def _trimmed(value: float) -> str:
 
 
 def unbroken(text: str) -> str:
-    """Return the text with no line break between a number and its percent sign, or after `n =`."""
-    return text.replace(" %", "\u00a0%").replace("n = ", "n\u00a0=\u00a0")
+    """Return the text with no line break between a number and its sign, or after `n =`."""
+    kept = text.replace(" %", "\u00a0%").replace("n = ", "n\u00a0=\u00a0")
+    return kept.replace(" point", "\u00a0point")
 
 
 def duration(seconds: float) -> str:
@@ -354,7 +346,7 @@ def range_of(finding: Finding) -> str:
     text = span(finding.low, finding.high, finding.unit)
     if finding.interval == "null-band":
         return f"by chance alone {text}"
-    return f"{finding.level * 100:.3g} % interval {text}"
+    return f"{plain_percent(finding.level)} interval {text}"
 
 
 def estimate(finding: Finding) -> str:
@@ -411,29 +403,42 @@ def reason_of(judgement: Judgement) -> str:
     return f"{said} (an extrapolation)"
 
 
-def limit(said: str, unit: str) -> str:
+def limit(judgement: Judgement, unit: str) -> str:
     """Return a limit in words and in the unit of the finding that it is held against.
+
+    A limit without a number, and one of a result that does not say its number apart, is the
+    sentence that the result holds.
 
     Examples
     --------
-    >>> limit("selection_rate_gap <= 0.1", "share difference")
+    >>> one = Judgement(limit="gap <= 0.1", finding="c/gap/all", status="pass", reason="met")
+    >>> limit(one, "share difference")
+    'gap <= 0.1'
+    >>> limit(one.model_copy(update={"bound": 0.1, "bound_is": "max"}), "share difference")
     'at most 10 points'
-    >>> limit("accuracy worse by at most 0.01 than the reference", "share")
-    'accuracy worse by at most 0.01 than the reference'
     """
-    for sign, meaning in ((" <= ", "at most"), (" >= ", "at least")):
-        _, found, bound = said.rpartition(sign)
-        if found:
-            with suppress(ValueError):
-                return f"{meaning} {number(float(bound), unit)}".replace(".0 ", " ")
-    return line(said)
+    if judgement.bound is None or judgement.bound_is is None:
+        return line(judgement.limit)
+    meaning = {
+        "min": "at least",
+        "max": "at most",
+        "max_drop_against": "worse than the reference by at most",
+    }[judgement.bound_is]
+    judged_in = _judged_unit(judgement, unit)
+    scale = 100 if is_share(judged_in) else 1
+    digits = f"{scale * judgement.bound:,.10g}"  # chosen, not measured: no digit is left out
+    return f"{meaning} {_with_unit(digits, judged_in)}"
 
 
 def judged_interval(judgement: Judgement, unit: str) -> str:
     """Return the interval that a limit met; empty where there was none."""
     if judgement.low is None or judgement.high is None:
         return ""
-    return span(judgement.low, judgement.high, unit)
+    return span(judgement.low, judgement.high, _judged_unit(judgement, unit))
+
+
+def _judged_unit(judgement: Judgement, unit: str) -> str:
+    return unit_of_difference(unit) if judgement.bound_is == "max_drop_against" else unit
 
 
 def replay(provenance: Provenance, check: str) -> str:

@@ -125,6 +125,15 @@ def test_the_action_fails_and_points_at_the_policy(repository: Path) -> None:
     assert f"::error file=audit.toml,line={line},title=Incomplete%3A Accuracy::" in said
 
 
+def test_the_action_holds_drops_against_the_reference(repository: Path) -> None:
+    act(repository, expected=0, model="digits-cnn", out="reference", args=SMALL)
+    policy = repository / "audit.toml"
+    drop = 'finding = "clean-accuracy/accuracy/all"\nmax_drop_against = 0.05\n'
+    policy.write_text(f"{policy.read_text()}\n[[limits]]\n{drop}")
+    given = {"model": "digits-cnn", "against": "reference", "args": SMALL}
+    assert act(repository, expected=0, **given)["verdict"] == "pass"
+
+
 def test_a_broken_call_of_the_action_is_no_verdict_and_inputs_are_no_code(repository: Path) -> None:
     (repository / "audit-report").mkdir()
     (repository / "audit-report" / "result.json").write_text('{"verdict": {"status": "pass"}}')

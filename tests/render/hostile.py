@@ -14,8 +14,8 @@ PAYLOAD = (
 )
 CHECK = PAYLOAD.replace("\ud800", "")  # a check's name stands percent-encoded in finding ids
 FIXED = {  # fields whose values are choices, numbers in words or pictures
-    "status", "kind", "modality", "family", "selection", "better", "interval", "png", "layout",
-    "search_dtype", "unit",
+    "status", "bound_is", "kind", "modality", "family", "selection", "better", "interval", "png",
+    "layout", "search_dtype", "unit",
 }  # fmt: skip
 OPEN_KEYS = {"classes", "groups", "card", "packages", "params", "evidence", "metrics", "policy"}
 

@@ -601,10 +601,13 @@ def image_result() -> Result:
 
     def judged(limit: str, finding: str, status: str, reason: str, needs: int | None = None):
         found = by_id.get(finding)
+        _, sign, bound = limit.split()
         return Judgement(
             limit=limit, finding=finding, status=status, reason=reason,  # pyright: ignore[reportArgumentType]
             low=found.low if found else None, high=found.high if found else None, needs_n=needs,
             place="audit.toml:12" if limit.startswith("robust_accuracy") else None,
+            bound=float(bound) if found else None,
+            bound_is=({">=": "min", "<=": "max"}[sign] if found else None),  # pyright: ignore[reportArgumentType]
         )  # fmt: skip
 
     misses, meets = "the whole interval misses the limit", "the whole interval meets the limit"
@@ -681,6 +684,7 @@ def image_result() -> Result:
                               finding="attribution-trust/randomisation_similarity/all/"
                               "method=occlusion",
                               status="fail", reason=misses, low=0.81, high=0.93,
+                              bound=0.7, bound_is="max",
                           ),
                       ]),
             ],

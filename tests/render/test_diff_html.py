@@ -51,7 +51,7 @@ def test_the_page_says_what_was_lost(diff: Diff) -> None:
     text = re.sub(r"<[^>]*>", " ", render_diff_html(diff))
     text = " ".join(text.split()).replace("\u00a0", " ")
     assert "Of 200 inputs, 40 became wrong and 1 became right." in text
-    assert "99.5 % 80.0 % -19.5 pp" in text
+    assert "99.5 % 80.0 % -19.5 points" in text
     assert "New failure" in text
     assert "class=cat" in text
 
@@ -60,7 +60,7 @@ def test_markdown_cannot_be_left_by_a_name(diff: Diff) -> None:
     text = re.sub(r"`[^`]*`", "", render_diff_markdown(diff))  # nothing in code acts
     assert "<script" not in text
     assert "@octocat" not in text
-    assert "-19.5 pp" in text
+    assert "-19.5 points" in text
     assert all(line.count("|") - line.count("\\|") in (0, 8) for line in text.splitlines())
 
 

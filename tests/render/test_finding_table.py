@@ -21,7 +21,7 @@ def test_what_was_swept_gets_a_column_and_rows_ascend_by_metric() -> None:
         ("attack success rate", ["0", "0.05", "0.1", "0.2"]),
         ("median smallest distance", ["-"]),
     ]
-    assert table.groups[0].rows[2].marks == [("fail", "robust_accuracy >= 0.5")]
+    assert table.groups[0].rows[2].marks == [("fail", "robust_accuracy >= 0.5", "at least 50 %")]
     assert table.has_limits
 
 
@@ -44,7 +44,7 @@ def test_slices_get_a_column_and_what_needs_none_has_none() -> None:
     assert calibration.interval_title == "Interval"
     ece = calibration.groups[0].rows[0]
     assert ece.interval == "by chance alone 0.8 to 3.1 %"
-    assert ece.marks == [("waived", "ece <= 0.03")]
+    assert ece.marks == [("waived", "ece <= 0.03", "at most 3 %")]
 
 
 def test_more_settings_than_columns_share_one() -> None:

@@ -167,7 +167,7 @@ def test_the_verdict_stands_first_and_every_finding_is_there() -> None:
 def test_the_word_for_each_method_has_its_reason_and_the_worst_map_is_faded() -> None:
     page = render_html(image_result())
     text = " ".join(Document(page).text.split())
-    reason = "randomisation_similarity <= 0.7 surely missed (0.810 to 0.930)"
+    reason = "randomisation_similarity <= 0.7: surely missed (0.810 to 0.930)"
     assert f"not informative occlusion: {reason}" in text
     assert "occlusion (not informative)" in text
     faded = re.findall(r'<figure class="tile[^"]*faded".*?</figure>', page, re.DOTALL)

@@ -46,7 +46,7 @@ def test_a_row_says_value_interval_n_and_limit() -> None:
     assert heads == ["Family", "Status", "Headline", "Value", "Interval", "n", "Limit"]
     assert first == [
         "Robustness", "Failed", "Robust accuracy at epsilon 0.1", "30.5 %", "24.2 to 37.4 %", "200",
-        "robust_accuracy >= 0.5",
+        "at least 50\xa0%",
     ]  # fmt: skip
     assert "1 of 5 limits are missed. 1 waived." in text
     assert "needs about 940 inputs" in text

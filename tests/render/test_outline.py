@@ -149,7 +149,7 @@ def test_marks_name_waivers_and_a_judgement_counts_once() -> None:
     readings = {one.outcome.check: one for one in outline.readings(result)}
     waived = readings["calibration-error"]
     assert waived.headline is not None
-    assert waived.marks_on(waived.headline) == [("waived", "ece <= 0.03")]
+    assert waived.marks_on(waived.headline) == [("waived", "ece <= 0.03", "at most 3 %")]
     twice = result.verdict.model_copy(
         update={"passed": [*result.verdict.passed, *result.verdict.decided_by]}
     )

@@ -36,7 +36,7 @@ def test_the_summary_fits_the_screen_and_says_everything(width: int) -> None:
     assert "30.5 %" in flat
     assert "errored" in flat
     assert "not applicable" in flat
-    assert flat.index("robust_accuracy >= 0.5") < flat.index("clean-accuracy")
+    assert flat.index("limit at least 50 %") < flat.index("clean-accuracy")
 
 
 def test_what_the_policy_calls_each_method_stands_on_one_line() -> None:
@@ -77,10 +77,15 @@ def test_colour_can_be_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_verdict_alone_names_what_decided_it() -> None:
     file = io.StringIO()
-    render_verdict(image_result().verdict, Console(file=file, width=200))
+    render_verdict(image_result(), Console(file=file, width=200))
     lines = file.getvalue().splitlines()
     assert lines[0] == "Fail: 1 of 5 limits are missed. 1 waived. 2 are not decided."
-    assert "pgd-linf/robust_accuracy/all/epsilon=0.1: robust_accuracy >= 0.5" in lines[1]
+    assert [one.strip() for one in lines[1].split("  ") if one] == [
+        "failed",
+        "Robust accuracy at epsilon 0.1: 24.2 to 37.4 %, limit at least 50 %; the whole interval"
+        " misses the limit",
+        "pgd-linf/robust_accuracy/all/epsilon=0.1",
+    ]
     assert len(lines) == 5
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from auditkit.findings import Finding, Metric
 from auditkit.render import words
-from auditkit.result import Judgement, Verdict
+from auditkit.result import BoundKind, Judgement, Verdict
 from tests.render.sample import clean_accuracy, image_result, pgd, provenance, share, value
 
 
@@ -118,6 +118,36 @@ def test_an_open_limit_says_how_many_inputs_it_needs_and_that_this_is_a_guess() 
     assert words.reason_of(said) == "open: needs about 1,200 inputs (an extrapolation)"
     decided = judgement.model_copy(update={"status": "fail"})
     assert words.reason_of(decided) == "open"
+
+
+@pytest.mark.parametrize(
+    ("bound", "bound_is", "unit", "said"),
+    [
+        (0.3, "min", "share", "at least 30 %"),
+        (0.12345, "max", "share", "at most 12.345 %"),  # never rounded
+        (0.01, "max", "share difference", "at most 1 point"),
+        (0.05, "max_drop_against", "share", "worse than the reference by at most 5 points"),
+        (1500, "max", "ms", "at most 1,500 ms"),
+        (None, None, "share", "x >= 1"),  # a result that does not keep it
+    ],
+)
+def test_a_limit_is_said_in_the_unit_of_the_finding(
+    bound: float | None, bound_is: BoundKind | None, unit: str, said: str
+) -> None:
+    judgement = Judgement(
+        limit="x >= 1", finding="f", status="pass", reason="met", bound=bound, bound_is=bound_is
+    )
+    assert words.limit(judgement, unit) == said
+
+
+def test_the_interval_of_a_drop_of_percentages_is_in_points() -> None:
+    judgement = Judgement(
+        limit="x", finding="f", status="pass", reason="met", low=0.01, high=0.03,
+        bound=0.05, bound_is="max_drop_against",
+    )  # fmt: skip
+    assert words.judged_interval(judgement, "share") == "1.0 to 3.0 points"
+    plain = judgement.model_copy(update={"bound_is": "max"})
+    assert words.judged_interval(plain, "share") == "1.0 to 3.0 %"
 
 
 def test_the_verdict_word_is_not_said_twice() -> None:

@@ -21,6 +21,7 @@ from auditkit.checks.galleries import shown
 from auditkit.findings import ImageRow, Panel
 from auditkit.methods.pictures import heatmap, picture
 from auditkit.methods.saliency.catalogue import Effort, map_of
+from auditkit.percent import percent
 from auditkit.plurals import count
 from auditkit.randomness import uniform
 from auditkit.types import Bools, Floats, Ints
@@ -55,8 +56,8 @@ class ImagePart:
         rows, columns = (np.flatnonzero(self.region.any(axis=axis)) for axis in (1, 0))
         caption = (
             f"Rows {rows[0] + 1} to {rows[-1] + 1}, columns {columns[0] + 1} to"
-            f" {columns[-1] + 1}, counted from 1: {self.region.mean():.1%} of the image,"
-            f" {self.density[self.region].sum():.1%} of the attribution of"
+            f" {columns[-1] + 1}, counted from 1: {percent(self.region.mean())} of the image,"
+            f" {percent(self.density[self.region].sum())} of the attribution of"
             f" {count(self.n, 'image')}."
         )
         maps = (

@@ -18,6 +18,7 @@ from auditkit.checks.base import Example
 from auditkit.findings import TextRow, Token
 from auditkit.methods.saliency.catalogue import Effort, map_of
 from auditkit.methods.saliency.probes.text import TextProbe
+from auditkit.percent import percent
 from auditkit.plurals import count
 from auditkit.randomness import uniform
 from auditkit.types import Bools, Floats
@@ -47,7 +48,7 @@ class TextWords:
     def row(self, classes: Sequence[str]) -> TextRow:
         """Return the words, and what share of the attribution they get."""
         said = "; ".join(
-            f"{classes[label]}: {one.word!r}, {one.share:.1%} of the attribution, in"
+            f"{classes[label]}: {one.word!r}, {percent(one.share)} of the attribution, in"
             f" {count(one.texts, 'text')}"
             for label, one in sorted(self.nominees.items())
         )

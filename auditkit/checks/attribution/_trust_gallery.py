@@ -14,6 +14,7 @@ from auditkit.methods.saliency.exhibits import image_row, words, words_row
 from auditkit.methods.saliency.probes.base import Map, Probe
 from auditkit.methods.saliency.probes.image import ImageProbe
 from auditkit.methods.saliency.reference import Reference
+from auditkit.percent import percent
 from auditkit.randomness import uniform
 from auditkit.types import Bools
 
@@ -58,10 +59,10 @@ def _caption(one: Explained, method: str, gain: float | None, error: float) -> s
     predicted = artifacts.classifier.classes[int(clean.predicted[i])]
     label = artifacts.data.classes[int(artifacts.labels[i])]
     known = "undefined, the map is zero everywhere" if gain is None else f"{gain:+.3f}"
-    missed = "" if np.isnan(error) else f"; completeness error: {error:.1%}"
+    missed = "" if np.isnan(error) else f"; completeness error: {percent(error)}"
     image = artifacts.classifier.modality == "image"
     reference = f" Reference: {_REFERENCES[one.reference]}." if image else ""
     return (
-        f"Explained: {predicted} ({float(clean.confidence[i]):.0%}); label: {label}."
+        f"Explained: {predicted} ({percent(float(clean.confidence[i]), 0)}); label: {label}."
         f" Deletion gain of {words(method)}: {known}{missed}.{reference}"
     )

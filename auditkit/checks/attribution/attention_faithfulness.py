@@ -38,6 +38,7 @@ from auditkit.methods.saliency.attention_maps import (
 from auditkit.methods.saliency.exhibits import words
 from auditkit.methods.saliency.reference import REFERENCES, Reference, reference_images
 from auditkit.methods.saliency.unsuited import Unsuited
+from auditkit.percent import percent
 from auditkit.randomness import uniform
 from auditkit.statistics import bounded_mean
 from auditkit.types import Floats, Params, Scalar
@@ -301,7 +302,7 @@ def _example(artifacts: Artifacts, i: int, view: TokenView) -> Sequence[Example]
     ]
     clean = artifacts[Predictions]
     predicted = artifacts.classifier.classes[int(clean.predicted[i])]
-    caption = f"Explained: {predicted} ({float(clean.confidence[i]):.0%})."
+    caption = f"Explained: {predicted} ({percent(float(clean.confidence[i]), 0)})."
     luck = float(uniform(key_for(artifacts, PURPOSE, "gallery", i), (1,))[0, 0])
     row = ImageRow(id=artifacts.ids[i], caption=caption, panels=panels)
     return [Example(gallery="random", score=luck, row=row)]

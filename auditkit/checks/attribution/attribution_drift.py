@@ -45,6 +45,7 @@ from auditkit.methods.saliency.exhibits import words
 from auditkit.methods.saliency.probes.image import ImageProbe
 from auditkit.methods.saliency.probes.text import TextProbe
 from auditkit.models.classifier import Classifier
+from auditkit.percent import plain_percent
 from auditkit.plurals import count
 from auditkit.randomness import uniform
 from auditkit.statistics import bounded_mean
@@ -430,7 +431,9 @@ class AttributionDrift(Check):
         )  # fmt: skip
 
     def _reading(self, used: str, unit: str, changes: Sequence[str]) -> str:
-        said = f"Maps of {used}, compared by the {unit}; the highest {self.top:.0%} lead."
+        said = (
+            f"Maps of {used}, compared by the {unit}; the highest {plain_percent(self.top)} lead."
+        )
         if used != words(self.method):
             said += f" The model cannot be explained by {words(self.method)}."
         if TYPOS in changes:

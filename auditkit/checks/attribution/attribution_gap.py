@@ -26,6 +26,7 @@ from auditkit.findings import (
 )
 from auditkit.methods.saliency.catalogue import METHODS
 from auditkit.methods.saliency.exhibits import words
+from auditkit.percent import plain_percent
 from auditkit.statistics import (
     Interval,
     bounded_mean,
@@ -406,7 +407,7 @@ def _gaps_table(gaps: Sequence[_Gap], level: float, minimum_n: int) -> Table:
     ]  # fmt: skip
     return Table(
         title=f"Gaps between groups of at least {minimum_n} explained inputs; of so many tests,"
-        f" which are beyond chance (Holm, {level:.0%})",
+        f" which are beyond chance (Holm, {plain_percent(level)})",
         columns=[
             "groups by", "of", "gap", "low", "high", "p", "beyond chance", "highest", "lowest",
             "left out (small)",

@@ -45,6 +45,7 @@ from auditkit.methods.saliency.exhibits import before_and_after, words, words_ro
 from auditkit.methods.saliency.probes.base import Map, Probe
 from auditkit.methods.saliency.probes.image import ImageProbe
 from auditkit.models.classifier import Classifier
+from auditkit.percent import percent
 from auditkit.randomness import keys_of, uniform
 from auditkit.statistics import Interval, bootstrap, bounded_mean, clopper_pearson
 from auditkit.types import Bools, Floats, Ints
@@ -337,7 +338,7 @@ class ErrorsExplained(Check):
         answer = artifacts.classifier.classes[after.target]
         caption = (
             f"{_caption(artifacts, i)} After {found.did}: {answer}"
-            f" ({float(after.probabilities(none)[0]):.0%})."
+            f" ({percent(float(after.probabilities(none)[0]), 0)})."
         )
         found_map = self._map(artifacts, i, after)
         if isinstance(seen.probe, ImageProbe) and isinstance(after, ImageProbe):
@@ -467,7 +468,7 @@ def _caption(artifacts: Artifacts, i: int) -> str:
     clean = artifacts[Predictions]
     answer = artifacts.classifier.classes[int(clean.predicted[i])]
     label = artifacts.data.classes[int(artifacts.labels[i])]
-    return f"Answer: {answer} ({float(clean.confidence[i]):.0%}); label: {label}."
+    return f"Answer: {answer} ({percent(float(clean.confidence[i]), 0)}); label: {label}."
 
 
 def _by_confidence(records: Records) -> Ints:
@@ -482,7 +483,7 @@ def _confidence(records: Records, level: float) -> Bars:
     for part in np.array_split(_by_confidence(records), min(_BARS, len(records))):
         count, n = int(wrong[part].sum()), len(part)
         low, high = clopper_pearson(count, n, level=level)
-        label = f"from {confidence[part].min():.1%}"
+        label = f"from {percent(confidence[part].min())}"
         bars.append(Bar(label=label, value=count / n, low=low, high=high, n=n))
     return Bars(
         title="Wrong answers by confidence, in equal parts from the surest on",

@@ -26,6 +26,7 @@ from auditkit.findings import (
 )
 from auditkit.methods.saliency.catalogue import Effort
 from auditkit.models.classifier import Classifier
+from auditkit.percent import percent, percent_range
 from auditkit.randomness import keys_of
 from auditkit.statistics import paired_difference
 from auditkit.types import Bools
@@ -231,8 +232,8 @@ def _confirmed(effect: Finding) -> str:
     if effect.low <= 0:
         return "Nominated, not confirmed: answers do not follow it more often than by chance."
     return (
-        f"Confirmed: {effect.value:.1%} ({effect.low:.1%} to {effect.high:.1%}) of the answers"
-        " follow it, beyond those that any exchange disturbs."
+        f"Confirmed: {percent(effect.value)} ({percent_range(effect.low, effect.high)}) of the"
+        " answers follow it, beyond those that any exchange disturbs."
     )
 
 

@@ -11,6 +11,7 @@ from auditkit.checks.bias._groups import OF_A_CLASS, WORDS, Column, Gap, Rate, c
 from auditkit.checks.groups import names_of
 from auditkit.data.dataset import Dataset
 from auditkit.findings import Bar, Bars, Finding, Note, Table
+from auditkit.percent import plain_percent
 from auditkit.statistics import Interval, benjamini_hochberg, clopper_pearson, n_for_half_width
 from auditkit.types import Ints, Scalar
 
@@ -50,8 +51,8 @@ def adjusted(tested: list[Tested], alpha: float) -> Adjusted:
         f"{len(tested)} gaps were tested against chance. {said} A p-value is how often chance alone"
         " gives so wide a gap. Among so many tests some p-values are small by luck, so each is"
         f" raised for that (Benjamini-Hochberg): of the gaps called at {alpha:.2g}, at most"
-        f" {alpha:.0%} are luck, on average. A gap that is not called may still be there, where"
-        " inputs are few. Limits are corrected apart (Holm)."
+        f" {plain_percent(alpha)} are luck, on average. A gap that is not called may still be"
+        " there, where inputs are few. Limits are corrected apart (Holm)."
     )
     keyed = {(one.what, one.where): p for one, p in zip(tested, p_values, strict=True)}
     table = Table(

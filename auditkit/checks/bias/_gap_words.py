@@ -9,6 +9,7 @@ import numpy as np
 from auditkit.checks.bias._groups import WORDS, Column, Gap, Rate
 from auditkit.data.dataset import Dataset
 from auditkit.findings import Note, Table
+from auditkit.percent import percent
 from auditkit.types import Scalar
 
 SURE, UNSURE, NOT_SURE = "yes", "perhaps", "chance could explain it"
@@ -89,7 +90,7 @@ def _gap_in_words(column: Column, one: AdjustedGap, data: Dataset, alpha: float)
 
     def group(place: np.intp) -> str:
         name = column.groups[widest.groups[place]]
-        return f"{name}: {100 * shares[place]:.1f} % ({hits[place]:,} of {totals[place]:,})"
+        return f"{name}: {percent(shares[place])} ({hits[place]:,} of {totals[place]:,})"
 
     return GapInWords(
         column=column.name,

@@ -110,12 +110,12 @@ def stress_metrics(metric: str, share: Metric, drop: Drop = LOST) -> dict[str, M
             label=f"{share.label} gap",
             definition=f"Largest minus smallest {share.label} of the groups with at least minimum_n"
             " inputs.",
-            unit="share",
+            unit="share difference",
             better="lower",
         ),
         f"{metric}_gap_p": gap_p_metric(f"{share.label} gap", observed="value"),
         f"{drop.metric}_gap": Metric(
-            label=plural, definition=drop.definition, unit="share", better="lower"
+            label=plural, definition=drop.definition, unit="share difference", better="lower"
         ),
         f"{drop.metric}_gap_p": gap_p_metric(plural, observed="value"),
     }

@@ -78,7 +78,7 @@ class CounterfactualIdentity(Check):
                 label="changes beyond neutral swaps",
                 definition="Share of texts whose answer changes with the term minus the share with"
                 " neutral swaps, on the same texts. 0: the term is a word like any other.",
-                unit="share",
+                unit="share difference",
                 better="lower",
             ),
             "shift_excess": Metric(
@@ -101,7 +101,7 @@ class CounterfactualIdentity(Check):
                 definition="Largest difference between two terms of the share answered class 1:"
                 " of the texts labelled class 0, or of the templates, which give no reason for it"
                 " where class 1 is something bad such as toxic. Two classes alone.",
-                unit="share",
+                unit="share difference",
                 better="lower",
             ),
         },

@@ -98,7 +98,7 @@ class CounterfactualImage(Check):
                 label="gap of the answers that change",
                 definition="Largest minus smallest share of answers that change of the groups with"
                 " at least minimum_n tried images, at the largest size.",
-                unit="share",
+                unit="share difference",
                 better="lower",
             ),
             **backgrounds.METRICS,

@@ -19,6 +19,7 @@ from auditkit.checks.bias._widest import widest
 from auditkit.checks.groups import nothing_to_compare
 from auditkit.errors import ConfigError
 from auditkit.findings import Metric, Note
+from auditkit.percent import plain_percent
 from auditkit.types import Bools, Floats
 
 DETECTION = "out-of-distribution"
@@ -119,9 +120,9 @@ class GroupAlarms(GroupComparison):
 
     def _words(self, quiet: Bools) -> str:
         return (
-            f"The score is {self.score}. The threshold is to flag {self.rate:.0%} of all usual"
-            f" inputs; it flags {int((~quiet).sum())} of {len(quiet)}, those that"
-            f" {DETECTION} measured and did not fit its scores on."
+            f"The score is {self.score}. The threshold is to flag {plain_percent(self.rate)} of all"
+            f" usual inputs; it flags {int((~quiet).sum())} of {len(quiet)}, those that {DETECTION}"
+            " measured and did not fit its scores on."
         )
 
 

@@ -30,6 +30,7 @@ from auditkit.methods.metrics.individual import (
 )
 from auditkit.models.classifier import Classifier
 from auditkit.models.tabular import TabularClassifier
+from auditkit.percent import percent_range
 from auditkit.plurals import count
 from auditkit.randomness import uniform
 from auditkit.statistics import bounded_mean
@@ -404,7 +405,7 @@ def _bars(each: Floats) -> Bars:
     """Return how many rows share the answer of how many of their neighbours."""
     counts, edges = np.histogram(each, bins=_BINS, range=(0.0, 1.0))
     labels: Sequence[str] = [
-        f"{100 * low:.0f} to {100 * high:.0f} %"
+        percent_range(low, high, 0)
         for low, high in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
     ]
     return Bars(

@@ -31,6 +31,7 @@ from auditkit.findings import (
 )
 from auditkit.methods.pictures import picture
 from auditkit.models.classifier import Classifier
+from auditkit.percent import plain_percent
 from auditkit.plurals import count
 from auditkit.randomness import uniform
 from auditkit.statistics import Interval, fewer_p, holm_adjusted, newcombe
@@ -96,7 +97,7 @@ class SliceScan(Check):
                     " half ranked first, both on the other half. That it was the worst of many"
                     " does not bias it: none of these inputs took part in choosing it."
                 ),
-                unit="share",
+                unit="share difference",
                 better="lower",
             ),
             "confirmed_slices": Metric(
@@ -116,7 +117,7 @@ class SliceScan(Check):
                     "Accuracy of all other inputs minus that of the subgroup, on the half that was"
                     " not searched. The intervals of all subgroups hold together."
                 ),
-                unit="share",
+                unit="share difference",
                 better="lower",
             ),
             "slice_p": Metric(
@@ -310,7 +311,7 @@ class SliceScan(Check):
                 " as many; after the first, also beyond what the subgroups already found explain,"
                 " and only where more than luck is left. Handed over to the other"
                 f" {len(records) - half} inputs: {len(tested)}; confirmed there at the"
-                f" {100 * context.level:g} % level, all together: {confirmed}."
+                f" {plain_percent(context.level)} level, all together: {confirmed}."
             ),
         )
 

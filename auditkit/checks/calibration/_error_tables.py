@@ -11,6 +11,7 @@ import numpy as np
 from auditkit.checks.calibration._changed import Change
 from auditkit.findings import Bar, Bars, Curve, Note, Series, Table
 from auditkit.methods.metrics.calibration import Reliability
+from auditkit.percent import plain_percent
 from auditkit.statistics import Interval, benjamini_hochberg, clopper_pearson, p_among
 from auditkit.types import Bools, Floats, Scalar
 
@@ -170,7 +171,8 @@ def chance_table(rows: Mapping[str, tuple[float, Floats]], n: int, level: float)
         Of the band.
     """
     return Table(
-        title=f"What a perfectly calibrated model would show at this n, in {level:.0%} of samples",
+        title=f"What a perfectly calibrated model would show at this n, in {plain_percent(level)}"
+        " of samples",
         columns=["score", "n", "observed", "by chance", "by chance, low", "by chance, high", "p"],
         rows=[
             [name, n, value, float(null.mean()), *band(null, level), beyond(value, null)]

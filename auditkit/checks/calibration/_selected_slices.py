@@ -38,7 +38,7 @@ def slice_metrics() -> dict[str, Metric]:
             label=f"gap of the {label}",
             definition=f"Largest minus smallest {label} of the slices of a column, under one"
             " threshold for all; of slices with at least minimum_n inputs in the denominator.",
-            unit="share",
+            unit="share difference",
             better="lower",
         )
         found[f"{metric}_gap_p"] = gap_p_metric(f"gap of the {label}", permuted="slices")

@@ -18,6 +18,7 @@ from auditkit.methods.metrics.classification import (
     log_probabilities,
 )
 from auditkit.methods.metrics.temperature import BOUNDS, slopes, temperature_interval
+from auditkit.percent import plain_percent
 from auditkit.plurals import count
 from auditkit.statistics import Interval
 from auditkit.types import Floats
@@ -61,8 +62,8 @@ class Scaled:
             title="The temperature that would fix it",
             text=(
                 f"Fitted on {self.fitted} inputs, logits divided by {self.temperature:.3g}"
-                f" ({level:.0%} interval {low:.3g} to {high:.3g}) have the highest likelihood,"
-                f" {says}. On the other {self.n} inputs the calibration error is"
+                f" ({plain_percent(level)} interval {low:.3g} to {high:.3g}) have the highest"
+                f" likelihood, {says}. On the other {self.n} inputs the calibration error is"
                 f" {self.before.error:.4f} before and {self.after.error:.4f} after it; a perfectly"
                 f" calibrated model would show {null.mean():.4f} there on average. No prediction"
                 " changes: a temperature keeps the order of the classes."

@@ -133,7 +133,7 @@ class CalibrationError(Check):
                 label="overconfidence",
                 definition="Mean confidence minus accuracy, both over all inputs; negative is"
                 " underconfident.",
-                unit="share",
+                unit="share difference",
                 better="neither",
             ),
             "adaptive_ece": Metric(

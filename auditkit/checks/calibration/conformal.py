@@ -31,6 +31,7 @@ from auditkit.checks.parameters import require_choice, require_least
 from auditkit.errors import ConfigError, near_miss
 from auditkit.findings import Bar, Bars, Curve, Evidence, Finding, Metric, Note, Series, Table
 from auditkit.methods.metrics.conformal import coverage_band, fewest_for, too_low_p
+from auditkit.percent import percent, percent_range, plain_percent
 from auditkit.statistics import Interval, benjamini_hochberg, bounded_mean, clopper_pearson
 from auditkit.types import Bools, Ints, Modality, Params, Scalar
 
@@ -378,10 +379,11 @@ def _promise(alphas: Sequence[float], calibration: int, n: int, level: float) ->
             continue
         low, high = coverage_band(calibration, n, alpha, level=level)
         sentences.append(
-            f"At alpha = {alpha:g} at least {1 - alpha:.0%} is promised on average over such"
-            f" halves; a valid procedure shows {low:.1%} to {high:.1%} in {level:.0%} of audits of"
-            " this size, or more where many scores are equal. The interval of a coverage is for"
-            " these sets as they were calibrated; the band is for the procedure."
+            f"At alpha = {alpha:g} at least {plain_percent(1 - alpha)} is promised on average over"
+            f" such halves; a valid procedure shows {percent_range(low, high)} in"
+            f" {plain_percent(level)} of audits of this size, or more where many scores are equal."
+            " The interval of a coverage is for these sets as they were calibrated; the band is"
+            " for the procedure."
         )
     return " ".join(sentences)
 
@@ -427,7 +429,7 @@ def _unkept(rows: Sequence[_Row], level: float, least: int) -> Note:
     ]
     adjusted = benjamini_hochberg([one.p or 0.0 for one in parts])
     low = sorted(
-        (p, f"{one.where} ({one.rule.words}: {one.coverage:.1%} of {one.n})")
+        (p, f"{one.where} ({one.rule.words}: {percent(one.coverage)} of {one.n})")
         for one, p in zip(parts, adjusted, strict=True)
         if p <= 1 - level
     )
@@ -487,7 +489,7 @@ def _curves(
     return {
         "under-change": Curve(
             title=f"Coverage over severity at alpha = {rules[0].alpha:g}, 0 being the clean inputs:"
-            f" {1 - rules[0].alpha:.0%} is what was promised",
+            f" {plain_percent(1 - rules[0].alpha)} is what was promised",
             x_label="severity",
             y_label="coverage",
             series=series,

@@ -29,6 +29,7 @@ from auditkit.methods.metrics.selective import (
     threshold_at,
     worst_aurc,
 )
+from auditkit.percent import percent, plain_percent
 from auditkit.statistics import Interval, clopper_pearson, p_among
 from auditkit.types import Floats, Params, Scalar
 
@@ -377,12 +378,13 @@ def _in_words(tables: dict[str, Ranking], bands: dict[str, Interval], level: flo
         which = "No" if first.risk == 0 else "Every"
         return f"{which} answer is wrong: leaving out inputs changes no risk, in any order."
     sentences = [
-        f"Of all {first.n} answers {first.risk:.2%} are wrong, and leaving out at random keeps it"
-        f" at that on average. The best possible order has an area of {best_aurc(first.risk):.4f}."
+        f"Of all {first.n} answers {percent(first.risk, 2)} are wrong, and leaving out at random"
+        " keeps it at that on average. The best possible order has an area of"
+        f" {best_aurc(first.risk):.4f}."
     ]
     sentences += [
         f"By {name} ({SCORES[name]}) the area is {aurc(table):.4f}; random orders give"
-        f" {bands[name].low:.4f} to {bands[name].high:.4f} in {level:.0%} of draws."
+        f" {bands[name].low:.4f} to {bands[name].high:.4f} in {plain_percent(level)} of draws."
         for name, table in tables.items()
     ]
     ties = {name: table.n - len(table.count) for name, table in tables.items()}

@@ -86,7 +86,7 @@ class Generalisation(Check):
                 label="accuracy on training data beyond that on new data",
                 definition="Accuracy on the drawn training inputs minus accuracy on the audited"
                 " inputs.",
-                unit="share",
+                unit="share difference",
                 better="lower",
             ),
             "train_accuracy": Metric(

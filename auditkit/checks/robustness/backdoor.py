@@ -28,6 +28,7 @@ from auditkit.findings import Bar, Bars, Evidence, Finding, ImageRow, Metric, Se
 from auditkit.methods.attacks.trigger import Triggers, find_triggers
 from auditkit.methods.pictures import picture
 from auditkit.models.classifier import Classifier
+from auditkit.percent import percent
 from auditkit.plurals import count
 from auditkit.randomness import normal
 from auditkit.statistics import median_interval
@@ -303,7 +304,7 @@ def _examples(artifacts: Artifacts, found: Sequence[Triggers], sizes: Floats) ->
             score=-float(middle[k]),
             row=ImageRow(
                 id=f"class {model.classes[k]}",
-                caption=f"{100 * middle[k] / pixels:.1f} % of all pixels",
+                caption=f"{percent(middle[k] / pixels)} of all pixels",
                 panels=[
                     picture(one.masks[k], (0.0, 1.0), "mask"),
                     picture(one.masks[k] * one.patterns[k], model.bounds, "stamp"),

@@ -108,7 +108,7 @@ class EdgeFlips(Check):
             "attack_gain": Metric(
                 label="success beyond random flips",
                 definition="Attack success rate minus success of random flips, on the same graphs.",
-                unit="share",
+                unit="share difference",
                 better="neither",
             ),
             "random_only_share": Metric(

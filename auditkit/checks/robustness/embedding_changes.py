@@ -26,6 +26,7 @@ from auditkit.checks.robustness._flips import (
 from auditkit.findings import Metric, Selection, TextRow, Token
 from auditkit.methods.attacks.embedding_changes import EmbeddingChanges as Found
 from auditkit.methods.attacks.embedding_changes import smallest_embedding_changes
+from auditkit.percent import percent
 from auditkit.randomness import uniform
 from auditkit.types import Floats, Ints
 
@@ -212,7 +213,7 @@ def _examples(
             id=artifacts.ids[i],
             caption=f"true class {model.classes[int(clean.labels[i])]};"
             f" clean: {answer(model.classes, clean.logits[i])};"
-            f" moved by {100 * distance[i]:.3g} %: {answer(model.classes, found.logits[at[i]])}",
+            f" moved by {percent(distance[i])}: {answer(model.classes, found.logits[at[i]])}",
             tokens=[
                 Token(text=artifacts.texts[i]),
                 Token(

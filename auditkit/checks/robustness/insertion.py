@@ -103,7 +103,7 @@ class Insertion(Check):
             "trigger_gain": Metric(
                 label="flips beyond random words",
                 definition="Flips by a trigger minus flips by random words, on the same texts.",
-                unit="share",
+                unit="share difference",
                 better="lower",
             ),
             "distractor_flip_rate": Metric(
@@ -118,7 +118,7 @@ class Insertion(Check):
                 definition="Flips by at least one neutral sentence minus flips by at least one of"
                 " as many sequences of random words, each as long as a sentence; on the same"
                 " texts.",
-                unit="share",
+                unit="share difference",
                 better="lower",
             ),
         },

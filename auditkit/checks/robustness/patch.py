@@ -33,6 +33,7 @@ from auditkit.findings import Curve, Evidence, Finding, ImageExhibit, ImageRow, 
 from auditkit.methods.attacks.patch import CELLS, DRAWS, find_patch, patched, printable
 from auditkit.methods.pictures import picture
 from auditkit.models.classifier import Classifier
+from auditkit.percent import plain_percent
 from auditkit.randomness import keys_of, uniform
 from auditkit.statistics import paired_difference
 from auditkit.types import Bools, Floats, Params
@@ -109,7 +110,7 @@ class Patch(Check):
                 label="accuracy lost to the patch beyond covering",
                 definition="Accuracy under random colours minus robust accuracy, on the same"
                 " held-out images and at the same places.",
-                unit="share",
+                unit="share difference",
                 better="lower",
             ),
         },
@@ -286,8 +287,8 @@ def _patches(artifacts: Artifacts, patterns: dict[float, Tensor]) -> Iterator[Ex
         on_it = patched(image, pattern, draws, area=area, bounds=model.bounds)[0]
         row = ImageRow(
             id=f"area {area:g}",
-            caption=f"The patch that covers {100 * area:g} % of an image, and where it would be put"
-            f" on {artifacts.ids[0]}",
+            caption=f"The patch that covers {plain_percent(area)} of an image, and where it would"
+            f" be put on {artifacts.ids[0]}",
             panels=[
                 picture(_printed(pattern), model.bounds, "patch"),
                 picture(on_it, model.bounds, "on an image"),
@@ -319,7 +320,7 @@ def _examples(
             id=artifacts.ids[i],
             caption=f"true class {model.classes[int(clean.labels[i])]};"
             f" clean: {answer(model.classes, clean.logits[i])};"
-            f" patch on {100 * area:g} %: {answer(model.classes, logits[i])}",
+            f" patch on {plain_percent(area)}: {answer(model.classes, logits[i])}",
             panels=[
                 picture(artifacts.images[i], model.bounds, "clean"),
                 picture(points[i], model.bounds, "with the patch"),

@@ -13,6 +13,7 @@ from auditkit.checks.base import Example, Records
 from auditkit.checks.shift._graded import Cell, Fallen, fallen_in, worst
 from auditkit.findings import Evidence, ImageExhibit, ImageRow
 from auditkit.methods.pictures import picture
+from auditkit.percent import percent
 from auditkit.types import Bools, Keys
 
 
@@ -65,8 +66,8 @@ def _example(
     truth = classes[int(artifacts.labels[fallen.position])]
     row = ImageRow(
         id=fallen.id,
-        caption=f"{truth}, read as {classes[fallen.predicted]} ({fallen.confidence:.0%} sure):"
-        f" {level.words}",
+        caption=f"{truth}, read as {classes[fallen.predicted]} ({percent(fallen.confidence, 0)}"
+        f" sure): {level.words}",
         panels=[
             picture(unit[fallen.position], (0.0, 1.0), "clean"),
             picture(changed[0], (0.0, 1.0), level.kind),

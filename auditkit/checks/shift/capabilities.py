@@ -29,6 +29,7 @@ from auditkit.findings import (
 )
 from auditkit.methods.capabilities.templates import Answer, Template, built_in, sentiment
 from auditkit.methods.corruptions.typos import Mistyped, words_in
+from auditkit.percent import percent
 from auditkit.randomness import generator, key_of
 from auditkit.statistics import bounded_mean
 from auditkit.types import Floats, Params
@@ -229,7 +230,8 @@ class Capabilities(Check):
             if failed[i]:
                 text, added = pushed[i]
                 answer = artifacts.classifier.classes[positive]
-                caption = f"{name}: probability of {answer} {was:.0%} before, {now:.0%} after"
+                change = f"{percent(was, 0)} before, {percent(now, 0)} after"
+                caption = f"{name}: probability of {answer} {change}"
                 tokens = [Token(text=text), Token(text=added, was="")]
                 examples.append(_example("direction", artifacts.ids[i], caption, tokens, wrong))
         return failed
@@ -278,7 +280,9 @@ def _functional(
         if said != wanted:
             classes = artifacts.classifier.classes
             sure = float(score[said])
-            caption = f"{name}: {classes[wanted]}, read as {classes[said]} ({sure:.0%} sure)"
+            caption = (
+                f"{name}: {classes[wanted]}, read as {classes[said]} ({percent(sure, 0)} sure)"
+            )
             tokens = [Token(text=case.text)]
             label = f"{name} {case.number + 1}"
             examples.append(_example("functionality", label, caption, tokens, sure))
@@ -307,7 +311,9 @@ def _invariant(
         failed[i] = np.nanmax([failed[i], float(now != before)])
         if now != before:
             sure = float(score[now])
-            caption = f"{name}: {classes[before]} before, {classes[now]} after ({sure:.0%} sure)"
+            caption = (
+                f"{name}: {classes[before]} before, {classes[now]} after ({percent(sure, 0)} sure)"
+            )
             examples.append(
                 _example("invariance", artifacts.ids[i], caption, marked(changed), sure)
             )

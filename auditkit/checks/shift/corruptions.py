@@ -49,6 +49,7 @@ from auditkit.methods.corruptions.severity import SEVERITIES, origin_of_constant
 from auditkit.methods.metrics.corruption_error import normalised_error, relative_error
 from auditkit.methods.pictures import picture
 from auditkit.models.classifier import Classifier
+from auditkit.percent import percent
 from auditkit.statistics import bounded_mean
 from auditkit.types import Bools, Params
 
@@ -140,7 +141,7 @@ class Corruptions(Check):
                 label="accuracy lost to corruption",
                 definition="Accuracy on the clean inputs minus accuracy on the same inputs under"
                 " one corruption at one severity.",
-                unit="share",
+                unit="share difference",
                 better="lower",
             ),
         },
@@ -406,8 +407,8 @@ def _example(artifacts: Artifacts, fallen: Fallen) -> Example:
     truth = classes[int(artifacts.labels[fallen.position])]
     row = ImageRow(
         id=fallen.id,
-        caption=f"{truth}, read as {classes[fallen.predicted]} ({fallen.confidence:.0%} sure)"
-        f" under {fallen.kind} at severity {fallen.severity}",
+        caption=f"{truth}, read as {classes[fallen.predicted]} ({percent(fallen.confidence, 0)}"
+        f" sure) under {fallen.kind} at severity {fallen.severity}",
         panels=[
             picture(images[0], bounds, "clean"),
             picture(changed[0], bounds, f"{fallen.kind}, severity {fallen.severity}"),

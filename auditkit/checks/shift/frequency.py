@@ -19,6 +19,7 @@ from auditkit.errors import ConfigError
 from auditkit.findings import Bar, Bars, Curve, Evidence, Finding, Metric, Note
 from auditkit.methods.variation.frequencies import high_pass, low_pass, wave_noise, waves
 from auditkit.models.classifier import Classifier
+from auditkit.percent import plain_percent
 from auditkit.statistics import clopper_pearson
 from auditkit.types import Bools, Keys, Params
 
@@ -95,7 +96,7 @@ class Frequency(Check):
             "accuracy_drop": Metric(
                 label="accuracy lost with the other frequencies",
                 definition="Accuracy on the clean inputs minus that accuracy.",
-                unit="share",
+                unit="share difference",
                 better="lower",
             ),
             "noise_accuracy": Metric(
@@ -110,7 +111,7 @@ class Frequency(Check):
             "noise_drop": Metric(
                 label="accuracy lost to noise of one frequency",
                 definition="Accuracy on the clean inputs minus that accuracy.",
-                unit="share",
+                unit="share difference",
                 better="lower",
             ),
         },
@@ -217,7 +218,8 @@ class Frequency(Check):
                 ],
             ),
             "noise": Bars(
-                title=f"Accuracy under waves of one frequency and {self.noise:.0%} of the range",
+                title=f"Accuracy under waves of one frequency and {plain_percent(self.noise)} of"
+                " the range",
                 value_label="accuracy",
                 bars=[
                     _bar("none", clean, context.level),

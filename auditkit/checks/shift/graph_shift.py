@@ -82,7 +82,7 @@ class GraphShift(Check):
                 label="accuracy lost to random edges",
                 definition="Accuracy on the whole graphs minus accuracy on the same graphs with"
                 " edges added or removed at one severity.",
-                unit="share",
+                unit="share difference",
                 better="lower",
             ),
             "part_accuracy": Metric(
@@ -95,7 +95,7 @@ class GraphShift(Check):
             "part_gap": Metric(
                 label="largest difference in accuracy between sizes or degrees",
                 definition="Highest minus lowest accuracy of the quarters.",
-                unit="share",
+                unit="share difference",
                 better="lower",
             ),
         },

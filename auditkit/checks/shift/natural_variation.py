@@ -112,7 +112,7 @@ class NaturalVariation(Check):
                     "Accuracy on the clean inputs minus accuracy on the same inputs under one kind"
                     " of change at one severity."
                 ),
-                unit="share",
+                unit="share difference",
                 better="lower",
             ),
         },

@@ -54,6 +54,7 @@ from auditkit.methods.pictures import picture
 from auditkit.models.classifier import Classifier, Inputs
 from auditkit.models.graphs import GraphClassifier
 from auditkit.models.tabular import TabularClassifier
+from auditkit.percent import percent
 from auditkit.plurals import count
 from auditkit.randomness import keys_of
 from auditkit.statistics import Interval
@@ -582,7 +583,7 @@ def _surest(artifacts: Artifacts, one: Strange, logits: Tensor) -> Example:
     ids = [artifacts.ids[i] for i in one.rows.tolist()]
     i = min(range(len(ids)), key=lambda i: (-float(confidence[i]), ids[i]))
     said = artifacts.classifier.classes[int(predicted[i])]
-    caption = f"{one.source}, read as {said} ({float(confidence[i]):.1%} sure)"
+    caption = f"{one.source}, read as {said} ({percent(float(confidence[i]))} sure)"
     return Example(
         gallery=f"surest/{one.source}",
         score=float(confidence[i]),

@@ -112,7 +112,7 @@ class Regression(Check):
                 definition="Accuracy of the parent minus that of this model on the same inputs;"
                 " below zero where this model is better. Of classes and groups with fewer than"
                 " minimum_n inputs it is undefined.",
-                unit="share",
+                unit="share difference",
                 better="lower",
             ),
             "forgetting_p": Metric(

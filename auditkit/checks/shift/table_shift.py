@@ -27,6 +27,7 @@ from auditkit.findings import Curve, Evidence, Finding, Metric, Note, Table
 from auditkit.methods.corruptions.rows import KINDS, SHARE_OF_CELLS, concerns, damaged
 from auditkit.methods.corruptions.severity import SEVERITIES
 from auditkit.methods.metrics.reweighting import Moved, drop_under, evened, tilted
+from auditkit.percent import plain_percent
 from auditkit.statistics import newcombe
 from auditkit.types import Bools, Floats, Scalar
 
@@ -94,7 +95,7 @@ class TableShift(Check):
                 label="accuracy lost to damage",
                 definition="Accuracy on the whole rows minus accuracy on the same rows with one"
                 " kind of damage at one severity.",
-                unit="share",
+                unit="share difference",
                 better="lower",
             ),
             "reweighted_drop": Metric(
@@ -102,14 +103,14 @@ class TableShift(Check):
                 definition="Accuracy on all inputs minus their accuracy with weights by which the"
                 " mean of a numeric column moves half a standard deviation, or the shares of"
                 " categories move halfway to equal ones.",
-                unit="share",
+                unit="share difference",
                 better="lower",
             ),
             "later_drop": Metric(
                 label="accuracy lost on later rows",
                 definition="Accuracy on the rows up to the median date of a column minus accuracy"
                 " on those after it.",
-                unit="share",
+                unit="share difference",
                 better="lower",
             ),
         },
@@ -277,7 +278,7 @@ def _column(kind: str, severity: int) -> str:
 
 _READING = (
     "The severities damage "
-    + ", ".join(f"{one:.0%}" for one in SHARE_OF_CELLS)
+    + ", ".join(plain_percent(one) for one in SHARE_OF_CELLS)
     + " of the cells that a kind concerns: every column for `missing`, numeric ones for `scale`"
     " (1,000 times too much or too little), `unit` (2.54 times) and `slip` (a digit or the sign),"
     " the others for categories. The intervals of all moves hold together."

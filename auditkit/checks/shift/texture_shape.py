@@ -22,6 +22,7 @@ from auditkit.findings import Bar, Bars, Evidence, Finding, ImageRow, Metric, No
 from auditkit.methods.pictures import picture
 from auditkit.methods.variation.composites import leave_both, on_background, with_texture
 from auditkit.models.classifier import Classifier
+from auditkit.percent import percent
 from auditkit.randomness import uniform
 from auditkit.statistics import clopper_pearson, paired_difference
 from auditkit.types import Bools, Floats, Ints, Params
@@ -244,7 +245,7 @@ def _example(
     row = ImageRow(
         id=artifacts.ids[i],
         caption=f"{truth} with the {name} of {said}, read as {said}"
-        f" ({float(answers.confidence[i]):.0%} sure)",
+        f" ({percent(float(answers.confidence[i]), 0)} sure)",
         panels=[
             panel(artifacts.images[i], f"{_OWN[name]}: {truth}"),
             panel(lenders.images[j], f"{name}: {said}"),

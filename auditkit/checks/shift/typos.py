@@ -48,6 +48,7 @@ from auditkit.methods.corruptions.typos import (
     words_in,
 )
 from auditkit.models.classifier import TextClassifier
+from auditkit.percent import percent, plain_percent
 from auditkit.statistics import clopper_pearson, paired_difference
 from auditkit.types import Bools, Ints
 
@@ -112,7 +113,7 @@ class Typos(Check):
                 label="accuracy lost to typos",
                 definition="Accuracy on the clean inputs minus accuracy on the same inputs at one"
                 " severity with all kinds mixed.",
-                unit="share",
+                unit="share difference",
                 better="lower",
             ),
             "kind_accuracy": Metric(
@@ -127,7 +128,7 @@ class Typos(Check):
                 definition="Accuracy on the clean inputs minus accuracy on the same inputs at the"
                 " highest severity with typos of one kind only. Inputs that this kind cannot change"
                 " count as they are.",
-                unit="share",
+                unit="share difference",
                 better="lower",
             ),
         },
@@ -290,8 +291,8 @@ class Typos(Check):
         truth = classes[int(artifacts.labels[position])]
         row = TextRow(
             id=fallen.id,
-            caption=f"{truth}, read as {classes[fallen.predicted]} ({fallen.confidence:.0%} sure)"
-            f" at severity {fallen.severity}",
+            caption=f"{truth}, read as {classes[fallen.predicted]}"
+            f" ({percent(fallen.confidence, 0)} sure) at severity {fallen.severity}",
             tokens=marked(changed),
         )
         return Example(gallery="worst", score=fallen.score, row=row)
@@ -342,7 +343,7 @@ def _ratio(parts: Ints, wholes: Ints) -> float | None:
 
 
 def _reading(records: Records, severities: list[int]) -> str:
-    table = ", ".join(f"{SHARE_OF_WORDS[severity - 1]:.0%}" for severity in severities)
+    table = ", ".join(plain_percent(SHARE_OF_WORDS[severity - 1]) for severity in severities)
     sentences = [
         f"The severities mistype {table} of a text's words, rounded, but at least one word: on"
         " short texts the lower severities are the same."
@@ -350,9 +351,9 @@ def _reading(records: Records, severities: list[int]) -> str:
     before, after = _unknown(records, 0), _unknown(records, severities[-1])
     if before is not None and after is not None and after > before:
         sentences.append(
-            f"The tokenizer turns {after:.1%} of the tokens into [UNK] at severity"
-            f" {severities[-1]}, and {before:.1%} of those of the clean texts: it hides from the"
-            " model what a mistyped word was."
+            f"The tokenizer turns {percent(after)} of the tokens into [UNK] at severity"
+            f" {severities[-1]}, and {percent(before)} of those of the clean texts: it hides from"
+            " the model what a mistyped word was."
         )
     untouched = int(np.count_nonzero(records[f"hit-{severities[-1]}"] == 0))
     if untouched:

@@ -73,7 +73,7 @@ class UserShift(Check):
             "accuracy_change": Metric(
                 label="change of accuracy",
                 definition="Accuracy on the deployment data minus that on the audited data.",
-                unit="share",
+                unit="share difference",
                 better="higher",
             ),
         },

@@ -36,6 +36,7 @@ from auditkit.methods.corruptions.wording import (
     require_kinds,
     reworded,
 )
+from auditkit.percent import percent
 from auditkit.statistics import bounded_mean, paired_difference
 from auditkit.types import Bools, Floats, Params
 
@@ -100,7 +101,7 @@ class Wording(Check):
                 label="accuracy lost to one kind of rewording",
                 definition="Accuracy before minus accuracy at the highest severity, both on the"
                 " texts that this kind changes.",
-                unit="share",
+                unit="share difference",
                 better="lower",
             ),
         },
@@ -251,7 +252,7 @@ class Wording(Check):
         row = TextRow(
             id=fallen.id,
             caption=f"{classes[int(artifacts.labels[i])]}, read as {classes[fallen.predicted]}"
-            f" ({fallen.confidence:.0%} sure): {fallen.kind} at severity {fallen.severity}",
+            f" ({percent(fallen.confidence, 0)} sure): {fallen.kind} at severity {fallen.severity}",
             tokens=marked(changed),
         )
         return Example(gallery="worst", score=fallen.score, row=row)

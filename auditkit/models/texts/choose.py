@@ -15,6 +15,7 @@ from auditkit.models.classifier import TextClassifier
 from auditkit.models.preprocessing import Answers, answers, gain, knows
 from auditkit.models.texts.load import Reader
 from auditkit.models.texts.wording import Wording, tokenizer_of
+from auditkit.percent import percent
 
 MOST, LEAST = 400, 40  # texts that are compared
 _BUDGET = 1e11  # additions and multiplications for each wording; some seconds
@@ -71,7 +72,7 @@ def choose_wording(
         only = tried[0]
         return only.wording, (
             f"Texts are {only.wording.in_words(reader.words)}, as the words of {reader.file}"
-            f" suggest; {only.unknown:.1%} of the words are unknown to it."
+            f" suggest; {percent(only.unknown)} of the words are unknown to it."
         )
     n = min(_affordable(model, texts), len(texts))
     found = [(one, answers(one.classifier, list(texts[:n]), labels[:n])) for one in tried]
@@ -81,9 +82,9 @@ def choose_wording(
         f"Texts are {best.wording.in_words(reader.words)}: of {len(tried)} ways that the words of"
     )
     return best.wording, (
-        f"{said} {reader.file} allow, {_why(best, tried)}; {best.unknown:.1%} of the words are"
+        f"{said} {reader.file} allow, {_why(best, tried)}; {percent(best.unknown)} of the words are"
         " unknown"
-        f" to it, and {result.accuracy:.1%} of {n} labelled texts are classified correctly."
+        f" to it, and {percent(result.accuracy)} of {n} labelled texts are classified correctly."
     )
 
 
@@ -130,9 +131,8 @@ def doubt_of_texts(model: TextClassifier, texts: Sequence[str], labels: Tensor) 
     share = unknown_share(model, texts)
     if share > _STRANGE:
         return (
-            f"{share:.0%} of the words in {n} texts are unknown to the model: is the vocabulary"
-            " that of"
-            " its training, and in the language of the data?"
+            f"{percent(share, 0)} of the words in {n} texts are unknown to the model: is the"
+            " vocabulary that of its training, and in the language of the data?"
         )
     return _other_order(model, answers(model, list(texts), labels), texts, labels)
 
@@ -156,9 +156,9 @@ def _other_order(
         return None
     names = ",".join(model.classes[i] for i in order)
     return (
-        f"Accuracy is {own.accuracy:.0%} as given and {other.accuracy:.0%} with the classes in"
-        " another"
-        f" order, on the same {len(labels)} texts: did you mean --classes {names}?"
+        f"Accuracy is {percent(own.accuracy, 0)} as given and {percent(other.accuracy, 0)} with the"
+        f" classes in another order, on the same {len(labels)} texts: did you mean --classes"
+        f" {names}?"
     )
 
 

@@ -16,6 +16,7 @@ from auditkit.methods.attacks.pgd_linf import pgd_linf
 from auditkit.models.card import Adversarial, Recipe, Robust
 from auditkit.models.classifier import Classifier, ImageClassifier
 from auditkit.models.training.fit import Epoch
+from auditkit.percent import percent, percent_range
 from auditkit.randomness import key_of, uniform
 from auditkit.statistics import Interval, clopper_pearson
 
@@ -42,8 +43,8 @@ class Accuracy:
     def __str__(self) -> str:
         low, high = self.interval
         return (
-            f"{self.split} accuracy {self.share:.1%}, {self.correct} of n = {self.n},"
-            f" 95 % interval {low:.1%} to {high:.1%}"
+            f"{self.split} accuracy {percent(self.share)}, {self.correct} of n = {self.n},"
+            f" 95 % interval {percent_range(low, high)}"
         )
 
 
