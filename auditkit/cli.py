@@ -1330,13 +1330,26 @@ def explain(name: str) -> None:
 
 @cli.command()
 @click.option(
-    "--suite", type=click.Choice(["quick", "standard", "deep"]), default="quick", show_default=True
+    "--suite",
+    type=click.Choice(["quick", "standard", "deep"]),
+    default="quick",
+    show_default=True,
+    help="What the policy starts from: its checks and its recommended limits.",
 )
 @click.option(
-    "--from", "result", type=click.Path(path_type=Path), help="Take limits this result passes."
+    "--from",
+    "result",
+    type=click.Path(path_type=Path),
+    metavar="RESULT",
+    help="A finished audit: write one limit per check, each one that it passes today.",
 )
 @click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("audit.toml"), show_default=True
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("audit.toml"),
+    show_default=True,
+    metavar="FILE",
+    help="The file to write.",
 )
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def init(suite: str, result: Path | None, out: Path, force: bool) -> None:

@@ -171,6 +171,7 @@ class Metric(Frozen):
     definition: str  # with its denominator
     unit: str  # "share", "nats", "L2 distance in input units", ...
     better: Better
+    plain: str = ""  # a sentence for readers outside the field; {value}, {slice}, {epsilon} filled
 
 
 class Finding(Frozen):

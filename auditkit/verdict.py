@@ -322,7 +322,9 @@ def _verdict(
     fails = sum(one.status == "fail" for one in bad)
     match status:
         case "pass":
-            met = "the one limit is" if len(passed) == 1 else f"all {len(passed)} limits are"
+            met = {1: "the one limit is", 2: "both limits are"}.get(
+                len(passed), f"all {len(passed)} limits are"
+            )
             sentence = f"Pass: {met} met."
         case "fail":
             sentence = (

@@ -126,7 +126,7 @@ def test_each_limit_is_a_test_with_a_failure_that_says_everything(folder: Path) 
 def test_a_result_alone_is_judged_as_it_stands_and_the_marker_selects(folder: Path) -> None:
     code, text = ran(folder, "--audit-result", "passed", "-m", "audit", "test_own.py::test_once")
     assert code == 0, text
-    assert "Pass: all 2 limits are met." in text
+    assert "Pass: both limits are met." in text
     assert "4 passed" in text
 
 

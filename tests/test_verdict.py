@@ -262,7 +262,7 @@ def test_the_sentence_counts_limits_in_plain_words() -> None:
     two = [at_least(0.5), at_least(0.6)]
     good = [outcome(share(95, 100))]
     assert verdict(good, limits=two[:1]).sentence == "Pass: the one limit is met."
-    assert verdict(good, limits=two).sentence == "Pass: all 2 limits are met."
+    assert verdict(good, limits=two).sentence == "Pass: both limits are met."
     bad = [outcome(share(5, 100))]
     assert verdict(bad, limits=two[:1]).sentence == "Fail: 1 of 1 limit is missed."
     assert verdict(bad, limits=two).sentence == "Fail: 2 of 2 limits are missed."

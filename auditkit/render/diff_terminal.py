@@ -27,7 +27,8 @@ def render_diff_terminal(diff: Diff, console: Console) -> None:
     from rich.text import Text
 
     word = Text(said.STATUSES[diff.status], _COLOURS[said.CLASSES[diff.status]])
-    console.print(word.append(f": {words.line(diff.sentence)}", style="default"))
+    sentence = words.line(diff.sentence)
+    console.print(word.append(f": {sentence[:1].lower()}{sentence[1:]}", style="default"))
     for when, side in (("before", diff.before), ("now", diff.after)):
         console.print(Text(words.line(f"{when:<6} {_about(side)}"), style="dim"))
     for note in [*diff.notes, *([diff.why_no_flips] if diff.why_no_flips else [])]:

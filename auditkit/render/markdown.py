@@ -111,7 +111,7 @@ def _decision(one: Decision) -> str:
 
 
 def _insight(one: Insight) -> str:
-    return f"- {escape(words.statement(one.reading.outcome, one.finding))}"
+    return f"- {escape(words.plainly(one.reading.outcome, one.finding))}"
 
 
 def _ratings(readings: Sequence[Reading]) -> list[str]:

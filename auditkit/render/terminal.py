@@ -89,8 +89,9 @@ def _verdict(verdict: Verdict, console: Console) -> None:
     from rich.text import Text
 
     word = words.VERDICTS[verdict.status]
+    sentence = words.verdict_sentence(verdict)
     text = Text.assemble((word, _VERDICT_COLOURS[verdict.status]), ": ")
-    console.print(text.append(words.verdict_sentence(verdict)))
+    console.print(text.append(f"{sentence[:1].lower()}{sentence[1:]}"))
 
 
 def _decided(result: Result, console: Console) -> None:

@@ -5,6 +5,7 @@ Nothing here escapes markup: that belongs to the format. `clean` makes a text in
 
 from __future__ import annotations
 
+import re
 import shlex
 import unicodedata
 from collections.abc import Sequence
@@ -50,6 +51,7 @@ DIFFERENCE = "share difference"  # of two percentages: read as points, not as pe
 MOST_LISTED = 12  # swept values that the settings of a check name
 LONG_UNIT = 12  # characters from which a unit is said once per sentence instead of at each number
 
+_NAMES = re.compile(r"\{(\w+)\}")
 _KEPT = {"\n", "\t", "\u200c", "\u200d"}  # joiners belong to words and emoji
 _INERT = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
@@ -363,6 +365,21 @@ def statement(outcome: Outcome, finding: Finding) -> str:
     about = subject(outcome, finding)
     text = f"{about} {_verb(about)} {estimate(finding)}{_unit_beside(finding)}"
     return text if text.endswith(".") else f"{text}."
+
+
+def plainly(outcome: Outcome, finding: Finding) -> str:
+    """Return a finding as a sentence for readers outside the field, where its metric has one."""
+    known: dict[str, str] = {
+        **dict(settings(finding)),
+        "value": value_of(finding),
+        "slice": line(finding.slice),
+    }
+    plain = line(metric_of(outcome, finding).plain)
+    if not plain or finding.value is None or not set(_NAMES.findall(plain)) <= known.keys():
+        return statement(outcome, finding)
+    said = sentence_case(_NAMES.sub(lambda found: known[found[1]], plain))
+    beside = range_of(finding)
+    return f"{said}{f' ({beside})' if beside else ''}, n = {finding.n:,}."
 
 
 def _verb(about: str) -> str:

@@ -25,6 +25,7 @@ from auditkit import cli
 from auditkit.errors import AuditkitError, ModelError
 from auditkit.models.inspect import Inspection, inspect_file
 from auditkit.models.load import ModelSpec
+from auditkit.percent import percent
 from auditkit.subject import Subject, SubjectSpec, as_inputs, examine, load_subject, settle
 from tests.formats.examples import FAMILIES
 from tests.formats.making import SCRIPT, Example, Outcome, Truth, script
@@ -87,7 +88,7 @@ class Row:
             return f"refused: {_cell(self.said)}"
         assert self.right is not None
         said = f" {_cell(self.said)}" if self.said else ""
-        return f"loaded; {self.right:.0%} of {self.n} inputs right.{said}"
+        return f"loaded; {percent(self.right, 0)} of {self.n} inputs right.{said}"
 
 
 def _cell(text: str) -> str:
@@ -230,7 +231,7 @@ each quirk. Each file is looked at with `audit inspect`, loaded as `audit run` d
   or refused, with the message. What is noted of nearly every file is left out: pixels are assumed
   to lie in [0, 1]; shape and classes were taken from the data.
 
-`test.npz` holds images that were labelled by the network which was written, so that 100% right
+`test.npz` holds images that were labelled by the network which was written, so that 100 % right
 means: the same network, read the same way. `net.py` is the script that defines this network.
 """
 COLUMNS = (
@@ -253,11 +254,11 @@ def page() -> str:
 
 def same_text(one: str, other: str) -> bool:
     """Whether two pages are equal but for 1 % of accuracy, which rounding may change."""
-    number = re.compile(r"\d+%")
+    number = re.compile(r"\d+ %")
     if number.sub("%", one) != number.sub("%", other):
         return False
     pairs = zip(number.findall(one), number.findall(other), strict=True)
-    return all(abs(int(a[:-1]) - int(b[:-1])) <= 1 for a, b in pairs)
+    return all(abs(int(a[:-2]) - int(b[:-2])) <= 1 for a, b in pairs)
 
 
 def is_fresh(text: str) -> bool:

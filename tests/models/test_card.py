@@ -29,7 +29,7 @@ def test_accuracy_and_interval_follow_from_the_counts(monkeypatch: pytest.Monkey
 def test_facts_say_how_sure_the_accuracy_is(monkeypatch: pytest.MonkeyPatch) -> None:
     facts = measured_as(monkeypatch, 8, 10).facts()
     assert facts["held-out accuracy"] == (
-        "80.0% of n = 10 (split test), 95 % interval 44.4% to 97.5%"
+        "80.0 % of n = 10 (split test), 95 % interval 44.4 to 97.5 %"
     )
     assert all(isinstance(value, str) and value for value in facts.values())
 

@@ -55,9 +55,9 @@ def chosen(*options: Option, prepared: bool = True) -> tuple[str, str]:
 def test_the_one_that_knows_the_labels_is_chosen_and_both_are_named() -> None:
     name, note = chosen(option("first", wrong), option("second", sure(5)), option("bad", fails))
     assert name == "second"
-    assert "second: 100.0% of 90 labelled inputs" in note
+    assert "second: 100 % of 90 labelled inputs" in note
     assert "best of 2 that were tried" in note
-    assert "The runner-up, first, has 33.3%." in note
+    assert "The runner-up, first, has 33.3 %." in note
 
 
 def usually(share: float) -> Callable[[Tensor], Tensor]:
@@ -76,7 +76,7 @@ def test_the_losses_decide_only_where_they_tell_candidates_apart() -> None:
     assert "tell apart" not in note
     name, note = chosen(option("usual", usually(0.92)), option("rare", usually(0.94)))
     assert name == "usual"
-    assert "rare, has 94.4%, which these inputs do not tell apart from it" in note
+    assert "rare, has 94.4 %, which these inputs do not tell apart from it" in note
 
 
 def test_the_size_of_the_logits_does_not_decide() -> None:
@@ -89,7 +89,7 @@ def test_a_single_candidate_has_no_runner_up() -> None:
 
 
 def test_none_better_than_the_most_frequent_class_is_refused() -> None:
-    with pytest.raises(ModelError, match=r"right on 33.3% of 90.*most frequent class") as caught:
+    with pytest.raises(ModelError, match=r"right on 33.3 % of 90.*most frequent class") as caught:
         chosen(option("first", wrong), option("second", lambda c: wrong(c).flip(1)))
     assert "package.module:factory" in caught.value.hint
     with pytest.raises(ModelError, match="can read the images"):
@@ -105,7 +105,7 @@ def halved(c: Tensor) -> Tensor:
 
 def test_a_missing_normalisation_does_not_hide_the_right_network() -> None:
     options = (option("first", wrong), option("right", halved))
-    with pytest.raises(ModelError, match=r"right on 100\.0%") as caught:
+    with pytest.raises(ModelError, match=r"right on 100 %") as caught:
         chosen(*options, prepared=False)
     assert caught.value.hint == "Add: --normalise half"
     with pytest.raises(ModelError, match="found no network"):

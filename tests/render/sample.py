@@ -891,7 +891,7 @@ def text_result() -> Result:
             "verdict": Verdict(
                 status="pass",
                 exit_code=0,
-                sentence="Pass: all 2 limits are met.",
+                sentence="Pass: both limits are met.",
                 decided_by=[],
                 passed=[
                     Judgement(

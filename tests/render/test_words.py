@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 
 from auditkit.findings import Finding, Metric
 from auditkit.render import words
-from auditkit.result import BoundKind, Judgement, Verdict
+from auditkit.result import BoundKind, Judgement, Verdict, read_result
+from tests.golden.update import EXAMPLES
 from tests.render.sample import clean_accuracy, image_result, pgd, provenance, share, value
 
 
@@ -100,6 +102,40 @@ def test_named_settings_stand_in_parentheses_and_grey_levels_as_fractions() -> N
     assert words.scalar(8 / 255, "epsilon") == "8/255"
     assert words.scalar(8 / 255, "temperature") == "0.0314"
     assert words.scalar(0.2, "epsilon") == "0.2"
+
+
+def test_what_matters_is_said_for_readers_outside_the_field() -> None:
+    outcome = pgd()
+    finding = the(outcome, "pgd-linf/robust_accuracy/all/epsilon=0.1")
+    metric = outcome.metrics["robust_accuracy"]
+
+    def said(plain: str) -> str:
+        metrics = {"robust_accuracy": metric.model_copy(update={"plain": plain})}
+        return words.plainly(outcome.model_copy(update={"metrics": metrics}), finding)
+
+    assert said("changed by {epsilon}, {value} stay right") == (
+        "Changed by 0.1, 30.5 % stay right (95 % interval 24.2 to 37.4 %), n = 200."
+    )
+    assert said("") == said("a {setting} that is not swept") == words.statement(outcome, finding)
+    assert "{value.__class__:>9999}" in said("{value.__class__:>9999} is no name")
+
+
+@pytest.mark.parametrize("result", EXAMPLES, ids=lambda one: one.parent.name)
+def test_plain_sentences_name_settings_that_are_swept(result: Path) -> None:
+    plain = [
+        words.plainly(outcome, finding)
+        for outcome in read_result(result).outcomes
+        for finding in outcome.findings
+        if outcome.metrics[finding.metric].plain and finding.value is not None
+    ]
+    assert plain
+    assert not [one for one in plain if "{" in one]
+    statements = [
+        words.statement(outcome, finding)
+        for outcome in read_result(result).outcomes
+        for finding in outcome.findings
+    ]
+    assert not set(plain) & set(statements)
 
 
 def test_a_null_band_is_not_called_an_interval() -> None:

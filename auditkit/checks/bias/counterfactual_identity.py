@@ -66,6 +66,8 @@ class CounterfactualIdentity(Check):
                 " under all its terms.",
                 unit="share",
                 better="lower",
+                plain="When a word for {slice} is exchanged, the answer to {value} of the texts"
+                " changes",
             ),
             "control_changed_share": Metric(
                 label="answers that change with neutral words",

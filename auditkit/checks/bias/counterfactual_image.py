@@ -79,6 +79,8 @@ class CounterfactualImage(Check):
                 " change changes, right or wrong.",
                 unit="share",
                 better="lower",
+                plain="When the {change} changes by {size} ({where} of the image), {value} of the"
+                " answers change",
             ),
             "score_shift": Metric(
                 label="score shift",

@@ -118,6 +118,7 @@ def _of_columns() -> dict[str, Metric]:
             f"How far the groups lie apart, in percentage points: the largest {w.label} minus the"
             f" smallest. {w.definition} Groups with fewer than minimum_n {w.denominator} are left"
             f" out.{several}{_ALSO.get(rate, '')}",
+            plain=f"The {w.label} of groups by {{slice}} differs by {{value}}",
         )
         metrics[f"{rate}_gap_p"] = _p_metric(f"{w.label} gap", w.denominator)
     metrics["equalized_odds_difference"] = _gap(
@@ -174,8 +175,10 @@ def _share(label: str, definition: str, better: Better) -> Metric:
     return Metric(label=label, definition=definition, unit="share", better=better)
 
 
-def _gap(label: str, definition: str) -> Metric:
-    return Metric(label=label, definition=definition, unit="share difference", better="lower")
+def _gap(label: str, definition: str, plain: str = "") -> Metric:
+    return Metric(
+        label=label, definition=definition, unit="share difference", better="lower", plain=plain
+    )
 
 
 def _p_metric(label: str, denominator: str) -> Metric:

@@ -42,6 +42,8 @@ def _gap(kind: Kind, denominator: str) -> Metric:
         f" {denominator}, where whoever scores above the threshold is decided for.",
         unit="share difference",
         better="lower",
+        plain=f"With a threshold of {{threshold}}, the {KINDS[kind]} of groups by {{slice}} differs"
+        " by {value}",
     )
 
 

@@ -120,6 +120,7 @@ class CalibrationError(Check):
                 " population, without it.",
                 unit="share",
                 better="lower",
+                plain="On average, its confidence is {value} off how often it is right",
             ),
             "ece_p": Metric(
                 label="p-value of perfect calibration",

@@ -72,6 +72,7 @@ class CleanAccuracy(Check):
                 definition="Correct predictions among all inputs.",
                 unit="share",
                 better="higher",
+                plain="{value} of the answers are right",
             ),
             "balanced_accuracy": Metric(
                 label="balanced accuracy",

@@ -79,7 +79,12 @@ class Character(Check):
         remedy="Normalise before the model reads: NFKC, characters without width removed, letters"
         " of one alphabet; correct the spelling; or train with such texts.",
         metrics={
-            "robust_accuracy": ROBUST_ACCURACY,
+            "robust_accuracy": ROBUST_ACCURACY.model_copy(
+                update={
+                    "plain": "Of all texts, {value} are read correctly and stay so when an"
+                    " attack may misspell {changes} words"
+                }
+            ),
             "attack_success_rate": ATTACK_SUCCESS_RATE,
             "zero_gradient_share": ZERO_GRADIENT_SHARE,
             "queries_per_input": QUERIES_PER_INPUT,

@@ -61,7 +61,12 @@ class FgsmLinf(Check):
         remedy="Train on adversarial examples made with several steps (PGD training, TRADES);"
         " training on single steps tends to mask gradients.",
         metrics={
-            "robust_accuracy": ROBUST_ACCURACY,
+            "robust_accuracy": ROBUST_ACCURACY.model_copy(
+                update={
+                    "plain": "Of all images, {value} are read correctly and stay so when one step"
+                    " of an attack may change every pixel by {epsilon} of its range"
+                }
+            ),
             "attack_success_rate": ATTACK_SUCCESS_RATE,
             "zero_gradient_share": ZERO_GRADIENT_SHARE,
         },

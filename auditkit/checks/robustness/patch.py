@@ -87,9 +87,11 @@ class Patch(Check):
         metrics={
             "robust_accuracy": ROBUST_ACCURACY.model_copy(
                 update={
+                    "plain": "Of all images, {value} are read correctly and stay so when one"
+                    " patch covers {area} of each",
                     "definition": "Share of the held-out images that are classified correctly and"
                     " stay so with the one patch of this size or a smaller one that is listed, at"
-                    " one random place. An upper bound: a better patch can only lower it."
+                    " one random place. An upper bound: a better patch can only lower it.",
                 }
             ),
             "attack_success_rate": ATTACK_SUCCESS_RATE.model_copy(

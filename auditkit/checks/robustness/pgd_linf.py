@@ -77,7 +77,12 @@ class PgdLinf(Check):
         remedy="Train on adversarial examples (PGD training, TRADES), or narrow what an attacker"
         " can reach. Hidden or rounded gradients only make the attack blind.",
         metrics={
-            "robust_accuracy": ROBUST_ACCURACY,
+            "robust_accuracy": ROBUST_ACCURACY.model_copy(
+                update={
+                    "plain": "Of all images, {value} are read correctly and stay so when an attack"
+                    " may change every pixel by {epsilon} of its range"
+                }
+            ),
             "attack_success_rate": ATTACK_SUCCESS_RATE,
             "zero_gradient_share": ZERO_GRADIENT_SHARE,
             "unbounded_robust_accuracy": Metric(

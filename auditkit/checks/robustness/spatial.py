@@ -79,7 +79,12 @@ class Spatial(Check):
         remedy="Train on rotated and shifted copies, best on the worst of several; classify"
         " several turned copies and take the majority.",
         metrics={
-            "robust_accuracy": ROBUST_ACCURACY,
+            "robust_accuracy": ROBUST_ACCURACY.model_copy(
+                update={
+                    "plain": "Of all images, {value} are read correctly and stay so when an attack"
+                    " may turn them by up to {degrees} degrees and shift them"
+                }
+            ),
             "attack_success_rate": ATTACK_SUCCESS_RATE,
             "random_success_rate": Metric(
                 label="success rate of one random move",

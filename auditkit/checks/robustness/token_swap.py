@@ -91,7 +91,12 @@ class TokenSwap(Check):
         remedy="Train with replaced words, with word vectors that know synonyms, or with inputs of"
         " which words are left out at random.",
         metrics={
-            "robust_accuracy": ROBUST_ACCURACY,
+            "robust_accuracy": ROBUST_ACCURACY.model_copy(
+                update={
+                    "plain": "Of all texts, {value} are read correctly and stay so when an"
+                    " attack may replace {changes} words"
+                }
+            ),
             "attack_success_rate": ATTACK_SUCCESS_RATE,
             "zero_gradient_share": ZERO_GRADIENT_SHARE,
             "queries_per_input": QUERIES_PER_INPUT,

@@ -75,9 +75,11 @@ class Universal(Check):
         metrics={
             "robust_accuracy": ROBUST_ACCURACY.model_copy(
                 update={
+                    "plain": "Of all images, {value} are read correctly and stay so when one"
+                    " and the same change of up to {epsilon} of the range is added to each",
                     "definition": "Share of the held-out images that are classified correctly and"
                     " stay so under the one change within the budget. An upper bound: a better"
-                    " change can only lower it."
+                    " change can only lower it.",
                 }
             ),
             "attack_success_rate": ATTACK_SUCCESS_RATE.model_copy(

@@ -90,6 +90,7 @@ class Capabilities(Check):
                 " known, averaged over the templates of this capability.",
                 unit="share",
                 better="lower",
+                plain="On simple sentences about {capability}, {value} of the answers are wrong",
             ),
             "invariance_failure": Metric(
                 label="share of answers changed by what should not matter",

@@ -106,6 +106,7 @@ class Corruptions(Check):
                 " fifteen was. Not normalised by a reference model.",
                 unit="share",
                 better="lower",
+                plain="Under noise, blur, bad weather and damage, {value} of the answers are wrong",
             ),
             "normalised_mean_corruption_error": Metric(
                 label="mean corruption error, AlexNet being 1",

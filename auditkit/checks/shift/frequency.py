@@ -77,6 +77,7 @@ class Frequency(Check):
                 definition="Error averaged over the low-pass cut-offs, of all inputs.",
                 unit="share",
                 better="lower",
+                plain="With fine detail filtered out, {value} of the answers are wrong",
             ),
             "mean_high_pass_error": Metric(
                 label="mean error on high frequencies alone",

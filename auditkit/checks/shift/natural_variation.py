@@ -90,6 +90,7 @@ class NaturalVariation(Check):
                 ),
                 unit="share",
                 better="lower",
+                plain="Under everyday changes of the images, {value} of the answers are wrong",
             ),
             "variation_error": Metric(
                 label="error under one kind of variation",

@@ -101,6 +101,7 @@ class Typos(Check):
                 " inputs.",
                 unit="share",
                 better="lower",
+                plain="With typing mistakes in the texts, {value} of the answers are wrong",
             ),
             "accuracy": Metric(
                 label="accuracy under typos",

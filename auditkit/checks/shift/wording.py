@@ -89,6 +89,7 @@ class Wording(Check):
                 " over all texts that have any.",
                 unit="share",
                 better="lower",
+                plain="When a text says the same in other words, {value} of the answers change",
             ),
             "changed_share": Metric(
                 label="share of answers changed by one kind of rewording",

@@ -112,7 +112,7 @@ def test_answers_that_follow_a_tag_are_counted():
     assert follow.interval == "clopper-pearson"
     assert finding(outcome, "background_follow_rate").value == 1.0
     assert "Rows 1 to 2, columns 7 to 8" in said(outcome)
-    assert "Confirmed: 100.0%" in said(outcome)
+    assert "Confirmed: 100 %" in said(outcome)
     where = outcome.evidence["where"]
     assert isinstance(where, ImageExhibit)
     assert where.selection == "mean"

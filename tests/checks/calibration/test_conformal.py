@@ -118,7 +118,7 @@ def test_half_the_inputs_are_tested_and_the_band_is_said() -> None:
     note = outcome.evidence["promise"]
     assert isinstance(note, Note)
     assert "Calibrated on 120 inputs, tested on 120 others" in note.text
-    assert "at least 90%" in note.text
+    assert "at least 90 %" in note.text
     assert (found(outcome, "coverage_p", method="lac").value or 0) > 0.01
 
 

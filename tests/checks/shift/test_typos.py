@@ -146,7 +146,7 @@ def test_unknown_tokens_are_counted() -> None:
     ]
     note = outcome.evidence["reading"]
     assert isinstance(note, Note)
-    assert "42.9% of the tokens into [UNK] at severity 5, and 0.0%" in note.text
+    assert "42.9 % of the tokens into [UNK] at severity 5, and 0 %" in note.text
 
 
 def test_a_tokenizer_that_loses_nothing_is_not_accused() -> None:

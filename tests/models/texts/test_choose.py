@@ -79,7 +79,7 @@ def test_the_way_that_knows_the_words_is_chosen() -> None:
     wording, note = choose_wording(model, reader, *drawn(80, glue=","))
     assert wording == Wording(split="punctuation", lower=True)
     assert "split into words and single punctuation marks and lower-cased" in note
-    assert "0.0% of the words are unknown" in note
+    assert "0 % of the words are unknown" in note
     spaces = retokenised(model, reader, Wording(split="spaces", lower=True))
     assert unknown_share(spaces, ["good, film", "plot"]) == pytest.approx(1 / 3)
 
@@ -108,7 +108,7 @@ def test_labels_decide_whether_a_first_token_is_read() -> None:
     without, note = choose_wording(model_of(reader, Sum({**GOOD, 6: 9.0})), reader, texts, labels)
     assert not without.first
     assert "the one that answers best" in note
-    assert "100.0% of 200 labelled texts" in note
+    assert "100 % of 200 labelled texts" in note
 
 
 def test_few_texts_decide_nothing() -> None:
@@ -125,7 +125,7 @@ def test_a_wrong_order_of_classes_is_doubted() -> None:
     assert doubt_of_texts(model, texts, labels) is None
     said = doubt_of_texts(model, texts, 1 - labels)
     assert said is not None
-    assert "Accuracy is 0% as given and 100%" in said
+    assert "Accuracy is 0 % as given and 100 %" in said
     assert "did you mean --classes +,-?" in said
     assert doubt_of_texts(model, texts[:30], 1 - labels[:30]) is None
 
