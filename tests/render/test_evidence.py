@@ -205,6 +205,22 @@ def test_only_shares_are_drawn_in_percent() -> None:
         assert ("%" in page) == (item is bars)
 
 
+def test_differences_of_shares_are_drawn_in_points() -> None:
+    outcome = clean_accuracy()
+    gaps = [one.model_copy(update={"unit": "share difference"}) for one in outcome.findings]
+    bars = Bars(title="b", value_label="gap", bars=[Bar(label="a", value=0.5)])
+    drawn = {"evidence": {"recall": bars}}
+    macros = environment(TEMPLATES, {}).get_template("evidence.html").module
+    page = evidence.Exhibitor(macros).draw(
+        outcome.model_copy(update={**drawn, "findings": gaps}), "recall"
+    )
+    assert "gap (points)" in page
+    assert "50.0 points" in page
+    assert "%" not in page
+    some = outcome.model_copy(update={**drawn, "findings": [gaps[0], *outcome.findings]})
+    assert evidence.unit_of(some, "recall") == "share"
+
+
 def test_every_kind_that_is_swept_names_its_axes() -> None:
     curve = Curve(
         title="c", x_label="steps", y_label="loss", series=[Series(name="s", x=[1], y=[2])]

@@ -167,7 +167,7 @@ def test_the_verdict_stands_first_and_every_finding_is_there() -> None:
 def test_the_word_for_each_method_has_its_reason_and_the_worst_map_is_faded() -> None:
     page = render_html(image_result())
     text = " ".join(Document(page).text.split())
-    reason = "randomisation_similarity <= 0.7: surely missed (0.810 to 0.930)"
+    reason = "similarity after weight randomisation at most 0.7: surely missed (0.810 to 0.930)"
     assert f"not informative occlusion: {reason}" in text
     assert "occlusion (not informative)" in text
     faded = re.findall(r'<figure class="tile[^"]*faded".*?</figure>', page, re.DOTALL)
@@ -175,6 +175,15 @@ def test_the_word_for_each_method_has_its_reason_and_the_worst_map_is_faded() ->
     assert all("occlusion" in one or "over the input" in one for one in faded)
     assert "integrated gradients" in text.replace("integrated gradients (not informative)", "")
     assert "integrated gradients (not informative)" not in text
+
+
+def test_why_checks_do_not_apply_is_folded_and_why_others_are_missing_is_not() -> None:
+    page = sample_page()
+    before, after = page.split("Why 1 check does not apply</summary>")
+    assert before.endswith("<details><summary>")
+    assert "the time budget of 60 s was used up" in before.split('id="untested"')[1].lower()
+    assert "It is about text models" in after.split("</details>")[0]
+    assert "It is about text models" not in before.split('id="untested"')[1]
 
 
 def test_what_is_missing_says_so() -> None:

@@ -83,8 +83,7 @@ def test_a_verdict_alone_names_what_decided_it() -> None:
     assert [one.strip() for one in lines[1].split("  ") if one] == [
         "failed",
         "Robust accuracy at epsilon 0.1: 24.2 to 37.4 %, limit at least 50 %; the whole interval"
-        " misses the limit",
-        "pgd-linf/robust_accuracy/all/epsilon=0.1",
+        " misses the limit [pgd-linf/robust_accuracy/all/epsilon=0.1]",
     ]
     assert len(lines) == 5
 
