@@ -6,9 +6,11 @@ import json
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -239,6 +241,25 @@ def test_a_network_that_makes_images_is_listed_shown_and_not_audited(tmp_path: P
     said = runner.invoke(cli, ["models", "sample", "digits-gan", "--out", str(picture)])
     assert said.exit_code == 0
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_command_and_option_says_what_it_is_for() -> None:
+    silent = [path for path, one in commands(cli, "audit") if not one.help]
+    silent += [
+        f"{path} {option.opts[0]}"
+        for path, one in commands(cli, "audit")
+        for option in one.params
+        if isinstance(option, click.Option) and not option.help
+    ]
+    assert silent == []
+
+
+def commands(one: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
+    """Return a command and those below it, by what is typed."""
+    yield path, one
+    if isinstance(one, click.Group):
+        for name, below in one.commands.items():
+            yield from commands(below, f"{path} {name}")
 
 
 def test_explain_knows_metrics() -> None:

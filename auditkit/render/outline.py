@@ -153,12 +153,16 @@ class Reading:
 
     @cached_property
     def _marks(self) -> dict[str, list[Mark]]:
-        said: list[tuple[Standing, Judgement]] = [(one.status, one) for one in self.judgements]
-        said += [("waived", one.judgement) for one in self.waived]
         found: dict[str, list[Mark]] = {}
-        for standing, one in said:
+
+        def note(standing: Standing, one: Judgement) -> None:
             mark = Mark(standing, one.limit, self.decision(one).limit)
             found.setdefault(one.finding, []).append(mark)
+
+        for one in self.judgements:
+            note(one.status, one)
+        for one in self.waived:
+            note("waived", one.judgement)
         return found
 
 

@@ -304,7 +304,7 @@ def _examples(artifacts: Artifacts, found: Sequence[Triggers], sizes: Floats) ->
             score=-float(middle[k]),
             row=ImageRow(
                 id=f"class {model.classes[k]}",
-                caption=f"{percent(middle[k] / pixels)} of all pixels",
+                caption=f"{percent(float(middle[k]) / pixels)} of all pixels",
                 panels=[
                     picture(one.masks[k], (0.0, 1.0), "mask"),
                     picture(one.masks[k] * one.patterns[k], model.bounds, "stamp"),
