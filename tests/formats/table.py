@@ -254,11 +254,11 @@ def page() -> str:
 
 def same_text(one: str, other: str) -> bool:
     """Whether two pages are equal but for 1 % of accuracy, which rounding may change."""
-    number = re.compile(r"\d+ %")
+    number = re.compile(r"[\d.]+ %")
     if number.sub("%", one) != number.sub("%", other):
         return False
     pairs = zip(number.findall(one), number.findall(other), strict=True)
-    return all(abs(int(a[:-2]) - int(b[:-2])) <= 1 for a, b in pairs)
+    return all(abs(float(a[:-2]) - float(b[:-2])) <= 1 for a, b in pairs)
 
 
 def is_fresh(text: str) -> bool:
