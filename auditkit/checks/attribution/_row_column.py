@@ -17,6 +17,7 @@ from auditkit.checks.base import Example
 from auditkit.checks.donors import Donors
 from auditkit.findings import TextRow, Token
 from auditkit.methods.saliency.catalogue import Effort, map_of
+from auditkit.percent import percent
 from auditkit.plurals import count
 from auditkit.randomness import uniform
 from auditkit.types import Bools, Ints
@@ -39,7 +40,7 @@ class RowColumn:
     def row(self, classes: Sequence[str]) -> TextRow:  # noqa: ARG002 - as texts and images are asked
         """Return the column, and what share of the attribution it gets."""
         n = count(len(self.pool), "row")
-        caption = f"Column {self.name!r}: {self.share:.1%} of the attribution of {n}."
+        caption = f"Column {self.name!r}: {percent(self.share)} of the attribution of {n}."
         return TextRow(id="nominated", caption=caption, tokens=[Token(text=self.name)])
 
 
