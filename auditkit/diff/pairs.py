@@ -17,7 +17,10 @@ from auditkit.findings import Finding
 from auditkit.types import Bools, Floats, Scalar
 
 Columns = Mapping[str, NDArray[Any]]
-_FLIPS = ("flip_epsilon", "flip_linf", "flip_l2", "changed_words", "changed_characters", "flips")
+_FLIPS = (  # where checks keep the smallest budget at which an input's answer became wrong
+    *("flip_epsilon", "flip_linf", "flip_l2", "changed_words", "changed_characters"),
+    *("columns", "radius", "flips"),
+)
 _NEAR = 1e-9
 
 

@@ -15,6 +15,7 @@ from tests.diff.sample import CHECK, answers, mean, outcome, share, write
 N = 40
 RNG = np.random.default_rng(0)
 FLIPS = np.where(np.arange(N) < 4, 0.0, RNG.choice([0.01, 0.05, np.inf], size=N))
+FEW = np.where(np.arange(N) < 4, 0.0, RNG.choice([1.0, 2.0, np.inf], size=N))
 CLEAN = answers(N, [0, 1, 2])[f"{CHECK}/correct"]
 NOISY = CLEAN & (np.arange(N) % 5 != 0)
 SWEPT = {"corruption": "noise", "severity": 3}
@@ -29,6 +30,11 @@ SWEPT = {"corruption": "noise", "severity": 3}
             share("robust_accuracy", FLIPS > 0.02, swept={"epsilon": 0.02}),
             {"flip_epsilon": FLIPS},
             FLIPS > 0.02,
+        ),
+        (
+            share("robust_accuracy", FEW > 1, swept={"columns": 1}),
+            {"columns": FEW, "radius": FLIPS},
+            FEW > 1,
         ),
         (share("accuracy", NOISY, swept=SWEPT), {"noise-3": NOISY, "noise-4": CLEAN}, NOISY),
         (mean("brier", FLIPS[:5]), {"brier": np.r_[FLIPS[:5], np.full(N - 5, np.nan)]}, None),
