@@ -26,6 +26,8 @@ _FLIPS = {
     "feature-changes": "columns",
     "edge-flips": "flips",
 }
+# Where an attack on images keeps the smallest budget that it tried.
+_TRIED = {"pgd-linf": "smallest_epsilon", "worst-case": "smallest_linf"}
 # What the strongest of them must stand before its numbers may pass.
 _CONTROLS = {
     "pgd-linf": OF_PLAIN_DESCENT,
@@ -42,7 +44,8 @@ class GroupRobustness(GroupComparison):
 
     Nothing is attacked anew: what the attacks' checks found is read, of images `pgd-linf` and
     `worst-case`, of texts `token-swap`, of tables `feature-changes`, of graphs `edge-flips`. An
-    input counts as fallen where any of them changed it within the budget.
+    input counts as fallen where any of them changed it within the budget. A check that tried no
+    such budget is not read.
 
     Parameters
     ----------
@@ -111,11 +114,11 @@ class GroupRobustness(GroupComparison):
     def summarise(self, records: Records, context: Context) -> Measured | NotApplicable:
         """Compare groups by what the attacks' checks recorded."""
         del records
-        flips = _smallest_flips(context.others)
-        if not flips:
-            return NotApplicable("no attack was measured whose results it could read")
-        smallest = np.minimum.reduce(list(flips.values()))
         budget = self._budget(context.data.modality)
+        flips = _smallest_flips(context.others, budget.size)
+        if not flips:
+            return NotApplicable(f"no attack was measured that tried {budget.words} or less")
+        smallest = np.minimum.reduce(list(flips.values()))
         before: Bools = smallest > 0
         stress = Stress(
             words=f"under {' and '.join(flips)} within {budget.words}",
@@ -146,10 +149,15 @@ class _Budget(NamedTuple):
     words: str
 
 
-def _smallest_flips(others: Mapping[str, Records]) -> dict[str, Floats]:
-    """Return the budget of each input's first change (n,) by the check that found it."""
+def _smallest_flips(others: Mapping[str, Records], budget: float) -> dict[str, Floats]:
+    """Return the budget of each input's first change (n,) by the check that found it.
+
+    A check that tried nothing within the budget is left out: no input could fall to it.
+    """
     return {
         name: others[name][column].astype(float)
         for name, column in _FLIPS.items()
-        if name in others and column in others[name].columns
+        if name in others
+        and column in others[name].columns
+        and (name not in _TRIED or others[name][_TRIED[name]].min() <= budget)
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, final
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -153,6 +154,7 @@ class PgdLinf(Check):
             examples=list(linf_examples(artifacts, smallest, flips.points, self.epsilons)),
             correct=clean.correct.numpy(),
             flip_epsilon=smallest,
+            smallest_epsilon=np.full(len(artifacts), min(self.epsilons)),  # that was tried
             usable_gradient=gradients.usable.numpy(),
         ).with_inputs([linf_found(artifacts, smallest, flips.points, self.epsilons)])
 

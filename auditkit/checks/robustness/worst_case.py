@@ -159,6 +159,7 @@ class WorstCase(Check):
                 batch_size=execution.batch_size,
             )
             columns[f"flip_{norm}"] = smallest = fallen.radius.cpu().numpy()
+            columns[f"smallest_{norm}"] = np.full(len(artifacts), min(radii))  # that was tried
             columns[f"attack_{norm}"] = np.array([*attacks, ""])[fallen.attack.cpu().numpy()]
             adversarial.append(
                 Adversarial.among(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from io import BytesIO
-
 import numpy as np
 from PIL import Image, features
 from PIL import __version__ as pillow_version
@@ -36,18 +34,17 @@ def jpeg_compression(images: Tensor, severity: int, keys: Keys) -> Tensor:  # no
     quality = round(constant(QUALITY, severity, height=height, width=width))
     clean = array_of(images)
     changed = np.empty_like(clean)
-    colour = clean.shape[1] == 3
-    mode, stored = ("RGB", "RGBX") if colour else ("L", "L")
-    pixels = np.zeros((height, width, len(stored)), dtype=np.uint8)  # the fourth stays 0
-    # One picture, which looks at these pixels and is filled anew.
-    picture = Image.frombuffer(stored, (width, height), pixels, "raw", stored, 0, 1)
+    mode = "RGB" if clean.shape[1] == 3 else "L"
+    levels = np.empty(clean.shape[1:], dtype=np.uint8)
+    # Pictures that look at these levels, which are filled anew for every image.
+    greys = [Image.frombuffer("L", (width, height), one, "raw", "L", 0, 1) for one in levels]
+    scratch = np.empty((height, width), dtype=np.float32)
     for image, put in zip(clean, changed, strict=True):
-        levels = _levels(image)
+        for plane, level in zip(image, levels, strict=True):
+            _round_to_levels(plane, scratch, level)
         for start in range(0, len(levels), len(mode)):
             together = slice(start, start + len(mode))
-            for channel, plane in enumerate(levels[together]):
-                pixels[..., channel] = plane
-            read = _written_and_read(picture, mode, quality)
+            read = _written_and_read(Image.merge(mode, greys[together]), quality)
             for values, plane in zip(put[together], read, strict=True):
                 values[:] = plane
         np.divide(put, np.float32(255), out=put)
@@ -61,18 +58,17 @@ def codec() -> str:
     return f"Pillow {pillow_version} with {library}"
 
 
-def _levels(values: Floats) -> Ints:
+def _round_to_levels(values: Floats, scratch: Floats, levels: Ints) -> None:
     """Round values in [0, 1] to 256 levels."""
-    rounded = values * np.float32(255)
-    rounded += np.float32(0.5)
-    return rounded.astype(np.uint8)  # cuts
+    np.multiply(values, np.float32(255), out=scratch)
+    np.add(scratch, np.float32(0.5), out=scratch)
+    np.copyto(levels, scratch, casting="unsafe")  # cuts
 
 
-def _written_and_read(picture: Image.Image, mode: str, quality: int) -> list[Ints]:
-    """Return the channels (h, w) of a picture, those that `mode` names, after compression."""
-    file = BytesIO()
-    picture.save(file, format="JPEG", quality=quality)
+def _written_and_read(picture: Image.Image, quality: int) -> list[Ints]:
+    """Return the channels (h, w) of a picture after compression."""
+    file = picture.tobytes("jpeg", picture.mode, quality)  # what `save` writes
     # What the header says is known, so that the decoder is called without `Image.open`.
-    read = Image.frombytes(mode, picture.size, file.getvalue(), "jpeg", mode, "")
-    planes = (np.frombuffer(read.tobytes("raw", channel), np.uint8) for channel in mode)
-    return [plane.reshape(picture.height, picture.width) for plane in planes]
+    read = Image.frombytes(picture.mode, picture.size, file, "jpeg", picture.mode, "")
+    planes = (np.frombuffer(read.tobytes("raw", one), np.uint8) for one in read.getbands())
+    return [plane.reshape(read.height, read.width) for plane in planes]

@@ -63,6 +63,12 @@ def flips(before: list[int], after: list[int]) -> np.ndarray:
     )
 
 
+def by_descent(flips: np.ndarray, *, tried: float = 0.001) -> Records:
+    return Records(
+        broken().data.ids, flip_epsilon=flips, smallest_epsilon=np.full(len(flips), tried)
+    )
+
+
 def summarised(check: GroupRobustness, others: dict[str, Records]) -> Measured | NotApplicable:
     data = broken().data
     return check.summarise(Records(data.ids), Context(data=data, seed=0, others=others))
@@ -71,8 +77,7 @@ def summarised(check: GroupRobustness, others: dict[str, Records]) -> Measured |
 def test_drops_are_paired_and_the_gap_before_is_not_counted() -> None:
     """Group a: 12 right, 6 hold; group b: 20 right, 14 hold. Both lose 6 of 20."""
     before, after = [1] * 12 + [0] * 8 + [1] * 20, [1] * 6 + [0] * 14 + [1] * 14 + [0] * 6
-    ids = broken().data.ids
-    others = {"pgd-linf": Records(ids, flip_epsilon=flips(before, after))}
+    others = {"pgd-linf": by_descent(flips(before, after))}
     outcome = summarised(CHECK, others)
     assert isinstance(outcome, Measured)
     found = values(outcome)
@@ -97,8 +102,9 @@ def test_an_input_has_fallen_where_any_attack_changed_it() -> None:
     ids = broken().data.ids
     weak = flips([1] * 40, [1] * 40)
     strong = flips([1] * 40, [0] * 10 + [1] * 30)
-    one = {"pgd-linf": Records(ids, flip_epsilon=weak)}
-    both = {**one, "worst-case": Records(ids, flip_linf=strong)}
+    one = {"pgd-linf": by_descent(weak)}
+    best = Records(ids, flip_linf=strong, smallest_linf=np.full(len(strong), 0.001))
+    both = {**one, "worst-case": best}
     first, second = summarised(CHECK, one), summarised(CHECK, both)
     assert isinstance(first, Measured)
     assert isinstance(second, Measured)
@@ -109,8 +115,7 @@ def test_an_input_has_fallen_where_any_attack_changed_it() -> None:
 
 
 def test_the_budget_decides_what_has_fallen() -> None:
-    ids = broken().data.ids
-    others = {"pgd-linf": Records(ids, flip_epsilon=np.repeat([0.01, 0.05], 20))}
+    others = {"pgd-linf": by_descent(np.repeat([0.01, 0.05], 20))}
     for radius, kept in ((0.005, 1), (0.01, 0)):
         outcome = summarised(replace(CHECK, radius=radius), others)
         assert isinstance(outcome, Measured)
@@ -127,6 +132,15 @@ def test_small_groups_are_shown_but_not_compared() -> None:
 
 def test_without_an_attack_there_is_nothing_to_read() -> None:
     assert isinstance(summarised(CHECK, {}), NotApplicable)
+
+
+def test_what_no_attack_tried_is_not_called_robust() -> None:
+    """All fall at 0.1, the smallest budget tried; nothing is known about 0.02."""
+    others = {"pgd-linf": by_descent(np.full(40, 0.1), tried=0.1)}
+    outcome = summarised(replace(CHECK, radius=0.02), others)
+    assert isinstance(outcome, NotApplicable)
+    assert outcome.reason == "no attack was measured that tried Linf 0.02 or less"
+    assert isinstance(summarised(replace(CHECK, radius=0.1), others), Measured)
 
 
 def test_texts_are_compared_by_changed_words() -> None:
