@@ -123,7 +123,7 @@ def test_signed_maps_of_a_row_share_one_scale() -> None:
         Heatmap(label="other", values=[[0.0, 9.0]], signed=False),
         Heatmap(label="nothing", values=[[0.0, 0.0]], signed=True),
     ]
-    row = ImageRow(id="a.png", caption="", panels=panels)
+    row = ImageRow(id="a.png", caption="", panels=[*panels])
     tiles = {one.label: one for one in evidence.tiles_of(row, {})}
     assert tiles["small"].scale == tiles["large"].scale == tiles["nothing"].scale == "-4 to 4"
     assert tiles["other"].scale == "0 to 8.91"

@@ -431,7 +431,7 @@ def _unkept(rows: Sequence[_Row], level: float, least: int) -> Note:
     low = sorted(
         (p, f"{one.where} ({one.rule.words}: {percent(one.coverage)} of {one.n})")
         for one, p in zip(parts, adjusted, strict=True)
-        if p <= 1 - level
+        if p <= 1 - level and one.coverage is not None
     )
     named = "; ".join(words for _, words in low[:_NAMED])
     more = f"; and {len(low) - _NAMED} more" * (len(low) > _NAMED)
