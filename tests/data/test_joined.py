@@ -105,7 +105,8 @@ def test_numbers_are_cut_into_quarters_that_are_named(tmp_path: Path) -> None:
     )
     assert groups.tolist().count(MISSING) == 1
     assert "other" not in found.attributes
-    assert "other (" in found.notes[1]
+    assert "into quarters, whose names state the edges: age." in found.notes[1]
+    assert "other (" in found.notes[2]
 
 
 def test_derived_slices_go_where_people_are_compared(tmp_path: Path) -> None:

@@ -59,10 +59,15 @@ def _caption(one: Explained, method: str, gain: float | None, error: float) -> s
     predicted = artifacts.classifier.classes[int(clean.predicted[i])]
     label = artifacts.data.classes[int(artifacts.labels[i])]
     known = "undefined, the map is zero everywhere" if gain is None else f"{gain:+.3f}"
-    missed = "" if np.isnan(error) else f"; completeness error: {percent(error)}"
+    missed = "" if np.isnan(error) else f"; completeness error: {_beyond_rounding(error)}"
     image = artifacts.classifier.modality == "image"
     reference = f" Reference: {_REFERENCES[one.reference]}." if image else ""
     return (
         f"Explained: {predicted} ({percent(float(clean.confidence[i]), 0)}); label: {label}."
         f" Deletion gain of {words(method)}: {known}{missed}.{reference}"
     )
+
+
+def _beyond_rounding(share: float) -> str:
+    """Return a share in percent, without the digits of rounding alone."""
+    return percent(share) if share >= 0.001 else "under 0.1 %"

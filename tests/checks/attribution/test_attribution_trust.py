@@ -342,7 +342,7 @@ def test_galleries_show_the_least_faithful_maps_first():
     assert len(shown.rows) == 6
     gains = [float(row.caption.split("gradients: ")[1].split(";")[0]) for row in shown.rows]
     assert gains == sorted(gains)
-    assert "completeness error: 0.0%. Reference: its mean colour." in shown.rows[0].caption
+    assert "completeness error: under 0.1 %. Reference: its mean colour." in shown.rows[0].caption
     assert [panel.label for panel in shown.rows[0].panels] == [
         "input", "integrated gradients", "occlusion", "gradient",
     ]  # fmt: skip

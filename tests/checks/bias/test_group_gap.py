@@ -611,8 +611,8 @@ def test_who_is_missed_is_told_the_right_way_round() -> None:
     table = table_of(measured(CHECK, written(labels, predicted, group=groups)), "words-1")
     missed = next(one for one in table if str(one["what happened"]).startswith("wrongly"))
     assert missed["what happened"] == "wrongly answered 'no', of those labelled 'yes'"
-    assert missed["most often"] == "b: 100.0 % (50 of 50)"
-    assert missed["least often"] == "a: 0.0 % (0 of 50)"
+    assert missed["most often"] == "b: 100 % (50 of 50)"
+    assert missed["least often"] == "a: 0 % (0 of 50)"
 
 
 def test_words_tell_nothing_of_fewer_than_the_least_that_may_be_told() -> None:
