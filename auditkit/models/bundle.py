@@ -246,8 +246,8 @@ def load_bundle(path: Path, arch: str | None = None, *, known: bool = False) -> 
     arch : str, optional
         "package.module:factory", instead of the architecture in the file.
     known : bool
-        Whether the file comes with auditkit; its network is then not tried on shapes alone first,
-        for which torch imports its compiler.
+        Whether the file is one of auditkit's own; its network is then not tried on shapes alone
+        first, for which torch imports its compiler.
 
     Raises
     ------

@@ -14,13 +14,13 @@ from torch import Tensor
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.attribution._exchanged import Exchanged
-from auditkit.checks.attribution._probes import probe_of
+from auditkit.checks.attribution._probes import shares_of_maps
 from auditkit.checks.base import Example
 from auditkit.checks.donors import Donors
 from auditkit.checks.galleries import shown
 from auditkit.findings import ImageRow, Panel
 from auditkit.methods.pictures import heatmap, picture
-from auditkit.methods.saliency.catalogue import Effort, map_of
+from auditkit.methods.saliency.catalogue import Effort
 from auditkit.percent import percent
 from auditkit.plurals import count
 from auditkit.randomness import uniform
@@ -95,12 +95,7 @@ def nominate(pool: Artifacts, *, grid: int, effort: Effort, method: str) -> Imag
     side = -(-max(shape) // grid)
     truth = _truth(pool)
     counts = _outermost(shape, side) if truth is None else ~truth
-    shares = np.zeros((len(pool), *shape))
-    for i in range(len(pool)):
-        sizes = np.abs(map_of(probe_of(pool, i, grid=grid), method, effort).scores)
-        total = sizes.sum()
-        if np.isfinite(total) and total > 0:
-            shares[i] = sizes / total
+    shares = shares_of_maps(pool, tuple(shape), grid=grid, effort=effort, method=method)
     density = (shares * counts).mean(axis=0)
     if not density.any():
         return None
@@ -111,17 +106,12 @@ def exchange(part: ImagePart, artifacts: Artifacts, held_out: Bools) -> Exchange
     """Exchange the nominated part of the held-out images of a shard with that of donors."""
     predicted = artifacts[Predictions].predicted.numpy()
     lent = part.pool[Predictions].predicted.numpy()
-    donors = Donors(lent)
     draws = uniform(artifacts.keys("shortcut donors"), (2,))  # (n, 2)
-    rows = np.array(
-        [i for i in np.flatnonzero(held_out) if donors.has_both(int(predicted[i]))], dtype=np.int64
-    )
+    rows, other, same = Donors(lent).lend(predicted, np.flatnonzero(held_out), draws)
     mixed = _Mixed(part, artifacts, _truth(artifacts))
     if len(rows) == 0:
         none = np.zeros(0, dtype=np.bool_)
         return Exchanged(rows, none, none, None if mixed.truth is None else none, [])
-    other = np.array([donors.other(int(predicted[i]), draws[i, 0]) for i in rows])
-    same = np.array([donors.same(int(predicted[i]), draws[i, 1]) for i in rows])
     theirs, mine = mixed.answers(rows, other), mixed.answers(rows, same)
     background = None
     if mixed.truth is not None:

@@ -10,7 +10,7 @@ from torch import Tensor
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.memory import bytes_per_input, fitting_batch
-from auditkit.methods.saliency.catalogue import METHODS
+from auditkit.methods.saliency.catalogue import METHODS, Effort, map_of
 from auditkit.methods.saliency.eager import eager
 from auditkit.methods.saliency.probes.base import Probe
 from auditkit.methods.saliency.probes.graph import GraphProbe
@@ -20,7 +20,7 @@ from auditkit.methods.saliency.probes.text import TextProbe
 from auditkit.methods.saliency.reference import Reference, reference_images
 from auditkit.methods.saliency.superpixels import superpixels
 from auditkit.randomness import keys_of
-from auditkit.types import Keys
+from auditkit.types import Floats, Keys
 
 _USUAL = 200  # rows whose medians stand in for removed columns
 _OTHERS = 8  # inputs of the data that expected gradients start from
@@ -111,6 +111,19 @@ def others_of(artifacts: Artifacts, check: str) -> Tensor | None:
 def key_for(artifacts: Artifacts, check: str, purpose: str, i: int) -> Keys:
     """Return the key (1,) of what a check draws for one purpose and input i of a shard."""
     return keys_of(artifacts.seed, f"{check} {purpose}", artifacts.ids[i : i + 1])
+
+
+def shares_of_maps(
+    pool: Artifacts, shape: tuple[int, ...], *, grid: int, effort: Effort, method: str
+) -> Floats:
+    """Return each input's map as shares of its attribution (n, *shape), zero where it has none."""
+    shares = np.zeros((len(pool), *shape))
+    for i in range(len(pool)):
+        sizes = np.abs(map_of(probe_of(pool, i, grid=grid), method, effort).scores)
+        total = sizes.sum()
+        if np.isfinite(total) and total > 0:
+            shares[i] = sizes / total
+    return shares
 
 
 def _batch_size(artifacts: Artifacts) -> int:

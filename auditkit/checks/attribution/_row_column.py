@@ -12,11 +12,12 @@ from torch import Tensor
 from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.attribution._exchanged import Exchanged
-from auditkit.checks.attribution._probes import probe_of
+from auditkit.checks.attribution._probes import shares_of_maps
 from auditkit.checks.base import Example
 from auditkit.checks.donors import Donors
+from auditkit.checks.galleries import shown
 from auditkit.findings import TextRow, Token
-from auditkit.methods.saliency.catalogue import Effort, map_of
+from auditkit.methods.saliency.catalogue import Effort
 from auditkit.percent import percent
 from auditkit.plurals import count
 from auditkit.randomness import uniform
@@ -59,12 +60,7 @@ def nominate(pool: Artifacts, *, effort: Effort, method: str) -> RowColumn | Non
         Of the map.
     """
     columns = len(pool.table_model.schema.features)
-    shares = np.zeros((len(pool), columns))
-    for i in range(len(pool)):
-        sizes = np.abs(map_of(probe_of(pool, i, grid=1), method, effort).scores)
-        total = sizes.sum()
-        if np.isfinite(total) and total > 0:
-            shares[i] = sizes / total
+    shares = shares_of_maps(pool, (columns,), grid=1, effort=effort, method=method)
     truth, mean = pool.relevance, shares.mean(axis=0)
     if truth is not None:
         assert not isinstance(truth, list)  # only texts have spans
@@ -79,22 +75,14 @@ def exchange(part: RowColumn, artifacts: Artifacts, held_out: Bools) -> Exchange
     """Exchange the nominated column of the held-out rows of a shard with that of donors."""
     predicted = artifacts[Predictions].predicted.numpy()
     lent = part.pool[Predictions].predicted.numpy()
-    donors = Donors(lent)
     draws = uniform(artifacts.keys("shortcut donors"), (2,))  # (n, 2)
-    rows = np.array(
-        [i for i in np.flatnonzero(held_out) if donors.has_both(int(predicted[i]))], dtype=np.int64
-    )
-    other = np.array([donors.other(int(predicted[i]), draws[i, 0]) for i in rows], dtype=np.int64)
-    same = np.array([donors.same(int(predicted[i]), draws[i, 1]) for i in rows], dtype=np.int64)
+    rows, other, same = Donors(lent).lend(predicted, np.flatnonzero(held_out), draws)
     follows = _answers(part, artifacts, rows, other) == lent[other]
     disturbed = _answers(part, artifacts, rows, same) != predicted[rows]
+    ids = [artifacts.ids[i] for i in rows]
     examples = [
-        Example(
-            gallery="random",
-            score=float(draws[i, 0]),
-            row=_example(part, artifacts, i, int(donor)),
-        )
-        for i, donor in zip(rows[follows].tolist(), other[follows], strict=True)
+        Example(gallery=gallery, score=luck, row=_example(part, artifacts, int(rows[k]), other[k]))
+        for gallery, k, luck in shown(ids, {"random": draws[rows, 0]}, follows)
     ]
     return Exchanged(rows, follows, disturbed, None, examples)
 

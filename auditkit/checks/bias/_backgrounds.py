@@ -81,12 +81,10 @@ def exchange(artifacts: Artifacts, rows: Ints) -> Exchanged:
     columns: dict[str, Floats] = {}
     examples: list[Example] = []
     for kind, (own, lent) in kinds.items():
-        donors = Donors(lent[usable])
         draws = uniform(artifacts.keys(f"{PURPOSE}/{kind}"), (2,))
-        tried = np.array([i for i in mine if donors.has_both(int(own[i]))], dtype=np.int64)
-        for which, pick, draw in (("other", donors.other, 0), ("same", donors.same, 1)):
-            chosen = np.array([usable[pick(int(own[i]), draws[i, draw])] for i in tried], np.int64)
-            changed, shift, shown = _answers(artifacts, lenders, tried, chosen, kind)
+        tried, other, same = Donors(lent[usable]).lend(own, mine, draws)
+        for which, chosen in (("other", other), ("same", same)):
+            changed, shift, shown = _answers(artifacts, lenders, tried, usable[chosen], kind)
             columns[_column(kind, which, "changed")] = artifacts.column(tried, changed)
             columns[_column(kind, which, "shift")] = artifacts.column(tried, shift)
             examples += shown if which == "other" else []

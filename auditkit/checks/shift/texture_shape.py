@@ -136,15 +136,11 @@ class TextureShape(Check):
         shown, masks = _objects(artifacts)
         lent, lent_masks = artifacts.once((PURPOSE, self), lambda: _objects(lenders))
         usable = np.flatnonzero(leave_both(lent_masks))
-        donors = Donors(lenders.labels.numpy()[usable])
         n, labels = len(artifacts), artifacts.labels.numpy()
         draws = uniform(artifacts.keys(PURPOSE), (2,))
-        rows = np.array(
-            [i for i in np.flatnonzero(leave_both(masks)) if donors.has_both(int(labels[i]))],
-            np.int64,
-        )
-        others = [int(usable[donors.other(int(labels[i]), draws[i, 0])]) for i in rows]
-        alike = [int(usable[donors.same(int(labels[i]), draws[i, 1])]) for i in rows]
+        donors = Donors(lenders.labels.numpy()[usable])
+        rows, other, same = donors.lend(labels, np.flatnonzero(leave_both(masks)), draws)
+        others, alike = usable[other].tolist(), usable[same].tolist()
         conflicting = np.full(n, -1)
         conflicting[rows] = lenders.labels.numpy()[others]
         columns: dict[str, Any] = {
