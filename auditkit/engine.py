@@ -19,7 +19,7 @@ from auditkit.artifacts.base import Artifacts
 from auditkit.behaviour import KeptState
 from auditkit.checks.base import Check, NotApplicable, Records
 from auditkit.errors import AuditkitError, ModelError
-from auditkit.limits import lift_limit, limit_memory
+from auditkit.limits import keep_freed_memory, lift_limit, limit_memory
 from auditkit.memory import free_memory, is_out_of_memory
 from auditkit.models.blackbox import BlackBox
 from auditkit.plan import Shard
@@ -429,6 +429,7 @@ def _work(
     parent = multiprocessing.parent_process()
     assert parent is not None
     end_with(parent.sentinel)
+    keep_freed_memory()
     try:
         subject = load_subject(spec)
         if memory is not None:

@@ -24,6 +24,7 @@ from auditkit.artifacts.base import Artifacts
 from auditkit.checks.attribution.attribution_trust import AttributionTrust
 from auditkit.checks.base import Context, Records
 from auditkit.data.load import DataSpec, load_data
+from auditkit.limits import keep_freed_memory
 from auditkit.methods.saliency.integrated_gradients import integrated_gradients
 from auditkit.methods.saliency.scores import centred
 from auditkit.models.classifier import ImageClassifier
@@ -47,6 +48,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    keep_freed_memory()  # as every audit does
     warnings.simplefilter("ignore")
     model = load_model(ModelSpec(source=options.model, device="cpu"))
     if not isinstance(model, ImageClassifier):

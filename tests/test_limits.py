@@ -24,6 +24,24 @@ else:
 lift_limit()
 torch.ones(512 << 20, dtype=torch.uint8)
 """
+KEPT = """
+import ctypes, resource
+from auditkit.limits import keep_freed_memory
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+def asked():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        blocks = [ctypes.c_void_p(libc.malloc(1 << 20)) for _ in range(16)]
+        for block in blocks: libc.memset(block, 1, ctypes.c_size_t(1 << 20))
+        for block in reversed(blocks): libc.free(block)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+asked()
+without = asked()
+assert keep_freed_memory()
+asked()
+assert asked() < without / 10, without
+"""
 NETWORK = """
 import os, socket, subprocess, sys, threading
 from auditkit.limits import block_network
@@ -54,7 +72,7 @@ a, b = os.pipe(); os.write(b, b"x"); assert os.read(a, 1) == b"x"
 
 
 @linux
-@pytest.mark.parametrize("code", [MEMORY, NETWORK], ids=["memory", "network"])
+@pytest.mark.parametrize("code", [MEMORY, KEPT, NETWORK], ids=["memory", "kept", "network"])
 def test_the_limit_holds(code: str) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

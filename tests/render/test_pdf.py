@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from pypdf import PdfReader
 
 from auditkit.cli import cli
 from auditkit.errors import ConfigError
 from auditkit.render import pdf
 from auditkit.result import to_json
-from tests.render.sample import image_result, text_result
+from tests.render.sample import image_result, share, text_result
 
 has_chromium = any(shutil.which(one) for one in pdf.PROGRAMS)
 
@@ -28,6 +30,24 @@ def test_the_report_is_printed(tmp_path: Path) -> None:
     assert content.startswith(b"%PDF-")
     assert len(re.findall(rb"/Type\s*/Page\b", content)) > 3
     assert [one.name for one in tmp_path.iterdir() if one.suffix == ".html"] == []
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(not has_chromium, reason="no Chromium is installed")
+def test_each_page_of_a_long_table_has_its_head() -> None:
+    audited = image_result()
+    rows = [share("group-gap", "accuracy", 9, 10, slice_name=f"part={i:03}") for i in range(200)]
+    outcomes = [
+        one.model_copy(update={"findings": rows}) if one.check == "group-gap" else one
+        for one in audited.outcomes
+    ]
+    printed = PdfReader(
+        io.BytesIO(pdf.render_pdf(audited.model_copy(update={"outcomes": outcomes})))
+    )
+    texts = [page.extract_text() for page in printed.pages]
+    of_table = [text for text in texts if len(re.findall(r"^part=\d{3} 90", text, re.M)) > 1]
+    assert len(of_table) > 3
+    assert all(re.search(r"^slice value", text, re.M) for text in of_table)
 
 
 def test_a_missing_program_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

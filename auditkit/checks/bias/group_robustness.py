@@ -72,6 +72,7 @@ class GroupRobustness(GroupComparison):
     meta: ClassVar[Meta] = Meta(
         id="group-robustness",
         family="bias",
+        version=2,
         question="Does an attack widen the gap between groups?",
         explanation="For every group, the share of inputs that are right and that no attack changed"
         " within the budget. A group's drop is what it loses to the attack, on the same inputs; the"
