@@ -21,12 +21,23 @@ class Frozen(BaseModel):
 
 
 class Table(Frozen):
-    """Rows of plain values; a missing value is undefined, never zero."""
+    """Rows of plain values; a missing value is undefined, never zero.
+
+    `units` names the columns whose numbers have a unit, by that unit, as findings say it.
+    """
 
     kind: Literal["table"] = "table"
     title: str
     columns: list[str]
     rows: list[list[Scalar]]
+    units: dict[str, list[str]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _units_are_of_columns(self) -> Self:
+        for names in self.units.values():
+            if unknown := set(names) - set(self.columns):
+                raise ValueError(f"no columns of the table {self.title!r}: {sorted(unknown)}")
+        return self
 
 
 class Series(Frozen):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from auditkit.findings import Finding, finding_id
+from auditkit.findings import Finding, Table, finding_id
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,8 @@ def test_a_finding_that_contradicts_itself_cannot_exist(changes: dict[str, objec
     Finding.model_validate(whole())
     with pytest.raises(ValidationError):
         Finding.model_validate(whole(**changes))
+
+
+def test_units_of_a_table_are_of_its_columns() -> None:
+    with pytest.raises(ValidationError, match="acuracy"):
+        Table(title="t", columns=["accuracy"], rows=[], units={"share": ["acuracy"]})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
-from typing import Any, Self, TypeVar, final
+from typing import Any, ClassVar, Self, TypeVar, final
 
 import numpy as np
 import torch
@@ -21,7 +21,12 @@ from auditkit.types import Bools, Floats, Ints, Keys
 
 
 class Artifact(ABC):
-    """A fact computed from a shard: declare it as a dataclass with a `compute`."""
+    """A fact computed from a shard: declare it as a dataclass with a `compute`.
+
+    One that is `as_large_as_inputs` is forgotten with them, and computed again when asked for.
+    """
+
+    as_large_as_inputs: ClassVar[bool] = False
 
     @classmethod
     @abstractmethod
@@ -222,11 +227,15 @@ class Artifacts:
         )
 
     def forget_inputs(self) -> None:
-        """Let the inputs go, those of the samples too; they are read again when asked for."""
-        self._inputs = None
+        """Let go of the inputs and of what is as large, in the samples too, until asked for."""
+        self._forget()
         for one in self._shared.values():
             if isinstance(one, Artifacts):
-                one._inputs = None  # noqa: SLF001 - of this class
+                one._forget()  # noqa: SLF001 - of this class
+
+    def _forget(self) -> None:
+        self._inputs = None
+        self._facts = {k: v for k, v in self._facts.items() if not k.as_large_as_inputs}
 
 
 @lru_cache(maxsize=8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self, final
+from typing import ClassVar, Self, final
 
 from torch import Tensor
 
@@ -16,6 +16,7 @@ from auditkit.methods.attacks.active_set import loss_gradients
 class LossGradients(Artifact):
     """Gradients of the log odds against the labels, in the model's own precision."""
 
+    as_large_as_inputs: ClassVar[bool] = True
     values: Tensor  # (n, c, h, w) on the model's device
     usable: Tensor  # (n,) bool, on the CPU: finite, and not zero everywhere
 

@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 from markupsafe import Markup
 
 from auditkit.findings import Bar, Bars, Curve, Series
-from auditkit.render.words import DIFFERENCE, bare, is_share, line, number, short, span
+from auditkit.render.words import bare, is_share, line, number, short, span, titled
 
 if TYPE_CHECKING:
     import altair as alt
@@ -91,7 +91,7 @@ def curve_svg(curve: Curve, unit: str = "") -> Markup:
         return Markup()
     if curve.diagonal:  # both axes have the same unit
         rows = [{**row, "x": _number(row["x"]) * scale} for row in rows]
-        across = _across_axis(_titled(curve.x_label, unit))
+        across = _across_axis(titled(curve.x_label, unit))
         x_domain = _with_zero(rows, ("x",), scale)
     else:
         x_domain = _across(rows)
@@ -99,7 +99,7 @@ def curve_svg(curve: Curve, unit: str = "") -> Markup:
         across = _across_axis(curve.x_label, _ticks(rows), ticks=3 if long else 5)
     y_domain = _with_zero(rows, ("y", "low", "high"), scale)
     x = alt.X("x:Q", scale=_linear(x_domain), axis=across)
-    y = alt.Y("y:Q", scale=_linear(y_domain), axis=_upward_axis(_titled(curve.y_label, unit)))
+    y = alt.Y("y:Q", scale=_linear(y_domain), axis=_upward_axis(titled(curve.y_label, unit)))
     ideal = [_diagonal(x_domain, y_domain)] if curve.diagonal else []
     chart = alt.layer(*ideal, *_lines(x, y), data=alt.Data(values=rows)).properties(
         width=_WIDTH - 70,
@@ -192,7 +192,7 @@ def bars_svg(bars: Bars, unit: str = "") -> Markup:
         return Markup()
     dotted = any(bar.low is not None for bar in drawn)
     domain = _close(rows) if dotted else _with_zero(rows, ("x",), scale)
-    across = _across_axis(_titled(bars.value_label, unit), ticks=3)
+    across = _across_axis(titled(bars.value_label, unit), ticks=3)
     x = alt.X("x:Q", scale=_linear(domain), axis=across)
     up = alt.Scale(domain=[len(rows) - 0.5, -0.5], nice=False)
     marks = alt.Chart().encode(y=alt.Y("row:Q", axis=None, scale=up))
@@ -319,12 +319,6 @@ def _ticks(rows: Sequence[_Row]) -> list[float] | None:
     room = (values[-1] - values[0]) * label / (_WIDTH - 70)
     close = any(right - left < room for left, right in pairwise(values))
     return None if close else values
-
-
-def _titled(label: str, unit: str) -> str:
-    if unit == DIFFERENCE:
-        return f"{line(label)} (points)"
-    return f"{line(label)} (%)" if unit == "share" and "%" not in label else label
 
 
 def _on(channel: _Channel, field: str) -> _Channel:

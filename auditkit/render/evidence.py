@@ -6,7 +6,7 @@ import math
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, assert_never
+from typing import Any, NamedTuple, assert_never
 
 from markupsafe import Markup
 
@@ -151,7 +151,7 @@ class Exhibitor:
         item, unit = outcome.evidence[key], unit_of(outcome, key)
         match item:
             case Table():
-                return self.macros.table(item, _numeric_columns(item), MAX_ROWS)
+                return self.macros.table(item, _columns(item), MAX_ROWS)
             case Curve():
                 unit = unit if _fits_share([y for one in item.series for y in one.y]) else ""
                 svg, key_ = charts.curve_svg(item, unit), charts.curve_key(item)
@@ -214,9 +214,22 @@ def _fits_share(values: Sequence[float | None]) -> bool:
     return all(value is None or -1 <= value <= 1 for value in values)
 
 
-def _numeric_columns(item: Table) -> list[bool]:
+class _Column(NamedTuple):
+    """What a column of a table holds."""
+
+    name: str
+    unit: str
+    is_number: bool
+
+
+def _columns(item: Table) -> list[_Column]:
     cells = [[row[i] for row in item.rows if i < len(row)] for i in range(len(item.columns))]
-    return [all(_is_number(one) for one in column if one is not None) for column in cells]
+    numbers = [all(_is_number(one) for one in column if one is not None) for column in cells]
+    units = {name: unit for unit, names in item.units.items() for name in names}
+    return [
+        _Column(name, units.get(name, "") if is_number else "", is_number)
+        for name, is_number in zip(item.columns, numbers, strict=True)
+    ]
 
 
 def _is_number(value: object) -> bool:

@@ -179,6 +179,19 @@ def span(low: float, high: float, unit: str = "") -> str:
     return f"{bare(low, unit)} to {number(high, unit)}"
 
 
+def titled(label: str, unit: str) -> str:
+    """Return a label with what the bare numbers under it are in, where they are shares.
+
+    Examples
+    --------
+    >>> titled("accuracy", "share"), titled("lost", "share difference"), titled("area", "")
+    ('accuracy (%)', 'lost (points)', 'area')
+    """
+    if unit == DIFFERENCE:
+        return f"{line(label)} (points)"
+    return f"{line(label)} (%)" if unit == "share" and "%" not in label else label
+
+
 def scalar(value: Scalar, name: str = "") -> str:
     """Return a parameter or a table cell; a radius of whole grey levels reads as `8/255`.
 

@@ -402,6 +402,7 @@ def corruptions() -> Outcome:
                     [f"test/{7 * i:04d}.png", str(i % 10), 25 - i, round((25 - i) / 25, 4), i < 2]
                     for i in range(14)
                 ],
+                units={"share": ["share of corruptions"]},
             ),
         },
     )  # fmt: skip

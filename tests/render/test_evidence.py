@@ -193,6 +193,19 @@ def test_a_long_table_is_folded_and_its_end_counted() -> None:
     assert '<td class="undefined num">undefined</td>' in page
 
 
+def test_columns_of_a_table_with_a_unit_say_it_in_their_head() -> None:
+    page = drawn(
+        Table(
+            title="Units",
+            columns=["group", "share", "drop", "area"],
+            rows=[["a", 0.684, 0.21, 0.684], ["b", None, 1, 0.5]],
+            units={"share": ["share"], "share difference": ["drop"]},
+        )
+    )
+    for text in ("share (%)", ">68.4<", "drop (points)", ">21.0<", ">100<", ">area<", ">0.684<"):
+        assert text in page
+
+
 def test_only_shares_are_drawn_in_percent() -> None:
     outcome = clean_accuracy()
     bars = Bars(title="b", value_label="recall", bars=[Bar(label="a", value=0.5)])

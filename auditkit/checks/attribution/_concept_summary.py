@@ -185,6 +185,7 @@ class Summary:
                 "high",
             ],
             rows=rows,
+            units={"share": ["TCAV", "random vectors"]},
         )  # fmt: skip
 
     def _row(self, concept: str, k: int, score: Score | None, nominated: bool) -> list[Scalar]:

@@ -86,6 +86,7 @@ def leading_table(
         " are not tested",
         columns=["part", *labels],
         rows=rows,
+        units={"share": labels},
     )
 
 

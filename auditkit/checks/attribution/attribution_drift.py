@@ -428,6 +428,7 @@ class AttributionDrift(Check):
                 "leading parts kept", "by the twin",
             ],
             rows=rows,
+            units={"share": ["leading parts kept", "by the twin"]},
         )  # fmt: skip
 
     def _reading(self, used: str, unit: str, changes: Sequence[str]) -> str:

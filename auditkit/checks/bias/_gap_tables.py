@@ -104,6 +104,9 @@ def bars(column: Column, rate: Rate, findings: list[Finding], data: Dataset) -> 
     )
 
 
+_OF_RATES = {"share": ["share", "low", "high"]}
+
+
 def _rate_rows(column: Column, rate: Rate, positive: int, level: float) -> list[list[Scalar]]:
     """Return group, share, low, high, count and n; a share without a denominator is missing."""
     rows: list[list[Scalar]] = []
@@ -126,6 +129,7 @@ def rates_table(column: Column, rates: tuple[Rate, ...], data: Dataset, level: f
             for rate in rates
             for row in _rate_rows(column, rate, 1, level)
         ],
+        units=_OF_RATES,
     )
 
 
@@ -148,6 +152,7 @@ def classes_table(column: Column, data: Dataset, *, minimum_n: int, level: float
             for rate in OF_A_CLASS
             for row in _rate_rows(column, rate, c, level)
         ],
+        units=_OF_RATES,
     )
 
 
@@ -171,6 +176,7 @@ def gaps_table(column: Column, gaps: list[GapRow], p: dict[tuple[str, str], floa
             [row.label, *_gap_row(column, row, p.get((f"{row.label} gap", column.name)))]
             for row in gaps
         ],
+        units={"share difference": ["gap", "low", "high", "mean gap of the classes"]},
     )  # fmt: skip
 
 
@@ -216,6 +222,7 @@ def scores_table(
         title=f"Scores by {column.name}",
         columns=["what", "group", "value", "low", "high", "n"],
         rows=rows,
+        units={"share": ["value", "low", "high"]},
     )
 
 
@@ -241,6 +248,7 @@ def worst_cells_table(column: Column, data: Dataset, minimum_n: int, level: floa
             ]
             for i in order
         ],
+        units={"share": ["accuracy", "low", "high"]},
     )
 
 
@@ -279,10 +287,11 @@ def four_fifths(columns: list[tuple[str, Interval, float]]) -> Table:
         Name, interval and value of the ratio.
     """
     return Table(
-        title="Four-fifths rule: the smallest selection rate should be at least 0.8 of the largest."
-        " A rule of thumb of United States hiring guidelines, no proof either way",
+        title="Four-fifths rule: the smallest selection rate should be at least 80 % of the"
+        " largest. A rule of thumb of United States hiring guidelines, no proof either way",
         columns=["by", "ratio", "low", "high", "rule"],
         rows=[[name, value, *ends, _rule(value, ends)] for name, ends, value in columns],
+        units={"share": ["ratio", "low", "high"]},
     )
 
 

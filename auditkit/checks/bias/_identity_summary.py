@@ -107,6 +107,7 @@ def _axes(source: Source, parts: list[_Part], findings: list[Finding]) -> Table:
             "highest", "lowest",
         ],
         rows=rows,
+        units={"share": ["changed", "neutral"], "share difference": ["excess", "low", "high"]},
     )  # fmt: skip
 
 
@@ -123,6 +124,7 @@ def _terms(source: Source, parts: list[_Part]) -> Table:
             *(["answered", "of"] if two_classes else []),
         ],
         rows=[row for part in parts for row in part.rows_by_term()],
+        units={"share": ["answered"]} if two_classes else {},
     )  # fmt: skip
 
 

@@ -238,6 +238,7 @@ def _parts_table(columns: list[_Column], gaps: list[_Gap], alpha: float) -> Tabl
             "adjusted p", "beyond chance",
         ],
         rows=rows,
+        units={"share difference": ["gap of drops", "low", "high"]},
     )  # fmt: skip
 
 
@@ -438,6 +439,10 @@ class _Column:
             title=lost if drop == "drop" else f"{drop.capitalize()} by {self.name}",
             columns=["group", "n", before, "low", "high", after, drop, *limits],
             rows=rows,
+            units={
+                "share": [before, "low", "high", after],
+                "share difference": [drop, *limits],
+            },
         )
 
     def _lost_limits(self) -> list[Interval]:

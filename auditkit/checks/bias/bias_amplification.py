@@ -228,6 +228,10 @@ def _table(column: _Column, moved: Sequence[_Moved], data: Dataset) -> Table:
         f" {len(rows)} of {len(moved)}",
         columns=["class", "group", "than others", "labelled", "predicted", "change", "low", "high"],
         rows=rows,
+        units={
+            "share": ["labelled", "predicted"],
+            "share difference": ["change", "low", "high"],
+        },
     )
 
 

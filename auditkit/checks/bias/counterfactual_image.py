@@ -275,6 +275,7 @@ class CounterfactualImage(Check):
                 title=f"Answers that change by {name}, at size {self.sizes[-1]:g}",
                 columns=["change", "where", "group", "changed", "low", "high", "n"],
                 rows=rows,
+                units={"share": ["changed", "low", "high"]},
             )
         return findings, evidence
 

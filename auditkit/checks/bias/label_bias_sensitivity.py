@@ -233,7 +233,10 @@ def _table(gaps: list[_Gap]) -> Table:
     ]  # fmt: skip
     columns = ["group", "rate", "group's", "others'", "labels", "of", "share", "until luck"]
     return Table(
-        title="Labels of each group that would have to be wrong", columns=columns, rows=rows
+        title="Labels of each group that would have to be wrong",
+        columns=columns,
+        rows=rows,
+        units={"share": ["group's", "others'", "share"]},
     )
 
 

@@ -427,6 +427,7 @@ def _subgroups_table(tested: Sequence[_Tested]) -> Table:
             "confirmed", "in search",
         ],
         rows=rows,
+        units={"share": ["accuracy"], "share difference": ["gap", "low", "high", "in search"]},
     )  # fmt: skip
 
 

@@ -229,6 +229,7 @@ class ThresholdSweep(Check):
             title=f"A threshold per group of {name}, fitted on one half, measured on the other",
             columns=["made equal", "group", "threshold", "rate at 0.5", "rate then", "n"],
             rows=rows,
+            units={"share": ["rate at 0.5", "rate then"]},
         )
         return findings, table
 
@@ -251,6 +252,9 @@ def _bought_table(rows: list[list[Scalar]]) -> Table:
             "accuracy change", "low", "high",
         ],
         rows=rows,
+        units={
+            "share difference": ["gap at 0.5", "gap then", "accuracy change", "low", "high"]
+        },
     )  # fmt: skip
 
 

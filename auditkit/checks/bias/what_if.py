@@ -360,6 +360,7 @@ def _table(one: _Scenario, records: Records) -> Table:
         title=f"The groups of {one.name} here and in the deployment",
         columns=["group", "n", "share here", "share in the deployment", "accuracy"],
         rows=rows,
+        units={"share": ["share here", "share in the deployment", "accuracy"]},
     )
 
 

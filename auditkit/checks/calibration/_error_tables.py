@@ -136,6 +136,7 @@ def bins_table(table: Reliability, bins: int, level: float) -> Table:
                 strict=True,
             )
         ],
+        units={"share": ["from", "to", "mean confidence", "accuracy", "low", "high"]},
     )
 
 
@@ -213,6 +214,7 @@ def slices_table(cells: Mapping[str, list[Cell]], minimum_n: int) -> Table:
             [column, one.name, *one.row, None if one.is_empty else next(adjusted)]
             for column, one in flat
         ],
+        units={"share": _COLUMNS[1:-1]},
     )
 
 
@@ -248,4 +250,5 @@ def cells_table(clean: Cell, cells: Mapping[Change, Cell]) -> Table:
             ["(clean)", 0, *clean.row],
             *[[change.kind, change.severity, *cell.row] for change, cell in cells.items()],
         ],
+        units={"share": _COLUMNS[1:-1]},
     )

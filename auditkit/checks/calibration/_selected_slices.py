@@ -98,6 +98,12 @@ def sliced(
                     "accuracy of all", "accuracy", "from", "to",
                 ],
                 rows=[row for one in columns for row in one.rows()],
+                units={
+                    "share": [
+                        "coverage", "answered", "low", "high", "accuracy of all", "accuracy",
+                        "from", "to",
+                    ]
+                },
             ),
             **({"slice-gaps": _gaps_table(check, known)} if known else {}),
         },
@@ -227,4 +233,5 @@ def _gaps_table(check: Check, gaps: Sequence[tuple[_Column, _Gap]]) -> Table:
         f" over all {len(rows)}",
         columns=["coverage", "column", "gap", "n", "size", "low", "high", "p", "adjusted p"],
         rows=rows,
+        units={"share": ["coverage"], "share difference": ["size", "low", "high"]},
     )

@@ -393,12 +393,14 @@ def _tables(rows: Sequence[_Row]) -> dict[str, Evidence]:
     columns = [
         "n", "coverage", "low", "high", "band, low", "band, high", "classes", "empty"
     ]  # fmt: skip
+    units = {"share": ["coverage", "low", "high", "band, low", "band, high", "empty"]}
     found: dict[str, Evidence] = {
         "coverage": Table(
             title="Coverage and size of the sets beside the band a valid procedure shows where"
             " inputs are like those of the calibration",
             columns=["sets", "inputs", *columns],
             rows=[[one.rule.words, one.where, *_cells(one)] for one in rows if one.change is None],
+            units=units,
         )
     }
     changed: list[list[Scalar]] = [
@@ -409,6 +411,7 @@ def _tables(rows: Sequence[_Row]) -> dict[str, Evidence]:
             title="Coverage and size of the same sets under change",
             columns=["sets", "corruption", "severity", *columns],
             rows=changed,
+            units=units,
         )
     return found
 

@@ -329,6 +329,7 @@ def _evidence(
                 for name, table in tables.items()
                 for row in _rows(name, table, level)
             ],
+            units={"share": ["coverage", "accuracy", "low", "high"]},
         ),
     }  # fmt: skip
 

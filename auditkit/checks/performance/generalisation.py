@@ -271,6 +271,7 @@ class Generalisation(Check):
                 title="Accuracy per class, on training data and on new data",
                 columns=["class", "training", "n training", "audited", "n audited", "gap"],
                 rows=class_rows(members, audited, context.data.classes),
+                units={"share": ["training", "audited"], "share difference": ["gap"]},
             ),
             "halves": Table(
                 title="Membership inference, and the same where there is nothing to find",

@@ -184,6 +184,7 @@ class AttackControls(Check):
             title="What each control saw, of the tested inputs",
             columns=["control", "value", "from", "to", "where it is high"],
             rows=rows,
+            units={"share": ["value", "from", "to"]},
         )
         found = sorted({one for text in records["masks"] for one in text.split(", ") if one})
         said = f"Got around: {', '.join(found)}." if found else "Nothing to get around was found."

@@ -279,6 +279,7 @@ class Insertion(Check):
                 title="Share of the correctly classified texts that one insertion made wrong",
                 columns=["sentence put behind", "made wrong", "by as many random words"],
                 rows=flips,
+                units={"share": ["made wrong", "by as many random words"]},
             ),
             **galleries(records, {"worst": "Changed by the longest trigger, most confident first"}),
         }

@@ -527,6 +527,7 @@ def _evidence(tested: _Tested, fitted: int, context: Context) -> dict[str, Evide
             title=f"Accuracy of {tested.n} damaged inputs: true, and as estimated without labels",
             columns=["damage", "severity", "true", *tested.estimates],
             rows=[_cell_row(tested, i) for i in range(len(tested.cells))],
+            units={"share": ["true", *tested.estimates]},
         ),
     }
 
@@ -603,4 +604,10 @@ def _deployment(rows: list[list[Scalar]], best: str | None) -> Table:
             "largest error on damage", "estimate minus truth", "n",
         ],
         rows=rows,
+        units={
+            "share": ["estimate", "low", "high"],
+            "share difference": [
+                "mean error on damage", "largest error on damage", "estimate minus truth"
+            ],
+        },
     )  # fmt: skip

@@ -344,6 +344,7 @@ def _table(groups: list[_Group], level: float) -> Table:
             "p, Holm",
         ],
         rows=rows[:TABLE_ROWS],
+        units={"share difference": ["accuracy lost", "low", "high"]},
     )
 
 

@@ -247,6 +247,7 @@ class TableShift(Check):
                 title="Accuracy lost where one column moves, the most first",
                 columns=["column", "move", "drop", "low", "high", "effective inputs"],
                 rows=rows[:30],
+                units={"share difference": ["drop", "low", "high"]},
             ),
             "reading": Note(title="How to read this", text=_READING),
         }

@@ -245,11 +245,16 @@ class Typos(Check):
                 title=f"Accuracy lost to one kind of typo at severity {self._grid[-1]}",
                 columns=["kind", "texts changed", "accuracy lost", "low", "high"],
                 rows=[self._lost_row(kind, records, context.level) for kind in self.alone],
+                units={
+                    "share": ["texts changed"],
+                    "share difference": ["accuracy lost", "low", "high"],
+                },
             ),
             "words": Table(
                 title="What a severity does to a text, and what the tokenizer makes of it",
-                columns=["severity", "words mistyped (share)", "unknown tokens (share)"],
+                columns=["severity", "words mistyped", "unknown tokens"],
                 rows=[_words_row(records, severity) for severity in (0, *ordered)],
+                units={"share": ["words mistyped", "unknown tokens"]},
             ),
             "reading": Note(title="How to read this", text=_reading(records, ordered)),
         }

@@ -231,12 +231,16 @@ class Wording(Check):
                 columns=[
                     "kind",
                     "texts",
-                    "answers changed (share)",
-                    "accuracy lost (share)",
+                    "answers changed",
+                    "accuracy lost",
                     "low",
                     "high",
                 ],
                 rows=[_row(records, kind, ordered[-1], level) for kind in self.kinds],
+                units={
+                    "share": ["answers changed"],
+                    "share difference": ["accuracy lost", "low", "high"],
+                },
             ),
             "reading": Note(title="How to read this", text=_reading(records, self.kinds)),
             **galleries(records, {"worst": "Read rightly before, wrongly at the lowest severity"}),
