@@ -19,7 +19,6 @@ import click
 
 from auditkit import __version__, supervisor
 from auditkit.errors import AuditkitError, ConfigError
-from auditkit.limits import keep_freed_memory
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,6 +45,8 @@ def main() -> NoReturn:
     left = supervisor.handover()
     if left is None and supervisor.is_wanted(sys.argv[1:]):
         sys.exit(supervisor.supervise(sys.argv[1:]))
+    from auditkit.limits import keep_freed_memory
+
     keep_freed_memory()
     code = _exit_code(left)
     _flush()
