@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, final
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,45 +17,33 @@ class Lent(NamedTuple):
     same: Ints  # (m,) donors of the same class
 
 
-@final
-class Donors:
-    """Inputs by the class that a model predicts for them.
+def lend(donors: Ints, predicted: Ints, rows: Ints, draws: Floats) -> Lent:
+    """Return two donors for each of the inputs that have one of its class and one of another.
 
     Parameters
     ----------
+    donors : ndarray
+        (p,) class of each donor.
     predicted : ndarray
-        (p,) predicted class of each donor.
+        (n,) class of each input.
+    rows : ndarray
+        Places of the inputs that are wanted.
+    draws : ndarray
+        (n, 2) in (0, 1): one picks the donor of another class, one that of the same.
 
     Examples
     --------
-    >>> donors, draws = Donors(np.array([0, 1, 1])), np.array([[0.9, 0.9], [0.9, 0.1]])
-    >>> [some.tolist() for some in donors.lend(np.array([2, 1]), np.array([0, 1]), draws)]
+    >>> draws = np.array([[0.9, 0.9], [0.9, 0.1]])
+    >>> lent = lend(np.array([0, 1, 1]), np.array([2, 1]), np.array([0, 1]), draws)
+    >>> [some.tolist() for some in lent]
     [[1], [0], [1]]
     """
-
-    def __init__(self, predicted: Ints) -> None:
-        self._predicted = predicted
-
-    def lend(self, predicted: Ints, rows: Ints, draws: Floats) -> Lent:
-        """Return two donors for each of the inputs that have both kinds.
-
-        Parameters
-        ----------
-        predicted : ndarray
-            (n,) class of each input.
-        rows : ndarray
-            Places of the inputs that are wanted.
-        draws : ndarray
-            (n, 2) in (0, 1): one picks the donor of another class, one that of the same.
-        """
-        both = np.array([i for i in rows if self._has_both(int(predicted[i]))], dtype=np.int64)
-        other = [_picked(self._predicted != predicted[i], draws[i, 0]) for i in both]
-        same = [_picked(self._predicted == predicted[i], draws[i, 1]) for i in both]
-        return Lent(both, np.array(other, dtype=np.int64), np.array(same, dtype=np.int64))
-
-    def _has_both(self, predicted: int) -> bool:
-        alike = self._predicted == predicted
-        return bool(alike.any() and not alike.all())
+    lent: list[tuple[int, int, int]] = []
+    for i in rows.tolist():
+        alike = donors == predicted[i]
+        if alike.any() and not alike.all():
+            lent.append((i, _picked(~alike, draws[i, 0]), _picked(alike, draws[i, 1])))
+    return Lent(*np.array(lent, dtype=np.int64).reshape(-1, 3).T)
 
 
 def _picked(suited: Bools, draw: float) -> int:

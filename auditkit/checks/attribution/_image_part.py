@@ -16,7 +16,7 @@ from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.attribution._exchanged import Exchanged
 from auditkit.checks.attribution._probes import shares_of_maps
 from auditkit.checks.base import Example
-from auditkit.checks.donors import Donors
+from auditkit.checks.donors import lend
 from auditkit.checks.galleries import shown
 from auditkit.findings import ImageRow, Panel
 from auditkit.methods.pictures import heatmap, picture
@@ -107,7 +107,7 @@ def exchange(part: ImagePart, artifacts: Artifacts, held_out: Bools) -> Exchange
     predicted = artifacts[Predictions].predicted.numpy()
     lent = part.pool[Predictions].predicted.numpy()
     draws = uniform(artifacts.keys("shortcut donors"), (2,))  # (n, 2)
-    rows, other, same = Donors(lent).lend(predicted, np.flatnonzero(held_out), draws)
+    rows, other, same = lend(lent, predicted, np.flatnonzero(held_out), draws)
     mixed = _Mixed(part, artifacts, _truth(artifacts))
     if len(rows) == 0:
         none = np.zeros(0, dtype=np.bool_)

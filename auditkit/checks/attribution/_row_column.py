@@ -14,7 +14,7 @@ from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.attribution._exchanged import Exchanged
 from auditkit.checks.attribution._probes import shares_of_maps
 from auditkit.checks.base import Example
-from auditkit.checks.donors import Donors
+from auditkit.checks.donors import lend
 from auditkit.checks.galleries import shown
 from auditkit.findings import TextRow, Token
 from auditkit.methods.saliency.catalogue import Effort
@@ -76,7 +76,7 @@ def exchange(part: RowColumn, artifacts: Artifacts, held_out: Bools) -> Exchange
     predicted = artifacts[Predictions].predicted.numpy()
     lent = part.pool[Predictions].predicted.numpy()
     draws = uniform(artifacts.keys("shortcut donors"), (2,))  # (n, 2)
-    rows, other, same = Donors(lent).lend(predicted, np.flatnonzero(held_out), draws)
+    rows, other, same = lend(lent, predicted, np.flatnonzero(held_out), draws)
     follows = _answers(part, artifacts, rows, other) == lent[other]
     disturbed = _answers(part, artifacts, rows, same) != predicted[rows]
     ids = [artifacts.ids[i] for i in rows]

@@ -12,7 +12,7 @@ from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Example, Records
 from auditkit.checks.changed import logits_of
-from auditkit.checks.donors import Donors
+from auditkit.checks.donors import lend
 from auditkit.checks.galleries import answer
 from auditkit.checks.groups import groups_of
 from auditkit.findings import Finding, ImageRow, Metric, Note
@@ -82,7 +82,7 @@ def exchange(artifacts: Artifacts, rows: Ints) -> Exchanged:
     examples: list[Example] = []
     for kind, (own, lent) in kinds.items():
         draws = uniform(artifacts.keys(f"{PURPOSE}/{kind}"), (2,))
-        tried, other, same = Donors(lent[usable]).lend(own, mine, draws)
+        tried, other, same = lend(lent[usable], own, mine, draws)
         for which, chosen in (("other", other), ("same", same)):
             changed, shift, shown = _answers(artifacts, lenders, tried, usable[chosen], kind)
             columns[_column(kind, which, "changed")] = artifacts.column(tried, changed)

@@ -14,7 +14,7 @@ from auditkit.artifacts.base import Artifacts
 from auditkit.artifacts.predictions import Predictions
 from auditkit.checks.base import Check, Context, Example, Measured, Meta, NotApplicable, Records
 from auditkit.checks.changed import logits_of
-from auditkit.checks.donors import Donors
+from auditkit.checks.donors import lend
 from auditkit.checks.galleries import galleries
 from auditkit.checks.parameters import require_least
 from auditkit.data.dataset import Dataset
@@ -138,8 +138,8 @@ class TextureShape(Check):
         usable = np.flatnonzero(leave_both(lent_masks))
         n, labels = len(artifacts), artifacts.labels.numpy()
         draws = uniform(artifacts.keys(PURPOSE), (2,))
-        donors = Donors(lenders.labels.numpy()[usable])
-        rows, other, same = donors.lend(labels, np.flatnonzero(leave_both(masks)), draws)
+        donors = lenders.labels.numpy()[usable]
+        rows, other, same = lend(donors, labels, np.flatnonzero(leave_both(masks)), draws)
         others, alike = usable[other].tolist(), usable[same].tolist()
         conflicting = np.full(n, -1)
         conflicting[rows] = lenders.labels.numpy()[others]
