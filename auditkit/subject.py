@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from itertools import chain
+from math import ceil
 from typing import Any, final
 
 import numpy as np
@@ -309,8 +310,10 @@ def plain_execution(subject: Subject) -> Execution:
 
 
 def _shard_size(n: int) -> int:
-    """Return inputs per step: large enough to batch well, small enough to share out."""
-    return 100 if n <= 2000 else 250
+    """Return inputs per step: enough to batch well, in steps that two processes share evenly."""
+    if n > 2000:
+        return 250
+    return ceil(n / (2 * ceil(n / 200))) if n > 50 else 100
 
 
 def _seconds(

@@ -69,7 +69,7 @@ class WorstCase(Check):
 
     meta: ClassVar[Meta] = Meta(
         id="worst-case",
-        version=3,
+        version=4,
         family="robustness",
         question="How accurate is it under the best attack that can be mounted?",
         explanation="Several attacks are tried one after the other, each on the images that all"

@@ -141,19 +141,15 @@ class Ensemble:
 
     def _squares(self, rows: Tensor, radius: float, _known: Tensor) -> Tensor:
         ball = self._ball(rows, radius)
-        keys = self.keys(SQUARE)[rows.cpu().numpy()]
-        logits, labels, queries = self.logits, self.labels[rows], self.queries
-        search, size = self.search, self.batch_size
+        attack = partial(square_sum, ball=ball)
         if isinstance(ball, LinfBall):
-            return square_linf(
-                logits,
-                labels,
-                ball=ball,
-                keys=keys,
-                queries=queries,
-                search=search,
-                batch_size=size,
-            )
-        return square_sum(
-            logits, labels, ball=ball, keys=keys, queries=queries, search=search, batch_size=size
+            attack = partial(square_linf, ball=ball)
+        return attack(
+            self.logits,
+            self.labels[rows],
+            keys=self.keys(SQUARE)[rows.cpu().numpy()],
+            queries=self.queries,
+            give_up=self.gradients,
+            search=self.search,
+            batch_size=self.batch_size,
         )

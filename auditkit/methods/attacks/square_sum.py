@@ -25,6 +25,7 @@ def square_sum(
     ball: Ball,
     keys: Keys,
     queries: int,
+    give_up: bool = False,
     search: Logits | None = None,
     batch_size: int = 128,
 ) -> Tensor:
@@ -48,6 +49,8 @@ def square_sum(
         (n,) one key per image, for its random squares.
     queries : int
         Forward passes per image, at least 1; up to four times as many where they still gain much.
+    give_up : bool
+        Whether a search without hope ends early, as where stronger attacks failed before.
     search : callable, optional
         The model in a cheaper precision; what it takes for a success is judged again.
     batch_size : int
@@ -82,7 +85,14 @@ def square_sum(
 
     start = _filled(ball, _tiles(keys, tuple(ball.inputs.shape[1:])).to(ball.inputs), everything)
     return random_search(
-        logits, labels, start, propose, queries=queries, search=search, batch_size=batch_size
+        logits,
+        labels,
+        start,
+        propose,
+        queries=queries,
+        give_up=give_up,
+        search=search,
+        batch_size=batch_size,
     )
 
 

@@ -17,7 +17,6 @@ from auditkit.methods.saliency.deeplift import deeplift
 from auditkit.methods.saliency.eager import eager
 from auditkit.methods.saliency.expected_gradients import expected_gradients
 from auditkit.methods.saliency.gradcam import CamKind, gradcam
-from auditkit.methods.saliency.gradient import gradient
 from auditkit.methods.saliency.gradient_weighted_attention import gradient_weighted_attention
 from auditkit.methods.saliency.guided_backprop import guided_backprop
 from auditkit.methods.saliency.integrated_gradients import Attributed, integrated_gradients
@@ -117,13 +116,11 @@ def completeness_error(found: Attributed) -> float:
 
 
 def _gradient(probe: Probe, _: Effort) -> Map:
-    slopes = gradient(centred(probe.quick_logits), probe.point, probe.classes())
-    return Map(floats(probe.steepest(slopes)), signed=False)
+    return Map(floats(probe.steepest(probe.slopes)), signed=False)
 
 
 def _input_x_gradient(probe: Probe, _: Effort) -> Map:
-    slopes = gradient(centred(probe.quick_logits), probe.point, probe.classes())
-    return Map(floats(probe.summed(slopes * probe.point)), signed=True)
+    return Map(floats(probe.summed(probe.slopes * probe.point)), signed=True)
 
 
 def _smoothgrad(probe: Probe, effort: Effort) -> Map:

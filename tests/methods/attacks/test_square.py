@@ -54,7 +54,10 @@ def test_more_queries_never_lose_a_success() -> None:
 
 
 def test_only_who_gains_enough_gets_more_queries_than_were_granted() -> None:
-    """The margin of class 1 rises with every question, to 0 after 350, 1,400 or never."""
+    """The margin of class 1 rises with every question, to 0 after 350, 1,400 or never.
+
+    Who gives up what has no hope does so at the second mark.
+    """
     asked = torch.zeros(3)
     pace = torch.tensor([350.0, 1400.0, 1e9])
 
@@ -67,9 +70,15 @@ def test_only_who_gains_enough_gets_more_queries_than_were_granted() -> None:
     images = (0.5 + 0.1 * torch.arange(3.0)).view(3, 1, 1, 1).expand(3, 1, 4, 4)
     ball = LinfBall(images, epsilon=0.01, bounds=(0.0, 1.0))
     keys, labels = np.arange(3, dtype=np.uint64), torch.zeros(3, dtype=torch.int64)
-    for queries, expected in ((260, [351, 260, 260]), (1000, [351, 1401, 1000]), (100, [100] * 3)):
+    for queries, give_up, expected in (
+        (260, False, [351, 260, 260]),
+        (1000, False, [351, 1401, 1000]),
+        (100, False, [100] * 3),
+        (1000, True, [351, 1401, 125]),
+        (100, True, [100] * 3),
+    ):
         asked.zero_()
-        square_linf(model, labels, ball=ball, keys=keys, queries=queries)
+        square_linf(model, labels, ball=ball, keys=keys, queries=queries, give_up=give_up)
         assert asked.tolist() == pytest.approx(expected, abs=2)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import hypothesis.strategies as st
 import numpy as np
@@ -16,7 +18,7 @@ from auditkit.methods.metrics.deletion import area_under, deletion_order, remova
 from auditkit.methods.saliency.catalogue import METHODS, completeness_error, map_of, why_not
 from auditkit.methods.saliency.integrated_gradients import Attributed
 from auditkit.methods.saliency.probes.base import Map, Probe
-from auditkit.models.classifier import ImageClassifier, randomised
+from auditkit.models.classifier import ImageClassifier, TextClassifier, randomised
 from tests.methods.saliency.nets import (
     Attentive,
     BagOfWords,
@@ -128,13 +130,15 @@ def test_noisy_copies_are_drawn_batch_by_batch():
 
 @pytest.mark.parametrize("kind", ["image", "text"])
 def test_every_map_sees_the_weights_and_leaves_the_model_as_it_was(kind: str):
-    probe: Probe
+    model: ImageClassifier | TextClassifier
+    make: Callable[[], Probe]  # a probe is of one set of weights
     if kind == "image":
         model = small_cnn()
-        probe = image_probe(model, noise(1, 8, 8), side=2)
+        make = partial(image_probe, model, noise(1, 8, 8), side=2)
     else:
         model = word_model(["a", "b"], kind=Attentive)
-        probe = text_probe(model, "a b b")
+        make = partial(text_probe, model, "a b b")
+    probe = make()
     before = state_of(model.module)
     spent = effort(sets=20, references=noise(3, 1, 8, 8, seed=3))
     drawn = torch.random.get_rng_state()
@@ -149,8 +153,8 @@ def test_every_map_sees_the_weights_and_leaves_the_model_as_it_was(kind: str):
             assert np.isnan(first).all()
             continue
         with randomised(model.module, 1):
-            assert not np.array_equal(map_of(probe, method, spent).scores, first)
-        assert np.array_equal(map_of(probe, method, spent).scores, first)
+            assert not np.array_equal(map_of(make(), method, spent).scores, first)
+        assert np.array_equal(map_of(make(), method, spent).scores, first)
     assert_untouched(model.module, before)
     assert torch.equal(torch.random.get_rng_state(), drawn), "captum's draws are its own"
 

@@ -7,6 +7,7 @@ nor a check need tell them apart.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import cached_property
 from typing import ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
@@ -14,7 +15,8 @@ import torch
 from torch import Tensor
 
 from auditkit.data.dataset import Span
-from auditkit.methods.saliency.scores import centred_rows
+from auditkit.methods.saliency.gradient import gradient
+from auditkit.methods.saliency.scores import centred, centred_rows
 from auditkit.types import Bools, Floats, Keys
 
 Truth: TypeAlias = Bools | list[Span]  # of one input: pixels (h, w), or spans of characters
@@ -83,6 +85,14 @@ class Probe(ABC):
         For who asks for answers and slopes alone, and does not watch the network's functions.
         """
         return self.logits(points)
+
+    @cached_property
+    def slopes(self) -> Tensor:
+        """Slopes of the target's score at the point, (1, ...).
+
+        They are taken once: for other weights of the network, make another probe.
+        """
+        return gradient(centred(self.quick_logits), self.point, self.classes())
 
     @abstractmethod
     def summed(self, scores: Tensor) -> Tensor:
