@@ -52,7 +52,7 @@ MOST_LISTED = 12  # swept values that the settings of a check name
 LONG_UNIT = 12  # characters from which a unit is said once per sentence instead of at each number
 
 _NAMES = re.compile(r"\{(\w+)\}")
-_KEPT = {"\n", "\t", "\u200c", "\u200d"}  # joiners belong to words and emoji
+_JOINERS = {"\u200c", "\u200d"}  # part of the spelling within words and emoji
 _INERT = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
@@ -72,9 +72,19 @@ def clean(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(
-        char if char in _KEPT or unicodedata.category(char) not in _INERT else _visible(char)
-        for char in text
+        char
+        if char in "\n\t" or not _inert(char) or (char in _JOINERS and _joins(before, after))
+        else _visible(char)
+        for before, char, after in zip("\n" + text, text, text[1:] + "\n", strict=False)
     )
+
+
+def _inert(char: str) -> bool:
+    return unicodedata.category(char) in _INERT
+
+
+def _joins(before: str, after: str) -> bool:
+    return not any(char.isspace() or _inert(char) for char in (before, after))
 
 
 def _visible(char: str) -> str:

@@ -70,6 +70,14 @@ def test_a_clean_text_keeps_what_people_write(text: str) -> None:
     assert words.clean(text) == text
 
 
+@pytest.mark.parametrize("joiner", ["\u200c", "\u200d"])
+def test_a_joiner_stays_where_it_joins(joiner: str) -> None:
+    escaped = ascii(joiner)[1:-1]
+    assert words.clean(f"ب{joiner}ب 👩{joiner}💻") == f"ب{joiner}ب 👩{joiner}💻"
+    for before, after in [("", ""), ("a", ""), ("a", " b"), (" ", "b"), ("\u200b", "b")]:
+        assert words.clean(before + joiner + after) == words.clean(before) + escaped + after
+
+
 def test_a_line_is_one_line_and_a_short_one_is_short() -> None:
     assert words.line("a\n b\t\u2028c") == "a b \\u2028c"
     assert words.short("abcdef", 4) == "abc…"

@@ -18,7 +18,6 @@ from auditkit.checks.parameters import require_least
 from auditkit.checks.robustness._flips import ascending
 from auditkit.checks.robustness._images import attackable
 from auditkit.data.dataset import Dataset
-from auditkit.errors import ModelError
 from auditkit.findings import Metric, Note
 from auditkit.methods.attacks.active_set import judged
 from auditkit.methods.attacks.apgd import apgd
@@ -114,11 +113,13 @@ class Transfer(Check):
     def applies(self, model: Classifier, data: Dataset) -> NotApplicable | None:
         """Where a second model is named, which is loaded now: a mistyped name is an error."""
         obstacle = super().applies(model, data)
-        if obstacle is None and not self.other:
+        if obstacle is not None:
+            return obstacle
+        if not self.other:
             return NotApplicable(MISSING)
-        if obstacle is None and isinstance(model, ImageClassifier):
-            self._other(model)
-        return obstacle
+        if not self._other(model).differentiable:
+            return NotApplicable(f"{self.other} has no gradients, which an attack on it needs")
+        return None
 
     def parameters(self) -> Params:
         """Return the parameters, with the hash of the other model."""
@@ -205,12 +206,7 @@ class Transfer(Check):
             findings=findings, evidence={"other": Note(title="The other model", text=said)}
         )
 
-    def _other(self, model: ImageClassifier) -> ImageClassifier:
+    def _other(self, model: Classifier) -> ImageClassifier:
         other = comparable("transfer", self.other, model)
         assert isinstance(other, ImageClassifier)  # it reads what the audited model reads
-        if not other.differentiable:
-            raise ModelError(
-                f"transfer: {self.other} has no gradients, which an attack on it needs.",
-                hint="Name a network in torch's formats: --other-model MODEL",
-            )
         return other

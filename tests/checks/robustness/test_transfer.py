@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from auditkit.checks.base import NotApplicable
+from auditkit.checks.other_model import given
 from auditkit.checks.robustness.transfer import Transfer
 from auditkit.data.digits import load
 from auditkit.errors import ConfigError, ModelError
@@ -78,6 +79,14 @@ def test_without_a_second_model_it_does_not_apply() -> None:
     outcome = Transfer().applies(sound().model, sound().data)
     assert isinstance(outcome, NotApplicable)
     assert "--other-model" in outcome.reason
+
+
+def test_another_model_without_gradients_cannot_be_attacked_and_says_so() -> None:
+    network = sound().model.module
+    box = BlackBox(lambda x: network(torch.from_numpy(x)).numpy(), output="logits")
+    with given("a function", like(sound(), box).model):
+        outcome = Transfer(other="a function").applies(sound().model, sound().data)
+    assert outcome == NotApplicable("a function has no gradients, which an attack on it needs")
 
 
 def test_the_other_model_is_named_with_its_hash() -> None:
