@@ -171,8 +171,8 @@ FLAWS = (
         planted="channels are cut that glyphs of one tone need and the others can spare",
         twin="as many are cut that all can spare",
         must_reveal="paired comparison per slice with its parent",
-        revealed_by="the accuracy gap between the groups of the compressed model. No check compares"
-        " with the parent, so it cannot say that the compression made the gap.",
+        revealed_by="regression beside the parent: the accuracy that glyphs of either tone lost,"
+        " each input held against itself; and the accuracy gap between the tones that it leaves.",
         symptom=Symptom(
             label="accuracy by which the tones moved apart since the parent",
             measure=_fallen_behind,
