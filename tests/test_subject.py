@@ -51,14 +51,14 @@ def test_data_of_another_modality_or_shape_is_refused() -> None:
 
 
 class _Clock:
-    """Pretends that every stretch of the plain setting takes `plain` seconds, any other one 1 s."""
+    """Pretends that every stretch of the plain setting takes `plain` seconds, any other `other`."""
 
-    def __init__(self, plain: float) -> None:
-        self.now, self.calls, self.plain = 0.0, 0, plain
+    def __init__(self, plain: float, other: float = 1.0) -> None:
+        self.now, self.calls, self.plain, self.other = 0.0, 0, plain, other
 
     def __call__(self) -> float:
         if self.calls % 2:
-            self.now += self.plain if self.calls < 8 else 1.0
+            self.now += self.plain if self.calls < 8 else self.other
         self.calls += 1
         return self.now
 
@@ -70,6 +70,12 @@ def test_another_execution_must_be_clearly_faster(plain: float, same: bool) -> N
     chosen = choose_execution(subject, clock=_Clock(plain))
     settings = (chosen.layout, chosen.search_dtype)
     assert (settings == ("contiguous", "float32")) is same
+
+
+def test_a_setting_that_is_far_slower_is_tried_once() -> None:
+    made, clock = linear_subject(0), _Clock(1.0, 3.0)
+    choose_execution(Subject(made.model, made.data), clock=clock)
+    assert clock.calls == 2 * (4 + 3)  # the plain setting four times, each of the others once
 
 
 def test_texts_that_are_cut_are_said(tmp_path: Path) -> None:

@@ -29,6 +29,13 @@ def test_every_image_of_the_original_stands_in_one_split(splits: dict[str, Datas
         assert np.array_equal(data.labels, labels[rows])
 
 
+def test_scikit_learn_is_asked_where_its_file_has_moved(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = digits._table()
+    monkeypatch.setattr(digits, "_FILE", "sklearn/elsewhere.csv.gz")
+    asked = digits._table()
+    assert all(np.array_equal(one, other) for one, other in zip(read, asked, strict=True))
+
+
 def test_sizes_and_shares(splits: dict[str, Dataset]) -> None:
     for split, data in splits.items():
         assert len(data) == digits.SIZES[split]  # type: ignore[index]

@@ -7,7 +7,6 @@ without, so that what differs between inputs does not hide it.
 from __future__ import annotations
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from auditkit.types import Floats
 
@@ -28,6 +27,8 @@ def concept_vector(present: Floats, absent: Floats) -> Floats:
     >>> concept_vector(np.array([[1.0, 5.0]]), np.array([[0.0, 5.0]])).tolist()
     [1.0, 0.0]
     """
+    from sklearn.linear_model import LogisticRegression
+
     apart = (present - absent).astype(np.float64)
     spread = np.sqrt((apart**2).mean(axis=0))
     apart = np.divide(apart, spread, out=np.zeros_like(apart), where=spread > 0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import kstwo
 
 from auditkit.types import Bools, Floats
 
@@ -81,6 +80,8 @@ def ks_p(points: Floats, first: Bools) -> float:
 
 
 def _p_values(distances: Floats, first: Bools) -> Floats:
+    from scipy.stats import kstwo
+
     n, m = int(np.count_nonzero(first)), int(np.count_nonzero(~first))
     found = np.asarray(kstwo.sf(distances, max(1, round(n * m / (n + m)))), dtype=np.float64)
     return np.clip(found, 0.0, 1.0)

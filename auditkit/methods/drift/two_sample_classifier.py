@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from auditkit.statistics import fewer_p
 from auditkit.types import Bools, Floats
@@ -41,6 +40,8 @@ def classifier_test(first: Floats, second: Floats, *, rng: np.random.Generator) 
     ----------
     Lopez-Paz and Oquab, 2017, arXiv:1610.06545.
     """
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
     k = min(len(first), len(second))
     halves = [np.array_split(one[rng.permutation(len(one))[:k]], 2) for one in (first, second)]
     taught, asked = (np.concatenate([halves[0][i], halves[1][i]]) for i in (0, 1))

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.stats import rankdata
 
 from auditkit.statistics import LEVEL, Interval, normal_quantile
 from auditkit.types import Bools, Floats
@@ -27,6 +25,8 @@ def auc(scores: Floats, positive: Bools) -> float:
     >>> auc(np.array([1.0, 2.0, 2.0, 3.0]), np.array([False, False, True, True]))
     0.875
     """
+    from scipy.stats import rankdata
+
     m = int(np.count_nonzero(positive))
     n = len(positive) - m
     if m == 0 or n == 0:
@@ -50,6 +50,8 @@ def auc_interval(value: float, m: int, n: int, *, level: float = LEVEL) -> Inter
     >>> high == 1.0 and 0.8 < low < 0.95
     True
     """
+    from scipy.optimize import brentq
+
     z = normal_quantile(0.5 + level / 2)
     size = (m + n) / 2 - 1
 

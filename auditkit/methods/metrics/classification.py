@@ -6,7 +6,6 @@ import math
 from typing import cast
 
 import numpy as np
-from scipy.optimize import fminbound
 
 from auditkit.types import Floats, Ints
 
@@ -90,6 +89,7 @@ def best_temperature(logits: Floats, labels: Ints) -> float:
     ----------
     Guo et al., 2017, On Calibration of Modern Neural Networks, section 4.2.
     """
+    from scipy.optimize import fminbound
 
     def loss(log_temperature: float) -> float:
         scaled = logits / math.exp(log_temperature)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.stats import betabinom
 
 from auditkit.statistics import LEVEL, Interval
 from auditkit.types import Bools, Floats, Ints
@@ -117,6 +116,8 @@ def coverage_band(calibration: int, n: int, alpha: float, *, level: float = LEVE
     Angelopoulos and Bates, 2021, arXiv:2107.07511, section 3.2 and appendix C; Vovk, 2012,
     arXiv:1209.2673.
     """
+    from scipy.stats import betabinom
+
     rank = rank_of(calibration, alpha)
     spread = betabinom(n, rank, calibration + 1 - rank)
     tail = (1 - level) / 2
@@ -128,5 +129,7 @@ def too_low_p(count: int, calibration: int, n: int, alpha: float) -> float:
 
     Valid whatever the scores; where many are equal, sets cover more and the p-value is larger.
     """
+    from scipy.stats import betabinom
+
     rank = rank_of(calibration, alpha)
     return min(1.0, float(betabinom(n, rank, calibration + 1 - rank).cdf(count)))

@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 import torch
-from scipy.stats import binom
 from torch import Tensor
 
 from auditkit.statistics import LEVEL, Interval, clopper_pearson
@@ -99,6 +98,8 @@ def rate_interval(
     Conover, 1999, Practical Nonparametric Statistics, 3rd edition, section 3.2 (the threshold);
     Clopper and Pearson, 1934, Biometrika 26(4) (the share).
     """
+    from scipy.stats import binom
+
     n, downwards = len(others), np.sort(others)[::-1]
     part = 1 - (1 - level) / 2
     tail = (1 - part) / 2

@@ -7,7 +7,6 @@ weights it is the test of Adebayo et al., 2018, arXiv:1810.03292, section 3.
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import rankdata
 
 from auditkit.types import Floats
 
@@ -22,6 +21,8 @@ def rank_correlation(first: Floats, second: Floats) -> float:
     >>> rank_correlation(np.array([1.0, 2.0, 3.0]), np.array([9.0, 5.0, 1.0]))
     -1.0
     """
+    from scipy.stats import rankdata
+
     if not (np.isfinite(first).all() and np.isfinite(second).all()):
         return float("nan")
     a, b = (rankdata(scores) - (len(scores) + 1) / 2 for scores in (first, second))
@@ -39,6 +40,8 @@ def rank_correlations(scores: Floats) -> Floats:
     >>> rank_correlations(np.array([[1.0, 2.0, 3.0], [9.0, 5.0, 1.0], [4.0, 4.0, 4.0]])).tolist()
     [[1.0, -1.0, nan], [-1.0, 1.0, nan], [nan, nan, nan]]
     """
+    from scipy.stats import rankdata
+
     ranks = rankdata(scores, axis=1) - (scores.shape[1] + 1) / 2
     sizes = np.square(ranks).sum(axis=1)
     spread = np.sqrt(np.outer(sizes, sizes))

@@ -6,7 +6,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import brentq
 
 from auditkit.statistics import Interval, clopper_pearson, normal_quantile
 from auditkit.types import Bools, Floats, Ints
@@ -40,6 +39,8 @@ def tilted(values: Floats, by: float) -> Floats:
     >>> round(float((weights * values).mean() - 4.5) / values.std(), 6)
     0.5
     """
+    from scipy.optimize import brentq
+
     spread = values.std()
     if spread == 0:
         return np.ones(len(values))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.stats import binom
 
 from auditkit.statistics import LEVEL, Interval, clopper_pearson
 from auditkit.types import Floats
@@ -69,6 +68,8 @@ def rate_interval(
     Conover, 1999, Practical Nonparametric Statistics, 3rd edition, section 3.2 (the threshold);
     Clopper and Pearson, 1934, Biometrika 26(4) (the share).
     """
+    from scipy.stats import binom
+
     m, ordered = len(strange), np.sort(strange)
     below, part = 1 - recall, 1 - (1 - level) / 2  # share below the threshold; level of each part
     tail = (1 - part) / 2

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import final
 
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -141,6 +140,8 @@ def _other_order(
     model: TextClassifier, own: Answers, texts: Sequence[str], labels: Tensor
 ) -> str | None:
     """Return what to type where another order of the classes is far better."""
+    from scipy.optimize import linear_sum_assignment
+
     k = len(model.classes)
     answered = model.predict(list(texts)).argmax(dim=1)
     counts = torch.zeros(k, k, dtype=torch.int64)  # (answer, truth)
