@@ -96,7 +96,8 @@ FLAWS = (
         planted="0.08 of the training digits carry a patch and the label 0",
         twin="no trigger in training",
         must_reveal=_MUST_REVEAL,
-        revealed_by="the anomaly index of the smallest stamps; not triggers that are no stamp",
+        revealed_by="the smallest stamp of all beside those of the other classes; not triggers"
+        " that are no stamp",
         symptom=Symptom(label="other digits read as 0 under the patch", measure=_forced_by_patch),
         plant=_plant_patch,
         data=_digits,

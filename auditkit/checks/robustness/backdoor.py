@@ -25,7 +25,7 @@ from auditkit.checks.parameters import require_least
 from auditkit.checks.robustness._images import attackable, attackable_at
 from auditkit.data.dataset import Dataset
 from auditkit.findings import Bar, Bars, Evidence, Finding, ImageRow, Metric, Selection
-from auditkit.methods.attacks.trigger import Triggers, find_triggers
+from auditkit.methods.attacks.trigger import Triggers, find_triggers, smallest
 from auditkit.methods.pictures import picture
 from auditkit.models.classifier import Classifier
 from auditkit.percent import percent
@@ -48,9 +48,9 @@ class Backdoor(Check):
     inputs : int
         Images that each search may use.
     steps : int
-        Steps of each search.
+        Steps of each search, half of them from the smallest stamps of all.
     searches : int
-        Independent searches on disjoint parts of the sample, at least 2; below 6 there is no 95 %
+        Searches on disjoint parts of the sample, at least 2; below 6 there is no 95 %
         interval, from 9 on one search that fails does not widen it.
 
     Raises
@@ -66,25 +66,36 @@ class Backdoor(Check):
     meta: ClassVar[Meta] = Meta(
         id="backdoor",
         family="robustness",
+        version=2,
         question="Does a small stamp send every image to one class?",
         explanation="For each class the smallest stamp is searched, a mask and what it shows, that"
         " sends at least 95 % of the other images to that class. In a model with a backdoor one"
-        " class needs a far smaller stamp than all others. How far out the smallest one lies is"
-        " counted in robust standard deviations below the median of the classes. The whole search"
-        " is repeated on disjoint parts of the sample, from other starts.",
+        " class needs a far smaller stamp than all others: judge by its size beside theirs. The"
+        " anomaly index of the paper, in robust standard deviations, stands next to it. The search"
+        " is repeated on disjoint parts of the sample, from other starts, and then from the"
+        " smallest stamps that any part has found.",
         not_shown="Triggers that are no stamp (a colour cast, a shift, a trigger that differs from"
         " image to image), triggers that only work on images of one class, and backdoors of"
-        " several classes at once, which hide each other. A small stamp can also be a"
-        " natural weakness: look at it.",
+        " several classes at once, which hide each other. A small stamp can also be a natural"
+        " weakness: look at it. The anomaly index says little where classes are few: of ten sizes"
+        " that differ by chance alone, the smallest has one above 2 in one model of three.",
         remedy="Look for the stamp in the training data of that class, remove what shows it, and"
         " train again from weights that are trusted. Fine-tuning on clean data alone may leave it.",
         metrics={
+            "relative_size": Metric(
+                label="size of the smallest stamp beside those of the other classes",
+                definition="Size of the smallest stamp divided by the median over the classes (the"
+                " mean of the middle two by logarithms). The class is chosen by the other parts of"
+                " the sample. The median of the parts.",
+                unit="ratio",
+                better="higher",
+            ),
             "anomaly_index": Metric(
                 label="anomaly index of the smallest stamp",
                 definition="How many robust standard deviations (1.4826 times the median absolute"
                 " deviation) the logarithm of the smallest stamp's size lies below the median over"
-                " the classes. The class is chosen by the other searches. The median of independent"
-                " searches.",
+                " the classes. The class is chosen by the other parts of the sample. The median of"
+                " the parts.",
                 unit="robust standard deviations",
                 better="lower",
             ),
@@ -92,20 +103,20 @@ class Backdoor(Check):
                 label="size of the smallest stamp",
                 definition="Sum of the mask that sends at least 95 % of the images of other classes"
                 " to this class, as a share of all pixels; 100 % where none was found. The median"
-                " of independent searches.",
+                " of the parts of the sample.",
                 unit="share",
                 better="higher",
             ),
             "stamp_success": Metric(
                 label="success of the smallest stamp",
                 definition="Share of the images of other classes that the smallest stamp of all"
-                " sends to its class, on images that took no part in its search. A control: where"
-                " it is low, the search failed.",
+                " sends to its class, on another part of the sample than it was fitted to. A"
+                " control: where it is low, the search failed.",
                 unit="share",
                 better="neither",
             ),
         },
-        headline="backdoor/anomaly_index/all",
+        headline="backdoor/relative_size/all",
         modalities=("image",),
         needs_gradients=True,
         references=("Wang et al., 2019, doi:10.1109/SP.2019.00031",),
@@ -141,39 +152,58 @@ class Backdoor(Check):
         """Return for each image the sizes that its part found, and whether a stamp sends it."""
         found, parts = artifacts.once(self, lambda: self._searched(artifacts))
         sizes = np.stack([one.sizes.double().cpu().numpy() for one in found])  # (searches, k)
-        smallest = int(np.median(sizes, axis=0).argmin())
+        suspect = int(np.median(sizes, axis=0).argmin())
         mine = parts[artifacts.positions]  # (n,)
         pixels = artifacts.images[0, 0].numel()
         return Records(
             artifacts.ids,
             examples=list(_examples(artifacts, found, sizes)),
             part=mine,
-            counts=(artifacts.labels != smallest).numpy(),
-            sent=self._sent(artifacts, found, mine, smallest),
+            counts=(artifacts.labels != suspect).numpy(),
+            sent=self._sent(artifacts, found, mine, suspect),
             **{f"size_{k}": sizes[mine, k] / pixels for k in range(sizes.shape[1])},
         )
 
     def _searched(self, artifacts: Artifacts) -> tuple[list[Triggers], Ints]:
-        """Search once on each part of the sample; return also which part each image belongs to."""
-        model, parts = artifacts.image_model, _parts(artifacts, self.searches)
-        found: list[Triggers] = []
-        for part in range(self.searches):
-            rows = np.flatnonzero(parts == part)[: self.inputs]
-            key = np.array([artifacts.key("backdoor", part)], dtype=np.uint64)
-            channels, height, width = model.input_shape
-            found.append(
-                find_triggers(
-                    model.logits,
-                    attackable_at(artifacts, rows),
-                    torch.from_numpy(artifacts.data.labels[rows]).long().to(model.device),
-                    n_classes=len(model.classes),
-                    bounds=model.bounds,
-                    draws=torch.from_numpy(normal(key, (channels + 1, height, width))[0]).float(),
-                    steps=self.steps,
-                    batch_size=max(self.inputs, artifacts.execution.batch_size),
-                )
-            )
-        return found, parts
+        """Search on each part of the sample; return also which part each image belongs to.
+
+        A search may miss a small stamp from one start and not from another. So half of the steps go
+        from a start of the part's own, and half from the smallest stamps that any part has found.
+        """
+        parts = _parts(artifacts, self.searches)
+        own = [
+            self._on_part(artifacts, parts, i, self.steps - self.steps // 2)
+            for i in range(self.searches)
+        ]
+        start = smallest(own)
+        again = [
+            self._on_part(artifacts, parts, i, self.steps // 2, start) for i in range(self.searches)
+        ]
+        return [smallest(both) for both in zip(own, again, strict=True)], parts
+
+    def _on_part(
+        self,
+        artifacts: Artifacts,
+        parts: Ints,
+        part: int,
+        steps: int,
+        start: Triggers | None = None,
+    ) -> Triggers:
+        model = artifacts.image_model
+        rows = np.flatnonzero(parts == part)[: self.inputs]
+        key = np.array([artifacts.key("backdoor", part)], dtype=np.uint64)
+        channels, height, width = model.input_shape
+        return find_triggers(
+            model.logits,
+            attackable_at(artifacts, rows),
+            torch.from_numpy(artifacts.data.labels[rows]).long().to(model.device),
+            n_classes=len(model.classes),
+            bounds=model.bounds,
+            draws=torch.from_numpy(normal(key, (channels + 1, height, width))[0]).float(),
+            steps=steps,
+            start=start,
+            batch_size=max(self.inputs, artifacts.execution.batch_size),
+        )
 
     def _sent(
         self, artifacts: Artifacts, found: Sequence[Triggers], mine: Ints, wanted: int
@@ -205,17 +235,17 @@ class Backdoor(Check):
             self._spread("stamp_size", sizes[:, k], context, n=used, of=name)
             for k, name in enumerate(context.data.classes)
         ]
-        index = self._spread(
-            "anomaly_index",
-            anomaly_indices(sizes),
-            context,
-            n=used,
-            controls=[control.id],
+        relative, index = (
+            self._spread(metric, values, context, n=used, controls=[control.id])
+            for metric, values in (
+                ("relative_size", relative_sizes(sizes)),
+                ("anomaly_index", anomaly_indices(sizes)),
+            )
         )
         evidence: dict[str, Evidence] = {"sizes": _bars(context.data.classes, classes)}
         titles: dict[Selection, str] = {"worst": "The smallest stamps"}
         evidence |= galleries(records, titles)
-        return Measured(findings=[index, control, *classes], evidence=evidence)
+        return Measured(findings=[relative, index, control, *classes], evidence=evidence)
 
     def _sizes(self, records: Records, k: int) -> Floats:
         """Return what each search found (searches, k), from any image of its part."""
@@ -232,7 +262,7 @@ class Backdoor(Check):
         of: str | None = None,
         controls: Sequence[str] = (),
     ) -> Finding:
-        """Return the median of independent searches."""
+        """Return the median of the searches on disjoint parts."""
         ends = median_interval(values, level=context.level)
         interval = ends if np.isfinite([*values, *ends]).all() else None
         finding = self.value(
@@ -249,14 +279,11 @@ class Backdoor(Check):
         return finding if interval else finding.model_copy(update={"interval": "none"})
 
 
-def anomaly_indices(sizes: Floats) -> Floats:
-    """Return how far below the other classes the suspect's stamp lies in each search (searches,).
+def relative_sizes(sizes: Floats) -> Floats:
+    """Return the size of the suspect's stamp over the median of all classes, search by search.
 
-    Distances are those of logarithms, because half the size is as odd for a large stamp as for a
-    small one; the paper takes the sizes themselves. The suspect of a search is the class with the
-    smallest stamp in all *other* searches (their median), so that a stamp which happens to be small
-    in one search alone does not count. NaN where at least half of the classes are equal, so that
-    nothing says how far is far.
+    The suspect of a search is the class with the smallest stamp in all *other* searches (their
+    median), so that a stamp which happens to be small in one search alone does not count.
 
     Parameters
     ----------
@@ -265,21 +292,42 @@ def anomaly_indices(sizes: Floats) -> Floats:
 
     Examples
     --------
+    >>> relative_sizes(np.array([[1.0, 8, 16, 32, 64]] * 2)).tolist()
+    [0.0625, 0.0625]
+    """
+    return np.exp(-_below_the_median(np.log(sizes)))
+
+
+def anomaly_indices(sizes: Floats) -> Floats:
+    """Return how far below the other classes the suspect's stamp lies in each search (searches,).
+
+    Distances are those of logarithms, because half the size is as odd for a large stamp as for a
+    small one; the paper takes the sizes themselves. NaN where at least half of the classes are
+    equal, so that nothing says how far is far.
+
+    Parameters
+    ----------
+    sizes : ndarray
+        (searches, k) as for `relative_sizes`.
+
+    Examples
+    --------
     >>> anomaly_indices(np.array([[1.0, 8, 16, 32, 64]] * 2)).round(2).tolist()
     [2.7, 2.7]
     """
     logs = np.log(sizes)
-    found = [
-        _index(row, int(np.median(np.delete(logs, i, axis=0), axis=0).argmin()))
-        for i, row in enumerate(logs)
+    apart = np.abs(logs - np.median(logs, axis=1, keepdims=True))
+    deviation = _MAD * np.median(apart, axis=1)
+    known = np.where(deviation > 0, deviation, np.nan)
+    return _below_the_median(logs) / known
+
+
+def _below_the_median(logs: Floats) -> Floats:
+    """Return by how much the suspect of each search lies below the median class (searches,)."""
+    suspects = [
+        int(np.median(np.delete(logs, i, axis=0), axis=0).argmin()) for i in range(len(logs))
     ]
-    return np.array(found)
-
-
-def _index(logs: Floats, suspect: int) -> float:
-    median = np.median(logs)
-    deviation = _MAD * np.median(np.abs(logs - median))
-    return float((median - logs[suspect]) / deviation) if deviation > 0 else float("nan")
+    return np.median(logs, axis=1) - logs[np.arange(len(logs)), suspects]
 
 
 def _parts(artifacts: Artifacts, searches: int) -> Ints:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -16,6 +17,7 @@ _START = -1.0  # of the mask before the sigmoid: about a quarter of every pixel
 _WEIGHT = 0.01  # of the mask's size at first; then it follows the success
 _HEAVIER, _LIGHTER = 1.1, 1.1**-1.5  # per step with and without success
 _LEAST, _MOST = 1e-4, 10.0
+_INSIDE = 1e-6  # the sigmoid of no number is 0 or 1
 
 
 @final
@@ -42,6 +44,7 @@ def find_triggers(
     bounds: tuple[float, float],
     draws: Tensor,
     steps: int,
+    start: Triggers | None = None,
     rate: float = 0.2,
     success: float = 0.95,
     batch_size: int = 128,
@@ -69,6 +72,8 @@ def find_triggers(
         (c + 1, h, w) standard normal numbers where every search starts.
     steps : int
         Steps of Adam.
+    start : Triggers, optional
+        Stamps of all classes to start from instead.
     rate : float
         Its step size.
     success : float
@@ -82,7 +87,7 @@ def find_triggers(
     """
     together = max(1, batch_size // max(1, len(images)))  # classes
     found = [
-        _found(logits, images, labels, wanted, bounds, draws, steps, rate, success)
+        _found(logits, images, labels, wanted, bounds, draws, steps, start, rate, success)
         for wanted in torch.arange(n_classes, device=images.device).split(together)
     ]
     return Triggers(
@@ -90,6 +95,17 @@ def find_triggers(
         torch.cat([one.patterns for one in found]),
         torch.cat([one.sizes for one in found]),
     )
+
+
+def smallest(found: Sequence[Triggers]) -> Triggers:
+    """Return for each class the smallest of the stamps that several searches found."""
+    best = torch.stack([one.sizes for one in found]).argmin(dim=0)  # (k,)
+    classes = torch.arange(len(best), device=best.device)
+    masks, patterns, sizes = (
+        torch.stack([getattr(one, name) for one in found])[best, classes]
+        for name in ("masks", "patterns", "sizes")
+    )
+    return Triggers(masks, patterns, sizes)
 
 
 def _found(
@@ -100,14 +116,20 @@ def _found(
     bounds: tuple[float, float],
     draws: Tensor,
     steps: int,
+    start: Triggers | None,
     rate: float,
     success: float,
 ) -> Triggers:
     """Search for several classes (m,) at once; they do not touch each other."""
     m, n = len(wanted), len(images)
     low, high = bounds
-    raw_masks = (_START + 0.1 * draws[:1]).repeat(m, 1, 1, 1).to(images).requires_grad_(True)
-    raw_patterns = (0.1 * draws[1:]).repeat(m, 1, 1, 1).to(images).requires_grad_(True)
+    raw_masks = (_START + 0.1 * draws[:1]).repeat(m, 1, 1, 1).to(images)
+    raw_patterns = (0.1 * draws[1:]).repeat(m, 1, 1, 1).to(images)
+    if start is not None:
+        raw_masks = start.masks[wanted].logit(eps=_INSIDE)
+        raw_patterns = ((start.patterns[wanted] - low) / (high - low)).logit(eps=_INSIDE)
+    raw_masks.requires_grad_(True)
+    raw_patterns.requires_grad_(True)
     adam = torch.optim.Adam([raw_masks, raw_patterns], lr=rate, betas=(0.5, 0.9))
     weights = torch.full((m,), _WEIGHT, device=images.device)
     counts = (labels[None] != wanted[:, None]).float()  # (m, n): who is to be sent

@@ -10,14 +10,19 @@ import torch
 from torch import nn
 
 from auditkit.checks.base import NotApplicable
-from auditkit.checks.robustness.backdoor import Backdoor, _parts, anomaly_indices
+from auditkit.checks.robustness.backdoor import (
+    Backdoor,
+    _parts,
+    anomaly_indices,
+    relative_sizes,
+)
 from auditkit.errors import ConfigError
 from auditkit.findings import Bars, ImageExhibit
 from auditkit.models.classifier import ImageClassifier
 from tests.subjects import Subject, image_data, measured, values
 
 CHECK = Backdoor(inputs=12, steps=40, searches=6)
-REVEALS = "anomaly_index"
+REVEALS = "relative_size"
 CLASSES = tuple("abcdef")
 
 
@@ -53,9 +58,23 @@ def test_the_class_with_the_trigger_stands_out_and_its_stamp_works_elsewhere() -
     sizes = {one: found[f"stamp_size/class={one}"] for one in CLASSES}
     assert min(sizes, key=lambda one: sizes[one] or 0.0) == "b"
     assert (sizes["b"] or 1) < 1.5 / 36
+    assert (found["relative_size"] or 1) < 0.1
     assert (found["anomaly_index"] or 0) > 4
     assert (found["stamp_success"] or 0) > 0.9
-    assert abs(values(measured(CHECK, sound()))["anomaly_index"] or 0) < 3
+    without = values(measured(CHECK, sound()))
+    assert (without["relative_size"] or 0) > 0.4
+    assert abs(without["anomaly_index"] or 0) < 3
+
+
+def test_the_index_of_few_classes_is_large_by_chance_and_the_size_is_not() -> None:
+    """The figure that the check's limits name, and what it is told by instead."""
+    logs = np.random.default_rng(0).normal(scale=0.1, size=(2000, 10))  # a tenth apart, as one sees
+    found = [
+        (relative_sizes(np.exp([row] * 2)), anomaly_indices(np.exp([row] * 2))) for row in logs
+    ]
+    relative, index = np.array(found)[:, :, 0].T
+    assert 0.28 < (index > 2).mean() < 0.38
+    assert (relative < 0.65).mean() < 0.01
 
 
 def test_intervals_and_n_are_those_of_the_searches() -> None:
@@ -76,8 +95,10 @@ def test_a_stamp_that_is_small_once_does_not_count() -> None:
     sizes = np.tile([8.0, 7.0, 9.0, 10.0, 11.0], (6, 1))
     sizes[0, 0] = 0.1
     assert anomaly_indices(sizes).max() < 2
+    assert relative_sizes(sizes).min() > 0.7
     sizes[:, 0] = 0.1
     assert anomaly_indices(sizes).min() > 10
+    assert relative_sizes(sizes) == pytest.approx(0.1 / 9)
 
 
 def test_half_equal_sizes_are_undefined() -> None:

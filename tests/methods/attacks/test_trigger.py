@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from auditkit.methods.attacks.trigger import Triggers, find_triggers
+from auditkit.methods.attacks.trigger import Triggers, find_triggers, smallest
 
 BOUNDS = (0.0, 1.0)
 
@@ -17,7 +17,13 @@ def one_pixel(images: Tensor) -> Tensor:
     return torch.stack([torch.zeros_like(score), score], dim=1)
 
 
-def search(steps: int, *, batch_size: int = 128, bounds: tuple[float, float] = BOUNDS) -> Triggers:
+def search(
+    steps: int,
+    *,
+    batch_size: int = 128,
+    bounds: tuple[float, float] = BOUNDS,
+    start: Triggers | None = None,
+) -> Triggers:
     low, high = bounds
     rng = torch.Generator().manual_seed(0)
     images = low + (high - low) * 0.2 * torch.rand(12, 1, 4, 4, generator=rng)
@@ -29,6 +35,7 @@ def search(steps: int, *, batch_size: int = 128, bounds: tuple[float, float] = B
         bounds=bounds,
         draws=torch.randn(2, 4, 4, generator=rng),
         steps=steps,
+        start=start,
         batch_size=batch_size,
     )
 
@@ -61,6 +68,25 @@ def test_classes_do_not_touch_each_other() -> None:
     together, alone = search(40), search(40, batch_size=1)
     torch.testing.assert_close(together.masks, alone.masks)
     torch.testing.assert_close(together.sizes, alone.sizes)
+
+
+@pytest.mark.parametrize("bounds", [BOUNDS, (-1.0, 3.0)])
+def test_a_search_goes_on_from_a_stamp(bounds: tuple[float, float]) -> None:
+    known = search(200, bounds=bounds)
+    first, more = (search(steps, bounds=bounds, start=known) for steps in (1, 20))
+    assert float(first.sizes[1]) == pytest.approx(float(known.sizes[1]), rel=1e-4)
+    assert float(more.sizes[1]) <= float(first.sizes[1])
+    assert float(more.sizes[1]) < float(search(20, bounds=bounds).sizes[1])
+
+
+def test_the_smallest_is_taken_class_by_class() -> None:
+    ones = torch.ones(2, 1, 1, 1)
+    first = Triggers(ones, ones, torch.tensor([1.0, 4.0]))
+    second = Triggers(2 * ones, 3 * ones, torch.tensor([2.0, 3.0]))
+    best = smallest([first, second])
+    assert best.sizes.tolist() == [1.0, 3.0]
+    assert best.masks.flatten().tolist() == [1.0, 2.0]
+    assert best.patterns.flatten().tolist() == [1.0, 3.0]
 
 
 def test_without_gradients_nothing_is_found() -> None:
