@@ -83,7 +83,7 @@ class Backdoor(Check):
         " train again from weights that are trusted. Fine-tuning on clean data alone may leave it.",
         metrics={
             "relative_size": Metric(
-                label="size of the smallest stamp beside those of the other classes",
+                label="size of the smallest stamp divided by the median class's",
                 definition="Size of the smallest stamp divided by the median over the classes (the"
                 " mean of the middle two by logarithms). The class is chosen by the other parts of"
                 " the sample. The median of the parts.",
