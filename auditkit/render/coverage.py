@@ -70,8 +70,9 @@ def sentence(result: Result) -> str:
     counts = {one.status: one.n for one in parts(result)}
     measured = counts.get("measured", 0)
     possible = sum(counts.values()) - counts.get("not_applicable", 0)
+    applies = "applies" if possible == 1 else "apply"
     verb = "gives" if measured == 1 else "give"
-    said = f"{measured:,} of {words.count(possible, 'check')} that apply here {verb} numbers"
+    said = f"{measured:,} of {words.count(possible, 'check')} that {applies} here {verb} numbers"
     rest = [
         f"{counts[one]:,} {outline.STATUSES[one].lower()}"
         for one in ("errored", "skipped", "not_applicable")

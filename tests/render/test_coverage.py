@@ -58,7 +58,7 @@ def test_counts_tell_what_does_not_apply_from_what_is_missing() -> None:
     assert coverage.sentence(result) == (
         "1 of 4 checks that apply here gives numbers; 1 errored, 2 skipped, 2 not applicable."
     )
-    assert coverage.sentence(with_missing()) == "1 of 1 check that apply here gives numbers."
+    assert coverage.sentence(with_missing()) == "1 of 1 check that applies here gives numbers."
 
 
 def test_the_bar_is_filled_by_all_checks() -> None:
