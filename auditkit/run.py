@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -48,6 +47,7 @@ from auditkit.result import (
     result_file,
     write_atomically,
 )
+from auditkit.spread import enough_processes
 from auditkit.state import Finished, State
 from auditkit.stored import write_inputs
 from auditkit.subject import (
@@ -65,8 +65,6 @@ from auditkit.supervisor import Handover
 from auditkit.timelimit import TimeIsUp, limited
 from auditkit.verdict import undecided_checks
 
-MOST_WORKERS = 8  # by choice of the program; more when asked for
-SHARDS_PER_WORKER = 2
 SELDOM = 10  # times as long as writing a partial result takes, until it is written again
 STABILITY_SAMPLE = 32  # inputs that are asked twice
 MIB = 1 << 20
@@ -259,7 +257,7 @@ class _Run:
         """Return how many processes ask; an endpoint is asked by one, which keeps the pace."""
         asked, model = self.request.workers, self.request.model
         if not (isinstance(model, ModelSpec) and model.endpoint is not None):
-            return asked or _enough_workers(self.plan)
+            return asked or enough_processes(self.plan, self.subject, clock=time.perf_counter)
         if asked is not None and asked > 1:
             raise ConfigError(
                 f"--workers is {asked}, and an endpoint is asked by one process, so that"
@@ -640,11 +638,6 @@ def _written_inputs(
         return write_inputs(folder, inputs)
     except OSError as error:
         raise cannot_write(folder, error) from error
-
-
-def _enough_workers(plan: Plan) -> int:
-    """Return one process per core, but only as many as repay the seconds each takes to start."""
-    return max(1, min(os.cpu_count() or 1, MOST_WORKERS, len(plan.shards) // SHARDS_PER_WORKER))
 
 
 def _looks(policy: Policy, subject: Subject) -> tuple[int, ...]:

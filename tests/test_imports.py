@@ -19,6 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("undisturbed",),
     ("api", "doctor", "export", "progress", "reproduce", "selftest", "timing", "track", "view"),
     ("run",),
+    ("spread",),
     ("explain", "description", "records", "stored", "state", "engine", "convert", "provenance"),
     ("plan", "subject"),
     ("diff", "render", "init", "resolved", "verdict", "ratings", "weighing", "checks"),

@@ -229,6 +229,14 @@ class Check(ABC):
             return NotApplicable("it needs gradients, and this model has none")
         return None
 
+    def answers(self, n: int) -> float:  # noqa: ARG002
+        """Return about how many answers it asks for with n inputs, a slope counted as two.
+
+        0 unless they are thousands for an input that shards share evenly: for them alone, several
+        processes repay their start where inputs are few.
+        """
+        return 0
+
     @abstractmethod
     def measure(self, artifacts: Artifacts) -> Records | NotApplicable:
         """Measure one shard of inputs.

@@ -227,6 +227,10 @@ class AttributionDrift(Check):
             nothing = NotApplicable("no corruption is chosen, and attacks need gradients")
         return nothing
 
+    def answers(self, n: int) -> float:
+        """Return about what the maps before and after each change take."""
+        return 1000 * min(n, self.max_inputs)
+
     def measure(self, artifacts: Artifacts) -> Records:
         """Change and explain those of the shard's inputs that were drawn; all others are NaN."""
         drawn = artifacts.drawn(PURPOSE, self.max_inputs)

@@ -43,7 +43,7 @@ from auditkit.methods.saliency.probes.base import Map, Probe
 from auditkit.methods.saliency.probes.text import TextProbe
 from auditkit.methods.saliency.reference import REFERENCES, Reference
 from auditkit.models.classifier import Classifier, has_weights
-from auditkit.types import Modality
+from auditkit.types import Bools, Modality
 
 
 @final
@@ -88,8 +88,8 @@ class AttributionTrust(Check):
     neighbours : int
         Noisy copies of an input among which its map may change, at least 1.
     costly_inputs : int
-        Inputs, of those that are explained, with the measures that cost most: ROAD and cascading
-        randomisation. 0 leaves these out.
+        Inputs, spread evenly over those that are explained, with the measures that cost most: ROAD
+        and cascading randomisation. 0 leaves these out.
 
     Raises
     ------
@@ -122,7 +122,7 @@ class AttributionTrust(Check):
         ),
         metrics=METRICS,
         headline="attribution-trust/deletion_gain/all/*",
-        version=3,
+        version=4,
         controlled_by=(PREFLIGHT,),
         modalities=("image", "text", "tabular", "graph"),
         references=(
@@ -191,12 +191,15 @@ class AttributionTrust(Check):
             return NotApplicable(f"none of its methods can be used: {self._left_out(model)}")
         return super().applies(model, data)
 
+    def answers(self, n: int) -> float:
+        """Return about what maps and the questions about them take, the methods all alike."""
+        return 200 * len(self.methods) * min(n, self.max_inputs)
+
     def measure(self, artifacts: Artifacts) -> Records:
         """Explain those of the shard's inputs that were drawn; all others are NaN."""
         methods = self._usable_methods(artifacts.classifier)
         drawn = artifacts.drawn(CHECK, self.max_inputs)
-        # Among those that are explained: both take the first of one draw.
-        costly = artifacts.drawn(CHECK, min(self.costly_inputs, self.max_inputs))
+        costly = self._costly(artifacts)
         rows = np.flatnonzero(drawn)
         truth = artifacts.data.relevance(artifacts.positions[rows])
         numbers = {
@@ -234,6 +237,18 @@ class AttributionTrust(Check):
     def summarise(self, records: Records, context: Context) -> Measured:
         """Average over the explained inputs."""
         return Summary(self, records, context, steps=self.deletion_steps).measured()
+
+    def _costly(self, artifacts: Artifacts) -> Bools:
+        """Return which inputs of the shard (n,) have the measures that cost most.
+
+        One is drawn from each of as many stretches of the explained inputs, so that shards of one
+        size have equal work.
+        """
+        explained = artifacts.sample(CHECK, self.max_inputs)
+        keys, count = explained.keys(CHECK), min(self.costly_inputs, len(explained))
+        stretches = np.array_split(np.arange(len(explained)), count) if count else []
+        chosen = [explained.positions[part[keys[part].argmin()]] for part in stretches]
+        return np.isin(artifacts.positions, chosen)
 
     def _usable_methods(self, model: Classifier) -> tuple[str, ...]:
         return tuple(one for one in self.methods if why_not(one, model) is None)

@@ -208,6 +208,10 @@ class CounterfactualPatch(Check):
                 f" {', '.join(REFERENCES)}.{near_miss(self.reference, REFERENCES)}"
             )
 
+    def answers(self, n: int) -> float:
+        """Return about how often parts are removed."""
+        return 10 * min(self.grid**2, self.max_parts) * min(n, self.max_inputs)
+
     def measure(self, artifacts: Artifacts) -> Records:
         """Search on those of the shard's inputs that were drawn; all others are NaN."""
         drawn = artifacts.drawn(PURPOSE, self.max_inputs)

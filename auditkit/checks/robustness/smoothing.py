@@ -147,6 +147,11 @@ class Smoothing(Check):
                 hint="0.001 is usual.",
             )
 
+    def answers(self, n: int) -> float:
+        """Return what draws, and slopes under noise of the attack, take."""
+        of_one = 2 * self.selection + self.samples + 3 * self.draws * self.steps
+        return of_one * len(self.sigmas) * min(n, self.max_inputs)
+
     def measure(self, artifacts: Artifacts) -> Records:
         """Return radius and answer of each drawn image, and where it falls; the others are NaN."""
         chosen = artifacts.drawn("smoothing", self.max_inputs)

@@ -700,6 +700,23 @@ def test_road_and_infidelity_of_a_linear_model_know_its_terms():
     assert fooled > 0.1
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_costly_measures_are_shared_evenly_by_shards(seed: int):
+    subject = sound()
+    check = AttributionTrust(methods=("gradient",), max_inputs=32, costly_inputs=8, neighbours=1)
+    assert len(subject.data) == 40
+    everything = Artifacts(subject.model, subject.data, np.arange(40), seed=seed)
+    drawn = np.flatnonzero(everything.drawn("attribution-trust", 32))
+    quarters = [
+        check.measure(everything.at(positions))["costly"]
+        for positions in (drawn[:8], drawn[8:16], drawn[16:24], drawn[24:])
+    ]
+    assert [int(one.sum()) for one in quarters] == [2, 2, 2, 2]
+    whole = check.measure(everything)
+    assert whole["drawn"].sum() == 32
+    assert (whole["costly"][drawn] == np.concatenate(quarters)).all()
+
+
 def test_costly_measures_can_be_left_out():
     outcome = measured(AttributionTrust(max_inputs=8, costly_inputs=0), sound())
     metrics = {one.metric for one in outcome.findings}
