@@ -77,8 +77,7 @@ def main() -> None:
     data = load_data(DataSpec(source=model.identity.data or "digits"), model)
     data = data.sample(options.inputs, seed=0)
 
-    execution = Execution(layout="channels_last")  # what a run measures and takes on most networks
-    model.configure(execution)
+    model.configure(Execution())
     print(f"{options.model}, {len(data)} images, {options.threads} threads")
     spent, workers = of_the_check(options.model, inputs=options.inputs)
     print(f"attribution-trust, five methods, {workers} processes: {spent:.1f} s")
@@ -95,7 +94,6 @@ def main() -> None:
         missed = (scores.flatten(1).sum(dim=1).float() - change).abs() / change.abs()
         return float(missed.median())
 
-    model.configure(Execution())
     theirs = peer.attribute(images, reference, target=target, internal_batch_size=128)
     tolerance = error(theirs)
 
@@ -106,14 +104,12 @@ def main() -> None:
 
     times: dict[str, list[float]] = {"captum": [], "captum in batches": [], "auditkit": []}
     for _ in range(options.repeats):
-        model.configure(Execution())
         times["captum"].append(seconds(lambda: peer.attribute(images, reference, target=target)))
         times["captum in batches"].append(
             seconds(
                 lambda: peer.attribute(images, reference, target=target, internal_batch_size=128)
             )
         )
-        model.configure(execution)
         times["auditkit"].append(seconds(ours))
     middle = {name: statistics.median(some) for name, some in times.items()}
     print("| integrated gradients | seconds | median completeness error |\n|---|---|---|")

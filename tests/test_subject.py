@@ -51,29 +51,35 @@ def test_data_of_another_modality_or_shape_is_refused() -> None:
 
 
 class _Clock:
-    """Pretends that every stretch of the plain setting takes `plain` seconds, any other `other`."""
+    """Pretends that passes take so many seconds, one after the other."""
 
-    def __init__(self, plain: float, other: float = 1.0) -> None:
-        self.now, self.calls, self.plain, self.other = 0.0, 0, plain, other
+    def __init__(self, *passes: float) -> None:
+        self.now, self.calls, self.passes = 0.0, 0, passes
 
     def __call__(self) -> float:
         if self.calls % 2:
-            self.now += self.plain if self.calls < 8 else self.other
+            self.now += self.passes[self.calls // 2]
         self.calls += 1
         return self.now
 
 
-@pytest.mark.parametrize(("plain", "same"), [(1.0, True), (1.4, True), (1.6, False)])
-def test_another_execution_must_be_clearly_faster(plain: float, same: bool) -> None:
+@pytest.mark.parametrize(
+    ("plain", "again", "same"),
+    [(1.0, 1.0, True), (1.4, 1.4, True), (1.6, 1.6, False), (1.6, 1.4, True), (1.4, 1.6, True)],
+)
+def test_another_execution_must_be_clearly_faster_twice(
+    plain: float, again: float, same: bool
+) -> None:
     made = linear_subject(0)
     subject = Subject(made.model, made.data)
-    chosen = choose_execution(subject, clock=_Clock(plain))
+    clock = _Clock(*[plain] * 4, *[1.0] * 4 * 3, *[1.0] * 4, *[again] * 4)  # three others, the best
+    chosen = choose_execution(subject, clock=clock)
     settings = (chosen.layout, chosen.search_dtype)
     assert (settings == ("contiguous", "float32")) is same
 
 
 def test_a_setting_that_is_far_slower_is_tried_once() -> None:
-    made, clock = linear_subject(0), _Clock(1.0, 3.0)
+    made, clock = linear_subject(0), _Clock(*[1.0] * 4, *[3.0] * 3)
     choose_execution(Subject(made.model, made.data), clock=clock)
     assert clock.calls == 2 * (4 + 3)  # the plain setting four times, each of the others once
 
